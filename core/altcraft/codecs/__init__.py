@@ -1,0 +1,5 @@
+"""Codecs: bytes to values and back, and the registry that finds the right one."""
+
+from altcraft.codecs.registry import Codec, CodecRegistry, default_registry
+
+__all__ = ["Codec", "CodecRegistry", "default_registry"]

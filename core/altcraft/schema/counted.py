@@ -1,0 +1,39 @@
+"""Reads "counted at 2024-04-17T21:36:01Z in 82.746959ms": a moment and a duration as Go's standard library prints it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import msgspec
+
+__all__ = ["parse_counted"]
+
+_COUNTED = re.compile(r"counted at (\S+) in (\S+)")
+_STEP = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h)")
+_MICROSECONDS = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9}
+
+
+def parse_counted(text: str | None) -> tuple[datetime, timedelta] | None:
+    """The moment (aware) and the duration (to the microsecond), or None where the text reads otherwise."""
+    match = _COUNTED.fullmatch(text) if text else None
+    if match is None:
+        return None
+    duration = _parse_duration(match[2])
+    if duration is None:
+        return None
+    try:
+        moment = msgspec.convert(match[1], datetime)
+    except msgspec.ValidationError:
+        return None
+    return (moment, duration) if moment.tzinfo else None
+
+
+def _parse_duration(text: str) -> timedelta | None:
+    """A Go duration: "82.746959ms", "1h2m3.5s", "0s"; a sign is not expected of a count."""
+    if _STEP.sub("", text):
+        return None
+    try:
+        return timedelta(microseconds=sum(float(n) * _MICROSECONDS[unit] for n, unit in _STEP.findall(text)))
+    except OverflowError:
+        return None

@@ -1,0 +1,127 @@
+"""Requests: one struct a method. Fields have the wire's names.
+
+A request says what its answer is: `TaskRequest[R]` starts a task whose result is an `R`, `PlainRequest[R]` is
+answered at once with an `R`. Pages: "Update statistics on segment", "Update statistics on database",
+"Get statistics on resource" (v72).
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from altcraft.schema.statistics import (
+    ChannelStatistics,
+    DatabaseStatistics,
+    ResourceStatistics,
+    SegmentStatistics,
+)
+from altcraft.secret import MASK
+
+__all__ = [
+    "DatabasesGetCounters",
+    "DatabasesRefreshCounters",
+    "Feedback",
+    "PlainRequest",
+    "Request",
+    "ResourcesRefreshCounters",
+    "SegmentsGetCounters",
+    "SegmentsRefreshCounters",
+    "TaskRequest",
+    "TaskStatusRequest",
+]
+
+R = TypeVar("R")
+
+
+class Request(Struct, Generic[R], frozen=True, kw_only=True, omit_defaults=True):
+    """What every request can carry. The client fills both in: leave them out.
+
+    `token` is the API token, when it travels in the body; no repr shows it. `format` asks for the reply's format.
+    """
+
+    token: str | None = None
+    format: str | None = None
+
+    def __repr__(self) -> str:
+        shown: list[str] = []
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value is not None:
+                shown.append(f"{name}={MASK if name == 'token' else repr(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class TaskRequest(Request[R], Generic[R], frozen=True):
+    """A request that the platform answers with a task id; `R` is the type of the finished task's result."""
+
+
+class PlainRequest(Request[R], Generic[R], frozen=True):
+    """A request that is answered at once.
+
+    `R` is the type of the reply's `data`; or a subclass of `altcraft.schema.Reply`, for the whole reply.
+    """
+
+
+class Feedback(Struct, frozen=True):
+    """Where the platform is to send the statistics: documented on databases and resources, not on segments.
+
+    `type` is the format or method of sending. Payload and retries are not documented, so a delivery is only a hint.
+    """
+
+    url: str
+    type: str = "JSON"
+
+
+class SegmentsRefreshCounters(TaskRequest[list[SegmentStatistics]], frozen=True):
+    """segments/refresh_counters: recount a segment. A dynamic segment needs its database: `db_id` or `list_id`."""
+
+    id: int
+    resource_id: int
+    db_id: int | None = None
+    list_id: int | None = None
+
+
+class DatabasesRefreshCounters(TaskRequest[list[DatabaseStatistics]], frozen=True):
+    """databases/refresh_counters: recount a database."""
+
+    id: int
+    resource_id: int
+    feedback: Feedback | None = None
+
+
+class ResourcesRefreshCounters(TaskRequest[list[ResourceStatistics]], frozen=True):
+    """resources/refresh_counters: recount a resource, in the database `list_id`. Its result is not shown anywhere."""
+
+    id: int
+    list_id: int | None = None
+    feedback: Feedback | None = None
+
+
+class SegmentsGetCounters(PlainRequest[list[ChannelStatistics]], frozen=True):
+    """segments/get_counters: the counts as they stand. Older pages call the database `db_id`, newer ones `list_id`."""
+
+    id: int
+    resource_id: int
+    list_id: int | None = None
+    db_id: int | None = None
+
+
+class DatabasesGetCounters(PlainRequest[list[ChannelStatistics]], frozen=True):
+    """databases/get_counters: the counts as they stand."""
+
+    id: int
+    resource_id: int
+
+
+class TaskStatusRequest(PlainRequest[object], frozen=True):
+    """tasks/status: how far a task is. The type of its result depends on what started the task."""
+
+    task_id: str
+
+
+def with_credentials(request: Request[R], token: str | None, format_: str | None) -> Request[R]:
+    """The same request, with what the client adds."""
+    return msgspec.structs.replace(request, token=token, format=format_)

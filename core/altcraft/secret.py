@@ -1,0 +1,43 @@
+"""A value that does not show: no repr, no str, no format, no pickle."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+__all__ = ["Secret"]
+
+MASK = "***"
+
+
+class Secret:
+    """Holds a token. `reveal()` is the only way to it, so that every use can be found by its name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The token itself, for the request that needs it."""
+        return self._value
+
+    def scrub(self, text: str) -> str:
+        """`text` with the token masked, for whatever another machine may have echoed."""
+        return text.replace(self._value, MASK) if self._value else text
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return format(MASK, format_spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled: pass the token to the other process by its environment")
