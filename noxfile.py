@@ -1,0 +1,89 @@
+"""Every check of the project, one session each; `.ci/run` runs them all. Needs only nox (`pip install nox`).
+
+`nox` alone runs what a change should pass before it is proposed; `nox -l` lists the rest.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+
+import nox
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PACKAGES = ["altcraft", "altcraft_transports", "altcraft_plugins"]
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The test suite, with the newest versions of everything."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def lowest(session: nox.Session) -> None:
+    """The test suite, with the lowest version of each required dependency that pyproject.toml admits."""
+    session.install("-e", ".[test]", *lowest_requirements())
+    session.run("python", "-m", "pip", "list")
+    session.run("python", "-m", "pytest", "-q", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, the floors, and the state of the changelog."""
+    session.install("-e", ".[lint]", "towncrier")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Two type checkers, both strict."""
+    session.install("-e", ".[lint,test]", "nox")
+    session.run("mypy")
+    session.run("mypy", "tests", "noxfile.py")
+    session.run("pyright")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The wheel, installed without extras, out of sight of the source tree."""
+    dist = pathlib.Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(dist), ".")
+    (built,) = dist.glob("*.whl")
+    session.install("--force-reinstall", str(built))
+    with session.chdir(dist):
+        session.run("python", "-I", "-c", f"import {', '.join(PACKAGES)}; print(*{PACKAGES}, 'imported')")
+        # Without the extra, the command says in one line what to install.
+        said = session.run("altcraft", success_codes=[2], silent=True)
+        if not isinstance(said, str) or len(said.splitlines()) != 1 or "altcraft-client[cli]" not in said:
+            session.error(f"`altcraft` without its extra said {said!r}")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every code block of README.md and docs/, executed."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-q", "tests/test_readme_and_docs.py", *session.posargs)
+
+
+@nox.session
+def startup(session: nox.Session) -> None:
+    """What `import altcraft` costs against what it cannot do without: figures to look at, not a check."""
+    session.install("-e", ".")
+    session.run("python", "tests/benchmarks/startup.py", *session.posargs)
+
+
+def lowest_requirements() -> list[str]:
+    """`name==version` for each required dependency, its lower bound read from pyproject.toml."""
+    dependencies = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
+    return [re.sub(r"^([\w.-]+)>=([^,]+).*$", r"\1==\2", dependency) for dependency in dependencies]

@@ -1,0 +1,79 @@
+"""What `import altcraft` costs against `import msgspec, pluggy`, which it cannot do without.
+
+    python tests/benchmarks/startup.py [--runs N] [--json]
+
+Whole processes are timed, the three in turn, so that a machine's moods fall on all alike. The goal is a ratio
+of 1.2 or less: the median of the ratios of neighbouring runs, which a slow minute hardly moves. `bare` is the
+interpreter itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+GOAL = 1.2
+STATEMENTS = {"bare": "pass", "msgspec + pluggy": "import msgspec, pluggy", "altcraft": "import altcraft"}
+
+
+def seconds(statement: str) -> float:
+    """Wall time of one interpreter from start to exit; site-packages found, user settings ignored."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-I", "-c", statement], check=True)
+    return time.perf_counter() - began
+
+
+def measure(runs: int) -> dict[str, list[float]]:
+    """Seconds of each run, per statement; one round to warm the caches is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in STATEMENTS}
+    for run in range(runs + 1):
+        for name, statement in STATEMENTS.items():
+            taken = seconds(statement)
+            if run:
+                times[name].append(taken)
+    return times
+
+
+def summary(times: dict[str, list[float]]) -> dict[str, object]:
+    base = times["msgspec + pluggy"]
+    return {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "runs": len(base),
+        "goal": GOAL,
+        "ratio": statistics.median(
+            ours / theirs for ours, theirs in zip(times["altcraft"], base, strict=True)
+        ),
+        "seconds": {
+            name: {"median": statistics.median(runs), "min": min(runs)} for name, runs in times.items()
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=30, help="counted runs of each (default: 30)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the table")
+    options = parser.parse_args()
+    if options.runs < 1:
+        parser.error("--runs: at least 1")
+    times = measure(options.runs)
+    found = summary(times)
+    if options.json:
+        print(json.dumps(found))
+        return
+    print(f"Python {found['python']}, {options.runs} runs each, interleaved, on {os.cpu_count()} cores\n")
+    print("| whole process | median ms | min ms |\n|---|---:|---:|")
+    for name, runs in times.items():
+        print(f"| {name} | {statistics.median(runs) * 1000:.1f} | {min(runs) * 1000:.1f} |")
+    print(f"\naltcraft / (msgspec + pluggy): {found['ratio']:.3f} (goal: {GOAL} or less)")
+
+
+if __name__ == "__main__":
+    main()

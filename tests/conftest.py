@@ -1,0 +1,29 @@
+"""What every test gets without asking: no thread left behind, and property tests that repeat themselves."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+# The same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones, and longer.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that ends with a thread it started; a thread that is ending gets a second to do so."""
+    before = set(threading.enumerate())
+    yield
+    if request.node.get_closest_marker("leaves_threads"):
+        return
+    patience = time.monotonic() + 1.0
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert not left, f"threads left running: {sorted(thread.name for thread in left)}"

@@ -1,0 +1,107 @@
+"""The documentation is executed: every python block of README.md and docs/, page by page, in order.
+
+A page's blocks share their names, as a reader would type them into one session, and run in an empty directory
+with ALTCRAFT_URL and ALTCRAFT_TOKEN set to the embedded sandbox. A traceback points at the line of the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+class Block(NamedTuple):
+    """A fenced code block: its language, its text, and the line of the page on which the text begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(markdown: str) -> Iterator[Block]:
+    """The fenced code blocks of a page, indented ones (in lists) included."""
+    fence = language = indent = ""
+    collected: list[str] = []
+    start = 0
+    for number, line in enumerate(markdown.splitlines(), start=1):
+        opening = re.match(r"^( *)(`{3,}|~{3,})\s*([\w+-]*)", line)
+        if not fence and opening:
+            indent, fence, language = opening.groups()
+            collected, start = [], number + 1
+        elif fence and line.strip() == fence:
+            yield Block(language, "\n".join(collected) + "\n", start)
+            fence = ""
+        elif fence:
+            collected.append(line.removeprefix(indent))
+    assert not fence, f"the code block that begins on line {start} is never closed"
+
+
+def python_blocks(page: Path) -> list[Block]:
+    return [block for block in blocks(page.read_text("utf-8")) if block.language in {"python", "py"}]
+
+
+def page_name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=page_name)
+def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALTCRAFT_URL", "sandbox:")
+    monkeypatch.setenv("ALTCRAFT_TOKEN", "sandbox")
+    session: dict[str, object] = {"__name__": "__main__"}
+    for block in python_blocks(page):
+        # Blank lines in front give the traceback the page's own line numbers.
+        code = compile("\n" * (block.line - 1) + block.text, os.fspath(page), "exec", dont_inherit=True)
+        exec(code, session)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"^( *)(```|~~~).*?^ *\2$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), f"{target}: no such file"
+        if anchor:
+            assert anchor in anchors(linked.read_text("utf-8")), f"{target}: no such heading"
+
+
+def anchors(markdown: str) -> set[str]:
+    """Headings as the usual renderers turn them into anchors."""
+    headings = re.findall(r"^#+ +(.+?) *$", markdown, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("marker", ["demo", "test"])
+def test_a_command_of_the_readme_is_a_single_line(marker: str) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    _, found, rest = readme.partition(f"<!-- ci: {marker} -->\n")
+    assert found
+    command = next(blocks(rest.partition("\n\n")[0]))
+    assert command.language == "sh"
+    assert command.text.count("\n") == 1
+    assert not command.text.rstrip().endswith("\\")
+
+
+def test_blocks_are_found_with_their_lines_indentation_and_language() -> None:
+    page = "text\n```python\na = 1\n```\n1. item\n   ~~~sh\n   ls\n   ```\n   ~~~\n"
+    assert list(blocks(page)) == [Block("python", "a = 1\n", 3), Block("sh", "ls\n```\n", 7)]
+
+
+def test_a_failing_example_is_reported_with_the_line_of_its_page() -> None:
+    (block,) = blocks("one\ntwo\n```python\nraise LookupError\n```\n")
+    code = compile("\n" * (block.line - 1) + block.text, "page.md", "exec")
+    with pytest.raises(LookupError) as caught:
+        exec(code, {})
+    assert caught.traceback[-1].lineno + 1 == 4
