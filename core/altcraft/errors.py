@@ -74,9 +74,7 @@ class ApiError(AltcraftError):
     Retry-After header asks for, in seconds, or None.
     """
 
-    def __init__(
-        self, code: int, text: str = "", http_status: int = 200, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, code: int, text: str = "", http_status: int = 200, retry_after: float | None = None) -> None:
         super().__init__(code, text, http_status, retry_after)
         self.code = code
         self.text = text

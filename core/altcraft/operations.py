@@ -47,31 +47,41 @@ class Operation(Generic[R]):
     * `reply`: the type of the whole reply to the request itself;
     * `status`: for a task, the type of the reply of tasks/status, else None.
 
+    `safe` says that the request only reads, so that it may be repeated when its answer was lost.
+
     Raises TypeError where the request does not say what its answer is.
     """
 
-    __slots__ = ("path", "reply", "request", "result", "status")
+    __slots__ = ("path", "reply", "request", "result", "safe", "status")
 
     path: str
     request: type[Request[R]]
     reply: type[Reply]
     result: type[R]
     status: type[Reply] | None
+    safe: bool
 
-    def __init__(self, path: str, request: type[Request[R]]) -> None:
+    def __init__(self, path: str, request: type[Request[R]], *, safe: bool = False) -> None:
         self.path = path.strip("/")
         self.request = request
+        self.safe = safe
         kind, self.result = _declared(request)
         if kind is TaskRequest:
             self.reply = Envelope[TaskStarted]
             self.status = Envelope[TaskStatus[self.result]]  # type: ignore[name-defined]  # the type is a value here
         else:
-            whole = isinstance(self.result, type) and issubclass(self.result, Reply)
-            self.reply = self.result if whole else Envelope[self.result]  # type: ignore[name-defined]  # as above
+            self.reply = _plain_reply(self.result)
             self.status = None
 
     def __repr__(self) -> str:
         return f"Operation({self.path!r}, {self.request.__name__})"
+
+
+def _plain_reply(result: object) -> type[Reply]:
+    """A result that is a Reply itself is the whole of it; any other stands in the envelope's `data`."""
+    if isinstance(result, type) and issubclass(result, Reply):
+        return result
+    return Envelope[result]  # type: ignore[valid-type]  # the type is a value here
 
 
 def _declared(request: type[Request[R]]) -> tuple[object, type[R]]:
@@ -107,11 +117,15 @@ class OperationRegistry:
 
     def of(self, request: Request[R]) -> Operation[R]:
         """The operation that sends such a request. LookupError where none is declared."""
-        operation = self._by_request.get(type(request))
+        return self.by_request(type(request))
+
+    def by_request(self, request: type[Request[R]]) -> Operation[R]:
+        """The operation that sends requests of that type. LookupError where none is declared."""
+        operation = self._by_request.get(request)
         if operation is None:
             raise LookupError(
-                f"no operation sends a {type(request).__name__}: register "
-                f'Operation("its/path", {type(request).__name__}) with client.operations first'
+                f"no operation sends a {request.__name__}: register "
+                f'Operation("its/path", {request.__name__}) with client.operations first'
             )
         return operation  # type: ignore[return-value]  # register() has bound this type to its own R
 
@@ -132,8 +146,8 @@ def default_operations() -> OperationRegistry:
     registry.register(Operation("segments/refresh_counters", SegmentsRefreshCounters))
     registry.register(Operation("databases/refresh_counters", DatabasesRefreshCounters))
     registry.register(Operation("resources/refresh_counters", ResourcesRefreshCounters))
-    registry.register(Operation("segments/get_counters", SegmentsGetCounters))
-    registry.register(Operation("databases/get_counters", DatabasesGetCounters))
+    registry.register(Operation("segments/get_counters", SegmentsGetCounters, safe=True))
+    registry.register(Operation("databases/get_counters", DatabasesGetCounters, safe=True))
     return registry
 
 
@@ -166,5 +180,3 @@ def recognise(statistics: ResourceStatistics) -> SegmentStatistics | DatabaseSta
         del fields["total_count"], fields["last_count_time"]
         return msgspec.convert(fields, SegmentStatistics)
     return statistics
-
-

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from altcraft.errors import DecodeError
 from altcraft.codecs.xml_write import write
+from altcraft.errors import DecodeError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

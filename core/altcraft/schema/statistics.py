@@ -162,5 +162,3 @@ class ResourceStatistics(_Counted, frozen=True, kw_only=True):
     """Result of resources/refresh_counters, which no page shows: every field of the family is read, none is required."""
 
     list_id: int | None = None
-
-

@@ -1,0 +1,99 @@
+"""Recount the Altcraft marketing platform's subscription statistics, follow the task, read the numbers: typed, checked.
+
+    from altcraft import Client
+
+    with Client("https://your.host", token="…") as client:
+        task = client.segments.refresh_counters(7, resource_id=24, db_id=1)
+        for statistics in task.result(timeout=600):
+            print(statistics.updated, statistics.channels)
+
+An independent library: Altcraft, LLC has no part in it.
+"""
+
+from altcraft.client import Client
+from altcraft.errors import (
+    AltcraftError,
+    ApiError,
+    BadRequest,
+    ClientClosed,
+    ConnectError,
+    ConnectionLost,
+    DecodeError,
+    EncodeError,
+    Forbidden,
+    LimitReached,
+    MissingExtra,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    TaskFailed,
+    TaskStalled,
+    TransportError,
+    Unauthorized,
+    UnsafeXml,
+    WaitTimeout,
+)
+from altcraft.hooks import TaskHandle, hookimpl
+from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.operations import Operation
+from altcraft.polling import History, Polling
+from altcraft.ports import AsyncTransport, Transport
+from altcraft.retry import Retry
+from altcraft.schema import (
+    ChannelStatistics,
+    Counters,
+    DatabaseStatistics,
+    Feedback,
+    PlainRequest,
+    Reply,
+    ResourceStatistics,
+    SegmentStatistics,
+    TaskRequest,
+    TaskStatus,
+)
+from altcraft.task import Task
+
+__all__ = [
+    "AltcraftError",
+    "ApiError",
+    "AsyncTransport",
+    "BadRequest",
+    "ChannelStatistics",
+    "Client",
+    "ClientClosed",
+    "ConnectError",
+    "ConnectionLost",
+    "Counters",
+    "DatabaseStatistics",
+    "DecodeError",
+    "EncodeError",
+    "Feedback",
+    "Forbidden",
+    "History",
+    "HttpRequest",
+    "HttpResponse",
+    "LimitReached",
+    "MissingExtra",
+    "NotFound",
+    "Operation",
+    "PlainRequest",
+    "Polling",
+    "RateLimited",
+    "Reply",
+    "RequestTimeout",
+    "ResourceStatistics",
+    "Retry",
+    "SegmentStatistics",
+    "Task",
+    "TaskFailed",
+    "TaskHandle",
+    "TaskRequest",
+    "TaskStalled",
+    "TaskStatus",
+    "Transport",
+    "TransportError",
+    "Unauthorized",
+    "UnsafeXml",
+    "WaitTimeout",
+    "hookimpl",
+]

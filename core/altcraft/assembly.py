@@ -1,0 +1,60 @@
+"""Puts together what every client is made of, whichever way it does its I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from altcraft.codecs import CodecRegistry, default_registry
+from altcraft.exchange import Auth, Exchange, api_base
+from altcraft.hooks import Hooks
+from altcraft.operations import OperationRegistry, default_operations
+from altcraft.ports import TransportRegistry
+from altcraft.secret import Secret
+
+__all__ = ["Assembly", "assemble"]
+
+
+class Assembly(NamedTuple):
+    """The parts of a client, and the name of the transport that fits its URL."""
+
+    hooks: Hooks
+    codecs: CodecRegistry
+    operations: OperationRegistry
+    transports: TransportRegistry
+    exchange: Exchange
+    transport: str
+
+
+def assemble(
+    url: str,
+    token: str | None,
+    codec: str,
+    transport: str,
+    auth: Auth,
+    plugins: Sequence[object],
+    load_entry_points: bool,
+) -> Assembly:
+    """The parts, with all plugins asked for theirs. ValueError or LookupError for settings that make no sense."""
+    hooks = Hooks(plugins)
+    if load_entry_points:
+        hooks.load_entry_points()
+    codecs, operations, transports = default_registry(), default_operations(), TransportRegistry()
+    base, host = api_base(url)
+    in_process = not url.lower().startswith(("http://", "https://"))
+    name = host if in_process else transport
+    _fill(hooks, codecs, operations, transports)
+    if name not in transports and hooks.load_entry_points(name):  # the name of a plugin that was not asked for yet
+        _fill(hooks, codecs, operations, transports)
+    if in_process and name not in transports:
+        raise ValueError(f"no plugin serves {name + ':'!r} URLs; an installation's begins with https://")
+    token = token or transports.default_token(name)
+    secret = Secret(token) if token else None
+    exchange = Exchange(base, host, secret, codecs.by_name(codec), codecs, auth)
+    return Assembly(hooks, codecs, operations, transports, exchange, name)
+
+
+def _fill(hooks: Hooks, codecs: CodecRegistry, operations: OperationRegistry, transports: TransportRegistry) -> None:
+    hooks.fill("altcraft_register_codecs", codecs)
+    hooks.fill("altcraft_register_transports", transports)
+    hooks.fill("altcraft_register_operations", operations)

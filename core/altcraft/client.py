@@ -1,0 +1,220 @@
+"""`Client`: the library's front, for code that waits in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TypeVar, cast, overload
+
+from altcraft.assembly import assemble
+from altcraft.driver import Driver
+from altcraft.exchange import Auth
+from altcraft.machine import TaskMachine
+from altcraft.operations import TASK_STATUS, UNKNOWN_TASK, Operation
+from altcraft.polling import Polling
+from altcraft.ports import Transport
+from altcraft.resume import parse_resume_token
+from altcraft.retry import Retry
+from altcraft.schema import (
+    ChannelStatistics,
+    DatabasesGetCounters,
+    DatabasesRefreshCounters,
+    DatabaseStatistics,
+    Feedback,
+    PlainRequest,
+    ResourcesRefreshCounters,
+    ResourceStatistics,
+    SegmentsGetCounters,
+    SegmentsRefreshCounters,
+    SegmentStatistics,
+    TaskRequest,
+    TaskStatus,
+)
+from altcraft.task import Task
+
+__all__ = ["Client"]
+
+R = TypeVar("R")
+
+
+class Client:
+    """Asks one installation to recount, follows its tasks, hands the numbers over. Shared by threads; close it when done.
+
+    `url` is the installation's, "https://your.host", or "sandbox:" for the embedded service; one without a path gets
+    the API's. `token` is kept as a secret. `codec` names the format that is spoken, `transport` is a registered name
+    or an object with the Transport protocol, which the client then owns and closes. `auth` sends the token in the body,
+    as documented, or as a "bearer". `request_timeout` bounds one exchange, in seconds; `retry` says when a failed one is
+    repeated, `polling` how a task is followed. `plugins` are objects or modules with hook implementations;
+    `load_entry_points` takes those of installed distributions too.
+
+    Raises ValueError, TypeError or LookupError for settings that make no sense, MissingExtra for a transport whose
+    library is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        codec: str = "json",
+        transport: str | Transport = "urllib3",
+        auth: Auth = "body",
+        polling: Polling | None = None,
+        retry: Retry | None = None,
+        request_timeout: float = 10.0,
+        plugins: Sequence[object] = (),
+        load_entry_points: bool = False,
+    ) -> None:
+        if not request_timeout > 0:
+            raise ValueError(f"request_timeout={request_timeout!r}: seconds, more than 0")
+        name = transport if isinstance(transport, str) else "urllib3"
+        parts = assemble(url, token, codec, name, auth, plugins, load_entry_points)
+        self.hooks = parts.hooks
+        self.codecs = parts.codecs
+        self.operations = parts.operations
+        port = parts.transports.create(parts.transport, url) if isinstance(transport, str) else transport
+        self._driver = Driver(
+            port, parts.exchange, self.hooks, polling or Polling(), retry or Retry(), float(request_timeout)
+        )
+        self.segments = Segments(self)
+        self.databases = Databases(self)
+        self.resources = Resources(self)
+        self.tasks = Tasks(self)
+
+    def submit(self, request: TaskRequest[R]) -> Task[R]:
+        """Starts a task, and returns at once with a handle on it. Any declared task operation will do.
+
+        Sent again only where nothing can have been sent before: a lost answer is ConnectionLost or RequestTimeout, and
+        the task may or may not have been started. Raises ApiError, TransportError, DecodeError; TypeError for a field
+        of the wrong type; LookupError for an operation that nobody has declared.
+        """
+        operation = self.operations.of(request)
+        if operation.status is None:
+            raise TypeError(f"{operation.path} starts no task: use client.call")
+        task_id = self._driver.call(operation, request, lambda reply: self._driver.exchange.task_id(operation, reply))
+        task = self._task(cast(str, task_id), operation, submitted=True)
+        if "altcraft_task_submitted" in self.hooks.heard:
+            self.hooks.fire("altcraft_task_submitted", task=task)
+        return task
+
+    def call(self, request: PlainRequest[R]) -> R:
+        """The answer of a plain operation. Raises as `submit` does."""
+        operation = self.operations.of(request)
+        if operation.status is not None:
+            raise TypeError(f"{operation.path} starts a task: use client.submit")
+        return cast(
+            R,
+            self._driver.call(operation, request, lambda reply: self._driver.exchange.result(operation, reply)),
+        )
+
+    def close(self) -> None:
+        """Wakes whoever waits, with ClientClosed, and gives the connections back. May be called twice."""
+        self._driver.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._driver.exchange.host}{', closed' if self._driver.closed else ''}>"
+
+    def _task(self, task_id: str, operation: Operation[R], *, submitted: bool) -> Task[R]:
+        driver = self._driver
+        machine = TaskMachine(
+            task_id,
+            operation.path,
+            driver.polling,
+            driver.retry,
+            driver.request_timeout,
+            at=driver.now(),
+            submitted=submitted,
+        )
+        return Task(driver, operation, machine)
+
+
+class Segments:
+    """`client.segments`. Page: "Update statistics on segment" (v72)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def refresh_counters(
+        self, id: int, *, resource_id: int, db_id: int | None = None, list_id: int | None = None
+    ) -> Task[list[SegmentStatistics]]:
+        """Has a segment recounted. A dynamic one needs its database: `db_id`, or `list_id` as newer pages call it."""
+        return self._client.submit(SegmentsRefreshCounters(id, resource_id, db_id, list_id))
+
+    def get_counters(
+        self, id: int, *, resource_id: int, list_id: int | None = None, db_id: int | None = None
+    ) -> list[ChannelStatistics]:
+        """A segment's counters as they stand, at once."""
+        return self._client.call(SegmentsGetCounters(id, resource_id, list_id, db_id))
+
+
+class Databases:
+    """`client.databases`. Page: "Update statistics on database" (v72)."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def refresh_counters(
+        self, id: int, *, resource_id: int, feedback: Feedback | None = None
+    ) -> Task[list[DatabaseStatistics]]:
+        """Has a database recounted. With `feedback` the platform also sends the statistics to a URL."""
+        return self._client.submit(DatabasesRefreshCounters(id, resource_id, feedback))
+
+    def get_counters(self, id: int, *, resource_id: int) -> list[ChannelStatistics]:
+        """A database's counters as they stand, at once."""
+        return self._client.call(DatabasesGetCounters(id, resource_id))
+
+
+class Resources:
+    """`client.resources`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def refresh_counters(
+        self, id: int, *, list_id: int | None = None, feedback: Feedback | None = None
+    ) -> Task[list[ResourceStatistics]]:
+        """Has a resource recounted, in the database `list_id`. With `feedback`, as for databases."""
+        return self._client.submit(ResourcesRefreshCounters(id, list_id, feedback))
+
+
+class Tasks:
+    """`client.tasks`: tasks of which only the id, or a resume token, is at hand."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def status(self, task_id: str) -> TaskStatus[object]:
+        """How far a task is: one exchange, never retried. Statistics in its result come typed, anything else untyped."""
+        return self.resume(task_id).poll()
+
+    @overload
+    def resume(self, task_id_or_token: str) -> Task[object]: ...
+
+    @overload
+    def resume(self, task_id_or_token: str, request: type[TaskRequest[R]]) -> Task[R]: ...
+
+    def resume(self, task_id_or_token: str, request: type[TaskRequest[R]] | None = None) -> Task[R] | Task[object]:
+        """A handle again, in any process; no I/O. A token knows what started the task, and so what its result is.
+
+        For a bare id say so with `request`, the type of the request; without it, statistics come typed all the same,
+        and anything else as the codec gives it without a type. ValueError for a broken token, LookupError for an
+        operation that this client does not know.
+        """
+        client = self._client
+        token = parse_resume_token(task_id_or_token)
+        if request is not None:
+            return client._task(token.task_id, client.operations.by_request(request), submitted=False)
+        if token.operation in (None, TASK_STATUS):
+            return client._task(token.task_id, UNKNOWN_TASK, submitted=False)
+        operation = client.operations.by_path(token.operation)
+        if operation.status is None:
+            raise ValueError(f"the resume token names {operation.path}, which starts no task")
+        return client._task(token.task_id, operation, submitted=False)

@@ -1,0 +1,294 @@
+"""One exchange, without the exchanging: a request struct to an `HttpRequest`, an `HttpResponse` to a value or an error.
+
+Pure. Format, credentials and the meaning of refusals are decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+from typing import Literal, TypeVar
+
+import msgspec
+
+from altcraft.codecs import Codec, CodecRegistry
+from altcraft.errors import ApiError, DecodeError, api_error
+from altcraft.messages import Headers, HttpRequest, HttpResponse, header
+from altcraft.operations import (
+    RECOUNT,
+    TASK_STATUS,
+    UNKNOWN_TASK,
+    Operation,
+    looks_counted,
+    recognise,
+)
+from altcraft.schema import (
+    Envelope,
+    ErrorEnvelope,
+    Reply,
+    Request,
+    ResourceStatistics,
+    TaskStatus,
+    TaskStatusRequest,
+)
+from altcraft.secret import Secret
+
+__all__ = ["Auth", "Exchange", "api_base"]
+
+R = TypeVar("R")
+Auth = Literal["body", "bearer"]
+
+API_PATH = "/api/v1.1"
+USER_AGENT = "altcraft-client"
+
+_URL = re.compile(r"(https?)://([^/?#\s]+)([^?#\s]*)", re.IGNORECASE)
+_EXCERPT = 120
+# Types that say nothing about the platform's format; HTML is among them, since some proxies label anything so.
+_GENERIC = {
+    "",
+    "text/plain",
+    "text/html",
+    "application/octet-stream",
+    "binary/octet-stream",
+    "application/xhtml+xml",
+}
+
+
+def api_base(url: str) -> tuple[str, str]:
+    """The base of all request URLs, and the host for messages. A URL without a path gets the API's.
+
+    ValueError for what is no http or https URL, or carries what has no place in one: credentials, a query.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:
+        scheme, _, rest = url.partition(":")
+        if not rest or ("/" not in rest and rest.isdigit()) or scheme.lower() in ("http", "https") or "//" in rest:
+            raise ValueError(f"not the URL of an installation: {_shown(url)!r}; write it as https://your.host")
+        return f"{scheme}:{API_PATH}", scheme
+    scheme, host, path = match.groups()
+    if "@" in host:
+        raise ValueError("the URL carries a user name or a password: leave them out, and pass the token as token=")
+    return f"{scheme.lower()}://{host}{path.rstrip('/') or API_PATH}", host
+
+
+def _shown(url: str) -> str:
+    """A URL fit for an error message: whatever could be a credential in it is left out."""
+    return url.partition("?")[0].rpartition("@")[2]
+
+
+class Exchange:
+    """What a client knows of the wire: where, as whom, in which format. Immutable, shared by all threads."""
+
+    __slots__ = ("_auth", "_base", "_codec", "_codecs", "_token", "host")
+
+    def __init__(
+        self,
+        base: str,
+        host: str,
+        token: Secret | None,
+        codec: Codec,
+        codecs: CodecRegistry,
+        auth: Auth = "body",
+    ) -> None:
+        if auth not in ("body", "bearer"):
+            raise ValueError(f"auth={auth!r}: choose 'body', as documented, or 'bearer'")
+        self._base = base
+        self.host = host
+        self._token = token
+        self._codec = codec
+        self._codecs = codecs
+        self._auth = auth
+
+    def build(self, path: str, request: Request[R]) -> HttpRequest:
+        """The HTTP request for a request struct. TypeError or ValueError where a field is not what the wire takes."""
+        self._check(path, request)
+        content_type = self._codec.content_types[0]
+        headers = Headers({"Content-Type": content_type, "Accept": content_type, "User-Agent": USER_AGENT})
+        if self._token is not None and self._auth == "bearer":
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        return HttpRequest("POST", f"{self._base}/{path}", headers, self._codec.encode(self._signed(request)))
+
+    def read(self, operation: str, reply: type[Reply], response: HttpResponse) -> Reply:
+        """The whole reply, known to be a success. ApiError or DecodeError otherwise, with the operation and host in it."""
+        try:
+            return self._read(reply, response)
+        except (ApiError, DecodeError) as error:
+            error.locate(operation, self.host)
+            raise
+
+    def result(self, operation: Operation[R], response: HttpResponse) -> R:
+        """The result of a plain operation. Errors as for `read`."""
+        reply = self.read(operation.path, operation.reply, response)
+        if not isinstance(reply, Envelope):
+            return reply  # type: ignore[return-value]  # an operation whose result is the whole reply
+        return self._present(operation, reply.data)  # type: ignore[arg-type]  # the reply's type is Envelope[R]
+
+    def task_id(self, operation: Operation[R], response: HttpResponse) -> str:
+        """The id of the task that a submission has started. Errors as for `read`."""
+        reply = self.read(operation.path, operation.reply, response)
+        assert isinstance(reply, Envelope)
+        task_id = getattr(reply.data, "task_id", None)
+        if not task_id:
+            raise self._located(operation.path, DecodeError("the reply reports success, but carries no task id"))
+        return str(task_id)
+
+    def status(self, operation: Operation[R], response: HttpResponse, done: Container[str]) -> TaskStatus[R]:
+        """What a reply of tasks/status says of a task that `operation` started. Errors as for `read`.
+
+        A result is read by its type once the status is among those `done`; before, it may be anything.
+        """
+        assert operation.status is not None
+        if operation.result is object:
+            return self._unknown_status(response)  # type: ignore[return-value]  # R is object here
+        try:
+            reply = self.read(TASK_STATUS, operation.status, response)
+        except DecodeError:
+            state = self._state(UNKNOWN_TASK, response)
+            if state.status in done:
+                raise
+            return TaskStatus(state.status, state.progress)
+        state = _data(reply)
+        if state is None:
+            raise self._located(TASK_STATUS, DecodeError("the reply reports success, but carries no status"))
+        if state.status in done and state.result is None:
+            return msgspec.structs.replace(state, result=self._present(operation, msgspec.UNSET))
+        return state  # type: ignore[return-value]  # the reply's type is Envelope[TaskStatus[R]]
+
+    def _unknown_status(self, response: HttpResponse) -> TaskStatus[object]:
+        """A status whose result has no declared type: statistics are recognised, the rest stays as the codec gives it."""
+        state = self._state(UNKNOWN_TASK, response)
+        if looks_counted(state.result):
+            try:
+                counted = self._state(RECOUNT, response)
+            except DecodeError:
+                return state
+            entries = counted.result if isinstance(counted.result, list) else []
+            result = [recognise(entry) for entry in entries if isinstance(entry, ResourceStatistics)]
+            return msgspec.structs.replace(state, result=result)
+        return state
+
+    def _state(self, operation: Operation[R], response: HttpResponse) -> TaskStatus[object]:
+        assert operation.status is not None
+        state = _data(self.read(TASK_STATUS, operation.status, response))
+        if state is None:
+            raise self._located(TASK_STATUS, DecodeError("the reply reports success, but carries no status"))
+        return state
+
+    def _present(self, operation: Operation[R], data: R | msgspec.UnsetType) -> R:
+        """`data`, or the empty list that some writers leave out or call null."""
+        if data is not msgspec.UNSET:
+            return data
+        try:
+            return msgspec.convert([], operation.result)
+        except msgspec.ValidationError:
+            missing = DecodeError("the reply reports success, but carries no result")
+            raise self._located(operation.path, missing) from None
+
+    def _check(self, path: str, request: Request[R]) -> None:
+        """Bad input is refused here, with the name of the field, rather than by a distant server."""
+        try:
+            msgspec.convert({name: getattr(request, name) for name in request.__struct_fields__}, type(request))
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$.")
+            raise TypeError(f"{path}: {where.rstrip('`') or 'request'}: {what}") from None
+
+    def _signed(self, request: Request[R]) -> Request[R]:
+        token = self._token.reveal() if self._token is not None and self._auth == "body" else None
+        return msgspec.structs.replace(request, token=token, format=self._codec.name)
+
+    def _located(self, operation: str, error: DecodeError) -> DecodeError:
+        error.locate(operation, self.host)
+        return error
+
+    def _read(self, reply: type[Reply], response: HttpResponse) -> Reply:
+        status = response.status
+        if 300 <= status < 400:
+            target = self._scrub(_shown(header(response.headers, "location") or "nowhere"))
+            raise ApiError(
+                status,
+                f"redirected to {target}, not followed: set the client's URL to where it leads",
+                status,
+            )
+        try:
+            codec = self._codec_of(response)
+            value = self._decode(codec, reply, response)
+        except DecodeError as error:
+            if 200 <= status < 300:
+                raise
+            raise api_error(status, error.message(), status, _retry_after(response)) from error
+        if value.error or not 200 <= status < 300:
+            text = self._scrub(value.error_text or "")
+            raise api_error(value.error or status, text, status, _retry_after(response))
+        if value.error is None and getattr(value, "data", None) is msgspec.UNSET:
+            raise DecodeError(
+                f"the reply is no envelope of this API: neither data nor error in {self._excerpt(response)}"
+            )
+        return value
+
+    def _codec_of(self, response: HttpResponse) -> Codec:
+        content_type = header(response.headers, "content-type") or ""
+        media_type = content_type.partition(";")[0].strip().lower()
+        if _is_html(response.body):
+            raise DecodeError(f"an HTML page came instead of {self._codec.name}: {self._excerpt(response)}")
+        codec = None if media_type in _GENERIC else self._codecs.by_content_type(content_type)
+        codec = codec or self._codecs.sniff(response.body)
+        if codec is None:
+            kind = f"of type {media_type!r}" if media_type else "without a Content-Type"
+            raise DecodeError(f"a reply {kind} that no codec reads: {self._excerpt(response)}")
+        return codec
+
+    def _decode(self, codec: Codec, reply: type[Reply], response: HttpResponse) -> Reply:
+        try:
+            return codec.decode(response.body, reply)
+        except DecodeError as error:
+            try:
+                refusal = codec.decode(response.body, ErrorEnvelope)
+            except DecodeError:
+                refusal = None
+            if refusal is not None and refusal.error:
+                return refusal
+            kind = type(error)
+            raise kind(self._scrub(f"{error.message()}; it begins: {self._excerpt(response)}")) from None
+
+    def _excerpt(self, response: HttpResponse) -> str:
+        """The first line of a body, quoted and bounded, with the token masked."""
+        lines = response.body[: 16 * _EXCERPT].decode("utf-8", "replace").strip().splitlines()
+        if not lines:
+            return "an empty body"
+        line = self._scrub(lines[0])
+        return repr(line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…")
+
+    def _scrub(self, text: str) -> str:
+        return self._token.scrub(text) if self._token is not None else text
+
+
+def status_request(task_id: str) -> TaskStatusRequest:
+    """The request that asks how far a task is."""
+    return TaskStatusRequest(task_id)
+
+
+def _data(reply: Reply) -> TaskStatus[object] | None:
+    data = getattr(reply, "data", None)
+    return data if isinstance(data, TaskStatus) else None
+
+
+def _is_html(body: bytes) -> bool:
+    start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html"))
+
+
+def _retry_after(response: HttpResponse) -> float | None:
+    """A Retry-After header in seconds; a date counts from the reply's own Date, so that no clock is needed."""
+    value = header(response.headers, "retry-after")
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        until = parsedate_to_datetime(value)
+        since = parsedate_to_datetime(header(response.headers, "date") or "")
+        return max(0.0, (until - since).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,395 @@
+"""The task loop as a state machine: events in, commands out. No I/O, no clock, no thread.
+
+A driver feeds one event, carries out the commands that it gets, and turns what came of the last one into the next
+event. Every event carries the time at which it happened, in seconds of the driver's monotonic clock.
+
+Rules:
+
+1. A wait ends with final data or an error, never with a partial state.
+2. The first poll is immediate. Every sleep, and every exchange's timeout, is cut to what is left until the deadline;
+   a sleep that was cut is followed by one last poll, at the deadline.
+3. `request_timeout` bounds one exchange, `Retry` repeats a failed one, `Polling` paces a task that is not done.
+4. Whoever watches progress sees the terminal state too; each task emits exactly one of completed and failed.
+5. A hint makes the machine poll now, and only the poll is believed. A hint during a poll earns one more poll after it,
+   however many hints there were; a hint during a backoff waits for the backoff to end.
+6. A status may be asked for again after any failure. A submission only when nothing can have been sent.
+7. Statuses that nobody has heard of are data: the task goes on.
+
+A task's machine lives as long as its handle, and serves one wait at a time (`Began` starts it); what another exchange
+has learnt meanwhile comes in as `Observed`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import ClassVar, TypeAlias
+
+from msgspec import Struct
+
+from altcraft.errors import AltcraftError, ClientClosed, RequestTimeout, TaskFailed, TaskStalled, WaitTimeout
+from altcraft.polling import History, Polling
+from altcraft.resume import resume_token
+from altcraft.retry import Retry
+from altcraft.schema import TaskStatus, TaskStatusRequest
+
+__all__ = [
+    "Began", "CallMachine", "Cancelled", "Command", "Emit", "Event", "Failed", "Finish", "Notified", "Observed",
+    "Responded", "Send", "Sleep", "State", "TaskMachine", "Woke",
+]  # fmt: skip
+
+LAST_LOOK = 1.0
+"""Seconds that the last poll, which starts at the deadline, may take."""
+
+
+# Events: what has happened, and when.
+
+
+class Event(Struct, frozen=True):
+    at: float
+
+
+class Began(Event, frozen=True):
+    """Somebody starts to wait, until `deadline` (on the same clock) or, with None, as long as it takes."""
+
+    deadline: float | None = None
+
+
+class Responded(Event, frozen=True):
+    """The exchange that was asked for has been answered."""
+
+    answer: object
+
+
+class Failed(Event, frozen=True):
+    """The exchange that was asked for has failed."""
+
+    error: AltcraftError
+
+
+class Woke(Event, frozen=True):
+    """The sleep that was asked for is over, or was cut short."""
+
+
+class Notified(Event, frozen=True):
+    """Somebody hints that there may be news."""
+
+
+class Observed(Event, frozen=True):
+    """A status learnt outside the wait."""
+
+    answer: object
+
+
+class Cancelled(Event, frozen=True):
+    """The waiting is to end: the client was closed."""
+
+
+# Commands: what the driver is to do. The last of a batch, where it isn't an Emit, leads to the next event.
+
+
+class Send(Struct, frozen=True):
+    """Carry out one exchange, in at most `timeout` seconds."""
+
+    timeout: float
+
+
+class Sleep(Struct, frozen=True):
+    """Do nothing for so many seconds."""
+
+    seconds: float
+
+
+class Emit(Struct, frozen=True):
+    """Tell whoever watches: "progress" with a TaskStatus, "completed" with the result, "failed" with the error."""
+
+    what: str
+    value: object
+
+
+class Finish(Struct, frozen=True):
+    """The wait is over: with a result, or with an error."""
+
+    result: object = None
+    error: AltcraftError | None = None
+
+
+Command: TypeAlias = "Send | Sleep | Emit | Finish"
+Commands: TypeAlias = "tuple[Command, ...]"
+
+
+class State(enum.Enum):
+    """Where a machine stands. Only DONE is for good."""
+
+    IDLE = "nobody waits"
+    SENDING = "an exchange is under way"
+    SLEEPING = "until the next poll is due"
+    BACKING_OFF = "until a failed exchange is repeated"
+    DONE = "the outcome is known"
+
+
+class _Machine:
+    """Looks every event up in its class's table. What the table doesn't have is a driver's mistake."""
+
+    __slots__ = ("due", "failures", "request_timeout", "retry", "seed", "state")
+
+    TABLE: ClassVar[dict[tuple[State, type[Event]], Callable[..., Commands]]]
+
+    def __init__(self, retry: Retry, request_timeout: float, seed: int) -> None:
+        self.retry = retry
+        self.request_timeout = request_timeout
+        self.seed = seed
+        self.state = State.IDLE
+        self.failures = 0
+        self.due = 0.0
+
+    def handle(self, event: Event) -> Commands:
+        """What to do now. Not thread-safe: the driver calls it under its lock."""
+        step = self.TABLE.get((self.state, type(event)))
+        if step is None:
+            raise RuntimeError(f"{type(event).__name__} makes no sense while {self.state.value}")
+        return step(self, event)
+
+    def _sleep(self, at: float, until: float, state: State) -> Commands:
+        self.state = state
+        self.due = until
+        return (Sleep(until - at),)
+
+    def _ignore(self, event: Event) -> Commands:
+        return ()
+
+
+class CallMachine(_Machine):
+    """One exchange with its retries: a submission (`safe` False), or a reading that may be repeated freely."""
+
+    __slots__ = ("safe",)
+
+    def __init__(self, retry: Retry, request_timeout: float, *, safe: bool, seed: int = 0) -> None:
+        super().__init__(retry, request_timeout, seed)
+        self.safe = safe
+
+    def _send(self, event: Event) -> Commands:
+        self.state = State.SENDING
+        return (Send(self.request_timeout),)
+
+    def _answer(self, event: Responded) -> Commands:
+        return self._end(Finish(result=event.answer))
+
+    def _retry(self, event: Failed) -> Commands:
+        self.failures += 1
+        delay = self.retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
+        if delay is None:
+            return self._end(Finish(error=event.error))
+        return self._sleep(event.at, event.at + delay, State.BACKING_OFF)
+
+    def _wake(self, event: Woke) -> Commands:
+        if event.at < self.due:
+            return (Sleep(self.due - event.at),)
+        return self._send(event)
+
+    def _cancel(self, event: Cancelled) -> Commands:
+        return self._end(Finish(error=ClientClosed()))
+
+    def _end(self, finish: Finish) -> Commands:
+        self.state = State.DONE
+        return (finish,)
+
+    TABLE = {
+        (State.IDLE, Began): _send,
+        (State.IDLE, Cancelled): _cancel,
+        (State.SENDING, Responded): _answer,
+        (State.SENDING, Failed): _retry,
+        (State.SENDING, Cancelled): _cancel,
+        (State.BACKING_OFF, Woke): _wake,
+        (State.BACKING_OFF, Cancelled): _cancel,
+    }
+
+
+class TaskMachine(_Machine):
+    """A task that is followed until it is done.
+
+    `history` is what its polls have shown, `status` the last answer, `outcome` the Finish of a task that is done.
+    """
+
+    __slots__ = ("deadline", "hinted", "history", "operation", "outcome", "polling", "status", "task_id")
+
+    def __init__(
+        self,
+        task_id: str,
+        operation: str,
+        polling: Polling,
+        retry: Retry,
+        request_timeout: float,
+        *,
+        at: float,
+        submitted: bool,
+    ) -> None:
+        self.history = History.begin(at, submitted, task_id)
+        super().__init__(retry, request_timeout, self.history.seed)
+        self.task_id = task_id
+        self.operation = operation
+        self.polling = polling
+        self.deadline: float | None = None
+        self.hinted = False
+        self.status: TaskStatus[object] | None = None
+        self.outcome: Finish | None = None
+
+    @property
+    def request(self) -> TaskStatusRequest:
+        """What every poll of this task sends."""
+        return TaskStatusRequest(self.task_id)
+
+    # Waiting begins.
+
+    def _begin(self, event: Began) -> Commands:
+        limits = [event.deadline]
+        if self.polling.deadline is not None:
+            limits.append(self.history.started + self.polling.deadline)
+        self.deadline = min((limit for limit in limits if limit is not None), default=None)
+        self.failures = 0
+        return self._poll(event)
+
+    def _poll(self, event: Event) -> Commands:
+        self.state = State.SENDING
+        self.hinted = False
+        left = self._left(event.at)
+        return (Send(min(self.request_timeout, left if left > 0 else LAST_LOOK)),)
+
+    # An exchange comes back.
+
+    def _answer(self, event: Responded) -> Commands:
+        self.failures = 0
+        emits = self._learn(event)
+        if self.outcome is not None:
+            return (*emits, self.outcome)
+        return (*emits, *self._pace(event))
+
+    def _pace(self, event: Event) -> Commands:
+        """The task is not done: sleep until the next poll, unless the time is up."""
+        if self._left(event.at) <= 0:
+            return self._give_up(self.expired())
+        stalled_at = self.history.moved_at + (self.polling.stall_after or float("inf"))
+        if event.at >= stalled_at:
+            text = f"no progress for {self.polling.stall_after:g} s, {self._standing()}"
+            return self._give_up(TaskStalled(text, *self._leads()))
+        if self.hinted:
+            return self._poll(event)
+        due = event.at + self.polling.next_delay(self.history)
+        return self._sleep(event.at, min(due, stalled_at, self._limit()), State.SLEEPING)
+
+    def _retry(self, event: Failed) -> Commands:
+        self.failures += 1
+        delay = self.retry.next_delay(self.failures, event.error, safe=True, seed=self.seed)
+        time_is_up = self._left(event.at) <= 0 and (delay is not None or isinstance(event.error, RequestTimeout))
+        if delay is None and not time_is_up:
+            return self._give_up(event.error)
+        if delay is None or time_is_up:
+            return self._give_up(self.expired(event.error))
+        return self._sleep(event.at, min(event.at + delay, self._limit()), State.BACKING_OFF)
+
+    # A sleep ends, or is to end.
+
+    def _wake(self, event: Woke) -> Commands:
+        if event.at < self.due:
+            return (Sleep(self.due - event.at),)
+        return self._poll(event)
+
+    def _hint(self, event: Notified) -> Commands:
+        self.hinted = True
+        return ()
+
+    def _hint_in_backoff(self, event: Notified) -> Commands:
+        self.hinted = True
+        return (Sleep(max(0.0, self.due - event.at)),)
+
+    def _cancel(self, event: Cancelled) -> Commands:
+        return self._give_up(
+            ClientClosed("the client was closed while the task went on", resume_token=self._leads()[0])
+        )
+
+    # What is known.
+
+    def _observe(self, event: Observed) -> Commands:
+        return self._learn(event)
+
+    def _learn(self, event: Responded | Observed) -> Commands:
+        """Takes an answer in. The first terminal one settles the outcome, for good."""
+        status = event.answer
+        assert isinstance(status, TaskStatus)
+        if self.outcome is not None:
+            return ()
+        self.status = status
+        self.history = self.history.observed(event.at, status.status, status.progress)
+        seen = Emit("progress", status)
+        if status.status in self.polling.done:
+            self.outcome = Finish(result=status.result)
+            end = Emit("completed", status.result)
+        elif status.status in self.polling.failed:
+            error = TaskFailed(status)
+            error.locate(self.operation, None, self.task_id)
+            self.outcome = Finish(error=error)
+            end = Emit("failed", error)
+        else:
+            return (seen,)
+        self.state = State.DONE
+        return (seen, end)
+
+    def _settled(self, event: Event) -> Commands:
+        assert self.outcome is not None
+        return (self.outcome,)
+
+    def expired(self, cause: AltcraftError | None = None) -> WaitTimeout:
+        """The error of a wait whose time is up, after a last exchange that failed with `cause`, if it did."""
+        failed = "; the last poll failed" if cause is not None else ""
+        error = WaitTimeout(f"not done in time, {self._standing()}{failed}", *self._leads())
+        error.__cause__ = cause
+        error.locate(self.operation, None, self.task_id)
+        return error
+
+    def _give_up(self, error: AltcraftError) -> Commands:
+        """The wait ends; the task does not, and may be waited for again."""
+        error.locate(self.operation, None, self.task_id)
+        self.state = State.IDLE
+        return (Finish(error=error),)
+
+    def _limit(self) -> float:
+        return float("inf") if self.deadline is None else self.deadline
+
+    def _left(self, at: float) -> float:
+        return self._limit() - at
+
+    def _standing(self) -> str:
+        if self.status is None:
+            return "and no poll was answered"
+        progress = self.status.progress
+        return f"last seen {self.status.status!r}" + (f" at {progress:g} %" if progress is not None else "")
+
+    def _leads(self) -> tuple[str, TaskStatus[object] | None]:
+        return resume_token(self.task_id, self.operation), self.status
+
+    TABLE = {
+        (State.IDLE, Began): _begin,
+        (State.IDLE, Notified): _Machine._ignore,
+        (State.IDLE, Observed): _observe,
+        (State.IDLE, Cancelled): _cancel,
+        (State.SENDING, Responded): _answer,
+        (State.SENDING, Failed): _retry,
+        (State.SENDING, Notified): _hint,
+        (State.SENDING, Observed): _observe,
+        (State.SENDING, Cancelled): _cancel,
+        (State.SLEEPING, Woke): _wake,
+        (State.SLEEPING, Notified): _poll,
+        (State.SLEEPING, Observed): _observe,
+        (State.SLEEPING, Cancelled): _cancel,
+        (State.BACKING_OFF, Woke): _wake,
+        (State.BACKING_OFF, Notified): _hint_in_backoff,
+        (State.BACKING_OFF, Observed): _observe,
+        (State.BACKING_OFF, Cancelled): _cancel,
+        (State.DONE, Began): _settled,
+        (State.DONE, Responded): _settled,
+        (State.DONE, Failed): _settled,
+        (State.DONE, Woke): _settled,
+        (State.DONE, Notified): _settled,
+        (State.DONE, Observed): _Machine._ignore,
+        (State.DONE, Cancelled): _settled,
+    }

@@ -1,0 +1,113 @@
+"""The only seam to the world: what a transport is, and the registry in which a client finds one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Protocol, runtime_checkable
+
+from altcraft.messages import HttpRequest, HttpResponse
+
+__all__ = ["AsyncTransport", "Clock", "Transport", "TransportRegistry", "Wakeable"]
+
+
+class Transport(Protocol):
+    """Carries out HTTP exchanges, and sleeps. Shared by threads.
+
+    Two more methods are optional: `wake` (see `Wakeable`) and `monotonic` (see `Clock`).
+    """
+
+    def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """One exchange, in at most `timeout` seconds. No redirect is followed, no status is an error.
+
+        ConnectError where nothing was sent; RequestTimeout and ConnectionLost where the request may have been processed.
+        """
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Returns after so many seconds, or as soon as the transport is closed."""
+        ...
+
+    def close(self) -> None:
+        """Gives all connections back, ends exchanges and sleeps. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class Wakeable(Protocol):
+    """A transport whose sleepers can be woken, so that `Task.notify` is heard at once and not at the end of a sleep."""
+
+    def wake(self) -> None:
+        """Ends every sleep that is under way, and the next one of every thread that might have missed this."""
+        ...
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """A transport that lives in a time of its own. The client then measures its deadlines in that time."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """A `Transport` whose three methods are awaited. Shared by the tasks of one event loop."""
+
+    async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """As `Transport.send`."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """As `Transport.sleep`."""
+        ...
+
+    async def close(self) -> None:
+        """As `Transport.close`."""
+        ...
+
+
+Factory = Callable[[str], Transport]
+"""Makes a transport for a client with that URL."""
+
+# Found by name, imported when one is asked for: the core knows where they live, and imports none of them.
+_BUNDLED = {
+    "urllib3": "altcraft_transports.urllib3",
+    "wsgi": "altcraft_transports.wsgi",
+}
+
+
+class TransportRegistry:
+    """Transports by name. A URL whose scheme is not http or https picks the transport of the scheme's name."""
+
+    def __init__(self) -> None:
+        self._factories: dict[str, Factory] = {}
+        self._tokens: dict[str, str] = {}
+
+    def register(self, name: str, factory: Factory, *, default_token: str | None = None) -> None:
+        """Adds a transport: `factory(url)` makes one for a client with that URL. Replaces one of the same name.
+
+        `default_token` is the token of a client that is given none, for a service that is no secret's keeper.
+        """
+        self._factories[name] = factory
+        if default_token is not None:
+            self._tokens[name] = default_token
+
+    def default_token(self, name: str) -> str | None:
+        """The token of a client that is given none, or None."""
+        return self._tokens.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories or name in _BUNDLED
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_BUNDLED, **self._factories})
+
+    def create(self, name: str, url: str) -> Transport:
+        """The transport of that name. LookupError where there is none, MissingExtra where its library is not installed."""
+        factory = self._factories.get(name)
+        if factory is None:
+            if name not in _BUNDLED:
+                raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
+            factory = import_module(_BUNDLED[name]).create
+        return factory(url)

@@ -1,0 +1,101 @@
+"""A transport that answers from a script, in a time of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from altcraft.codecs import default_registry
+from altcraft.messages import HttpRequest, HttpResponse
+
+__all__ = ["FakeClock", "FakeTransport", "Scripted", "reply"]
+
+Scripted: TypeAlias = "HttpResponse | BaseException | Callable[[HttpRequest], HttpResponse]"
+"""A reply, an error to raise, or a function that makes either out of the request."""
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps, or says so. Thread-safe.
+
+    `now` is in seconds, from 0; `slept` holds every sleep in its order.
+    """
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._lock = threading.Lock()
+        self.now = now
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        """The present time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Lets so many seconds pass, at once."""
+        with self._lock:
+            self.slept.append(seconds)
+            self.now += max(0.0, seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Lets so many seconds pass without anybody having slept."""
+        with self._lock:
+            self.now += seconds
+
+
+def reply(
+    data: object = None, *, error: int = 0, error_text: str = "Successful operation", status: int = 200,
+    codec: str = "json", headers: dict[str, str] | None = None,
+) -> HttpResponse:  # fmt: skip
+    """A reply as the platform makes it: `data` in its envelope, in that format."""
+    encoder = default_registry().by_name(codec)
+    envelope = {"data": data, "error": error, "error_text": error_text}
+    content_type = {"Content-Type": encoder.content_types[0]}
+    return HttpResponse(status, content_type | (headers or {}), encoder.encode(envelope))
+
+
+class FakeTransport:
+    """Answers from a script, and keeps what it was asked. Thread-safe.
+
+        transport = FakeTransport([reply({"task_id": "t"}), reply({"status": "completed", "result": []})])
+        client = Client("https://example.com", token="t", transport=transport)
+
+    `requests` are those that were sent, `timeouts` what each was allowed to take. Sleeping takes no time: the clock
+    is `clock`, and the client lives by it. When the script is at its end, the last reply is repeated if `repeat` is
+    set, else AssertionError is raised.
+    """
+
+    def __init__(self, script: Iterable[Scripted], *, clock: FakeClock | None = None, repeat: bool = False) -> None:
+        self._lock = threading.Lock()
+        self._script = list(script)
+        self._repeat = repeat
+        self.clock = clock or FakeClock()
+        self.requests: list[HttpRequest] = []
+        self.timeouts: list[float] = []
+        self.closed = False
+
+    def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """Answers with what the script says next."""
+        with self._lock:
+            self.requests.append(request)
+            self.timeouts.append(timeout)
+            if not self._script:
+                raise AssertionError(f"the script has no answer to request {len(self.requests)}: {request!r}")
+            scripted = self._script[0] if self._repeat and len(self._script) == 1 else self._script.pop(0)
+        if isinstance(scripted, BaseException):
+            raise scripted
+        return scripted if isinstance(scripted, HttpResponse) else scripted(request)
+
+    def sleep(self, seconds: float) -> None:
+        """Lets the clock's time pass."""
+        self.clock.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """The clock's time."""
+        return self.clock.monotonic()
+
+    def wake(self) -> None:
+        """Nothing to do: nobody sleeps for long here."""
+
+    def close(self) -> None:
+        """Notes that it was closed."""
+        self.closed = True
