@@ -1,0 +1,1 @@
+"""Polling schedules against each other, over simulated tasks. See docs/polling.md."""
