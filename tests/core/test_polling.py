@@ -137,7 +137,7 @@ def test_a_narrow_forecast_puts_the_next_poll_where_it_closes() -> None:
 
 def test_the_grain_is_a_thirty_second_of_the_age_between_a_quarter_of_the_first_step_and_all_of_it() -> None:
     for age, grain in ((4, 0.25), (16, 0.5), (64, 1.0)):
-        history = told([(0, "running", 0), (age * 0.25, "running", 25), (age * 0.75, "running", 100)])
+        history = told([(0, "running", 0), (age * 0.25, "running", 24), (age * 0.75, "running", 100)])
         assert STEADY.next_delay(history) == grain
 
 
