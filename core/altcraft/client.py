@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TypeVar, cast, overload
+from typing import TypeVar, overload
 
 from altcraft.assembly import assemble
 from altcraft.driver import Driver
@@ -38,14 +38,17 @@ R = TypeVar("R")
 
 
 class Client:
-    """Asks one installation to recount, follows its tasks, hands the numbers over. Shared by threads; close it when done.
+    """Asks one installation to recount, follows its tasks, hands the numbers over. Threads may share it.
 
-    `url` is the installation's, "https://your.host", or "sandbox:" for the embedded service; one without a path gets
-    the API's. `token` is kept as a secret. `codec` names the format that is spoken, `transport` is a registered name
-    or an object with the Transport protocol, which the client then owns and closes. `auth` sends the token in the body,
-    as documented, or as a "bearer". `request_timeout` bounds one exchange, in seconds; `retry` says when a failed one is
-    repeated, `polling` how a task is followed. `plugins` are objects or modules with hook implementations;
-    `load_entry_points` takes those of installed distributions too.
+    * `url` is the installation's, "https://your.host", or "sandbox:" for the embedded service; one without a path
+      gets the API's.
+    * `token` is kept as a secret; `auth` sends it in the body, as documented, or as a "bearer".
+    * `codec` names the format that is spoken.
+    * `transport` is a registered name, or an object with the Transport protocol, which the client then owns and closes.
+    * `polling` says how a task is followed, `retry` when a failed exchange is repeated, `request_timeout` how many
+      seconds one may take.
+    * `plugins` are objects or modules with hook implementations; `load_entry_points` takes those of installed
+      distributions too.
 
     Raises ValueError, TypeError or LookupError for settings that make no sense, MissingExtra for a transport whose
     library is not installed.
@@ -91,8 +94,9 @@ class Client:
         operation = self.operations.of(request)
         if operation.status is None:
             raise TypeError(f"{operation.path} starts no task: use client.call")
-        task_id = self._driver.call(operation, request, lambda reply: self._driver.exchange.task_id(operation, reply))
-        task = self._task(cast(str, task_id), operation, submitted=True)
+        exchange = self._driver.exchange
+        task_id = self._driver.call(operation, request, lambda reply: exchange.task_id(operation, reply))
+        task = self._task(task_id, operation, submitted=True)
         if "altcraft_task_submitted" in self.hooks.heard:
             self.hooks.fire("altcraft_task_submitted", task=task)
         return task
@@ -102,10 +106,8 @@ class Client:
         operation = self.operations.of(request)
         if operation.status is not None:
             raise TypeError(f"{operation.path} starts a task: use client.submit")
-        return cast(
-            R,
-            self._driver.call(operation, request, lambda reply: self._driver.exchange.result(operation, reply)),
-        )
+        exchange = self._driver.exchange
+        return self._driver.call(operation, request, lambda reply: exchange.result(operation, reply))
 
     def close(self) -> None:
         """Wakes whoever waits, with ClientClosed, and gives the connections back. May be called twice."""
@@ -192,7 +194,7 @@ class Tasks:
         self._client = client
 
     def status(self, task_id: str) -> TaskStatus[object]:
-        """How far a task is: one exchange, never retried. Statistics in its result come typed, anything else untyped."""
+        """How far a task is: one exchange, never retried. Statistics in its result come typed, the rest untyped."""
         return self.resume(task_id).poll()
 
     @overload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
 from altcraft.exchange import Exchange
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Driver"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 OnProgress = Callable[[TaskStatus[R]], object]
 
 
@@ -72,8 +73,8 @@ class Driver:
 
     # One exchange with its retries.
 
-    def call(self, operation: Operation[object], request: Request[R], read: Callable[[HttpResponse], object]) -> object:
-        """The answer to a request, read by `read`; or the error that its last attempt ended with."""
+    def call(self, operation: Operation[R], request: Request[R], read: Callable[[HttpResponse], T]) -> T:
+        """The answer to a request, as `read` makes it of the reply; or the error that the last attempt ended with."""
         machine = CallMachine(self.retry, self.request_timeout, safe=operation.safe, seed=id(request))
 
         def perform(command: Send) -> Event:
@@ -83,7 +84,10 @@ class Driver:
         while True:
             command = machine.handle(event)[-1]
             if isinstance(command, Finish):
-                return self._outcome(command, operation.path)
+                if command.error is not None:
+                    command.error.locate(operation.path, self.exchange.host)
+                    raise command.error
+                return cast(T, command.result)
             event = self._carry_out(command, perform)
 
     # Tasks.
@@ -133,7 +137,7 @@ class Driver:
     def _follow(self, task: Task[R], deadline: float | None) -> Finish | None:
         """Waits while another thread polls for the task. None when nobody does any more: then the caller is to."""
         with self.changed:
-            while task._has_leader and task._machine.outcome is None:
+            while task._has_leader and not task.done():
                 left = None if deadline is None else deadline - self.now()
                 if left is not None and left <= 0:
                     break
@@ -233,10 +237,3 @@ class Driver:
         for command in commands:
             if isinstance(command, Emit):
                 task._tell(command)
-
-    @staticmethod
-    def _outcome(finish: Finish, path: str) -> object:
-        if finish.error is not None:
-            finish.error.locate(path)
-            raise finish.error
-        return finish.result

@@ -26,6 +26,7 @@ __all__ = [
     "NotFound",
     "RateLimited",
     "RequestTimeout",
+    "ResponseTooLarge",
     "TaskFailed",
     "TaskStalled",
     "TransportError",
@@ -141,6 +142,10 @@ class RequestTimeout(TransportError):
 
 class ConnectionLost(TransportError):
     """The connection broke after the request went out, or the reply was unusable; it may have been processed."""
+
+
+class ResponseTooLarge(TransportError):
+    """The reply is larger than the transport takes. It was not read to its end, and asking again would not help."""
 
 
 class DecodeError(AltcraftError):

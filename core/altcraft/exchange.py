@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 import msgspec
 
@@ -27,9 +27,8 @@ from altcraft.schema import (
     ErrorEnvelope,
     Reply,
     Request,
-    ResourceStatistics,
+    TaskStarted,
     TaskStatus,
-    TaskStatusRequest,
 )
 from altcraft.secret import Secret
 
@@ -109,7 +108,7 @@ class Exchange:
         return HttpRequest("POST", f"{self._base}/{path}", headers, self._codec.encode(self._signed(request)))
 
     def read(self, operation: str, reply: type[Reply], response: HttpResponse) -> Reply:
-        """The whole reply, known to be a success. ApiError or DecodeError otherwise, with the operation and host in it."""
+        """The whole reply, known to be a success; else ApiError or DecodeError, with the operation and host in it."""
         try:
             return self._read(reply, response)
         except (ApiError, DecodeError) as error:
@@ -119,60 +118,52 @@ class Exchange:
     def result(self, operation: Operation[R], response: HttpResponse) -> R:
         """The result of a plain operation. Errors as for `read`."""
         reply = self.read(operation.path, operation.reply, response)
-        if not isinstance(reply, Envelope):
-            return reply  # type: ignore[return-value]  # an operation whose result is the whole reply
-        return self._present(operation, reply.data)  # type: ignore[arg-type]  # the reply's type is Envelope[R]
+        if isinstance(reply, Envelope):
+            return self._present(operation, cast("Envelope[R]", reply).data)
+        return cast(R, reply)  # an operation whose result is the whole reply
 
     def task_id(self, operation: Operation[R], response: HttpResponse) -> str:
         """The id of the task that a submission has started. Errors as for `read`."""
-        reply = self.read(operation.path, operation.reply, response)
-        assert isinstance(reply, Envelope)
-        task_id = getattr(reply.data, "task_id", None)
-        if not task_id:
+        reply = cast("Envelope[TaskStarted]", self.read(operation.path, operation.reply, response))
+        if reply.data is msgspec.UNSET or not reply.data.task_id:
             raise self._located(operation.path, DecodeError("the reply reports success, but carries no task id"))
-        return str(task_id)
+        return reply.data.task_id
 
     def status(self, operation: Operation[R], response: HttpResponse, done: Container[str]) -> TaskStatus[R]:
         """What a reply of tasks/status says of a task that `operation` started. Errors as for `read`.
 
         A result is read by its type once the status is among those `done`; before, it may be anything.
         """
-        assert operation.status is not None
         if operation.result is object:
-            return self._unknown_status(response)  # type: ignore[return-value]  # R is object here
+            return cast("TaskStatus[R]", self._unknown_status(response))
         try:
-            reply = self.read(TASK_STATUS, operation.status, response)
+            state = self._state(operation, response)
         except DecodeError:
-            state = self._state(UNKNOWN_TASK, response)
-            if state.status in done:
+            unread = self._state(UNKNOWN_TASK, response)
+            if unread.status in done:
                 raise
-            return TaskStatus(state.status, state.progress)
-        state = _data(reply)
-        if state is None:
-            raise self._located(TASK_STATUS, DecodeError("the reply reports success, but carries no status"))
+            return TaskStatus(unread.status, unread.progress)
         if state.status in done and state.result is None:
             return msgspec.structs.replace(state, result=self._present(operation, msgspec.UNSET))
-        return state  # type: ignore[return-value]  # the reply's type is Envelope[TaskStatus[R]]
+        return state
 
     def _unknown_status(self, response: HttpResponse) -> TaskStatus[object]:
-        """A status whose result has no declared type: statistics are recognised, the rest stays as the codec gives it."""
+        """A status whose result has no declared type: statistics are recognised, the rest stays as it came."""
         state = self._state(UNKNOWN_TASK, response)
-        if looks_counted(state.result):
-            try:
-                counted = self._state(RECOUNT, response)
-            except DecodeError:
-                return state
-            entries = counted.result if isinstance(counted.result, list) else []
-            result = [recognise(entry) for entry in entries if isinstance(entry, ResourceStatistics)]
-            return msgspec.structs.replace(state, result=result)
-        return state
+        if not looks_counted(state.result):
+            return state
+        try:
+            counted = self._state(RECOUNT, response)
+        except DecodeError:
+            return state
+        return msgspec.structs.replace(state, result=[recognise(entry) for entry in counted.result or ()])
 
-    def _state(self, operation: Operation[R], response: HttpResponse) -> TaskStatus[object]:
+    def _state(self, operation: Operation[R], response: HttpResponse) -> TaskStatus[R]:
         assert operation.status is not None
-        state = _data(self.read(TASK_STATUS, operation.status, response))
-        if state is None:
+        reply = cast("Envelope[TaskStatus[R]]", self.read(TASK_STATUS, operation.status, response))
+        if reply.data is msgspec.UNSET:
             raise self._located(TASK_STATUS, DecodeError("the reply reports success, but carries no status"))
-        return state
+        return reply.data
 
     def _present(self, operation: Operation[R], data: R | msgspec.UnsetType) -> R:
         """`data`, or the empty list that some writers leave out or call null."""
@@ -260,16 +251,6 @@ class Exchange:
 
     def _scrub(self, text: str) -> str:
         return self._token.scrub(text) if self._token is not None else text
-
-
-def status_request(task_id: str) -> TaskStatusRequest:
-    """The request that asks how far a task is."""
-    return TaskStatusRequest(task_id)
-
-
-def _data(reply: Reply) -> TaskStatus[object] | None:
-    data = getattr(reply, "data", None)
-    return data if isinstance(data, TaskStatus) else None
 
 
 def _is_html(body: bytes) -> bool:

@@ -65,23 +65,23 @@ class Specifications:
 
     @_hookspec
     def altcraft_register_codecs(self, registry: CodecRegistry) -> None:
-        """A client is being made: add codecs to its registry. An error here ends the making of the client."""
+        """A client is being made: add codecs to its registry. An error here ends the making of it."""
 
     @_hookspec
     def altcraft_register_transports(self, registry: TransportRegistry) -> None:
-        """A client is being made: add transports, by name, to its registry. An error here ends the making of the client."""
+        """A client is being made: add transports, by name, to its registry. An error here ends the making of it."""
 
     @_hookspec
     def altcraft_register_operations(self, registry: OperationRegistry) -> None:
-        """A client is being made: declare operations of your own. An error here ends the making of the client."""
+        """A client is being made: declare operations of your own. An error here ends the making of it."""
 
     @_hookspec
     def altcraft_request(self, request: HttpRequest) -> None:
-        """A request is about to be sent, in the thread that sends it. Its body and headers hold the token: show neither."""
+        """A request is about to be sent, by this thread. Its body and headers hold the token: show neither."""
 
     @_hookspec
     def altcraft_response(self, request: HttpRequest, response: HttpResponse, elapsed: float) -> None:
-        """A request was answered, with whatever status, `elapsed` seconds after it was sent. Failed exchanges have none."""
+        """A request was answered, with whatever status, after `elapsed` seconds. Failed exchanges don't call this."""
 
     @_hookspec
     def altcraft_task_submitted(self, task: TaskHandle) -> None:
@@ -165,7 +165,7 @@ class Hooks:
                 _log(f"the plugin {name!r} failed in {hook}; everything else goes on", traceback=True)
 
     def _remember(self) -> None:
-        """One caller a plugin, so that pluggy, which stops at the first error, can't let one plugin silence the next."""
+        """One caller a plugin: pluggy stops at the first error, and so one plugin would silence the next."""
         everyone = self._manager.get_plugins()
         listeners: dict[str, list[tuple[str, Callable[..., object]]]] = {}
         for hook in self._names:

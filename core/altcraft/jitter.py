@@ -1,4 +1,4 @@
-"""Chance without dice: numbers that look random and depend on nothing but their arguments, so that schedules stay pure."""
+"""Chance without dice: numbers that look random, yet follow from their arguments, so that schedules stay pure."""
 
 from __future__ import annotations
 

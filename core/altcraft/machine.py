@@ -128,12 +128,15 @@ class State(enum.Enum):
     DONE = "the outcome is known"
 
 
+Table: TypeAlias = "dict[tuple[State, type[Event]], Callable[..., Commands]]"
+
+
 class _Machine:
     """Looks every event up in its class's table. What the table doesn't have is a driver's mistake."""
 
     __slots__ = ("due", "failures", "request_timeout", "retry", "seed", "state")
 
-    TABLE: ClassVar[dict[tuple[State, type[Event]], Callable[..., Commands]]]
+    TABLE: ClassVar[Table]
 
     def __init__(self, retry: Retry, request_timeout: float, seed: int) -> None:
         self.retry = retry
@@ -194,7 +197,7 @@ class CallMachine(_Machine):
         self.state = State.DONE
         return (finish,)
 
-    TABLE = {
+    TABLE: ClassVar[Table] = {
         (State.IDLE, Began): _send,
         (State.IDLE, Cancelled): _cancel,
         (State.SENDING, Responded): _answer,
@@ -367,7 +370,7 @@ class TaskMachine(_Machine):
     def _leads(self) -> tuple[str, TaskStatus[object] | None]:
         return resume_token(self.task_id, self.operation), self.status
 
-    TABLE = {
+    TABLE: ClassVar[Table] = {
         (State.IDLE, Began): _begin,
         (State.IDLE, Notified): _Machine._ignore,
         (State.IDLE, Observed): _observe,

@@ -99,7 +99,7 @@ def _declared(request: type[Request[R]]) -> tuple[object, type[R]]:
 
 
 class OperationRegistry:
-    """The operations that a client knows, by the type of the request and by path. Not thread-safe while it is filled."""
+    """The operations that a client knows, by the type of the request and by path. Fill it before sharing it."""
 
     def __init__(self) -> None:
         self._by_request: dict[type, Operation[object]] = {}
@@ -110,7 +110,7 @@ class OperationRegistry:
         known = self._by_path.get(operation.path)
         if known is not None and known.request is not operation.request:
             raise ValueError(f"{operation.path} is declared already, for {known.request.__name__}")
-        erased: Operation[object] = operation  # type: ignore[assignment]  # a registry holds every R; look-up restores it
+        erased: Operation[object] = operation  # type: ignore[assignment]  # it holds every R; look-up restores it
         self._by_path[operation.path] = erased
         self._by_request[operation.request] = erased
         return operation

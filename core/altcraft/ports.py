@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from altcraft.messages import HttpRequest, HttpResponse
 
@@ -20,7 +20,7 @@ class Transport(Protocol):
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """One exchange, in at most `timeout` seconds. No redirect is followed, no status is an error.
 
-        ConnectError where nothing was sent; RequestTimeout and ConnectionLost where the request may have been processed.
+        ConnectError where nothing was sent; RequestTimeout and ConnectionLost where it may have been processed.
         """
         ...
 
@@ -67,8 +67,8 @@ class AsyncTransport(Protocol):
         ...
 
 
-Factory = Callable[[str], Transport]
-"""Makes a transport for a client with that URL."""
+Factory = Callable[..., Transport]
+"""Makes a transport for a client with the URL that is its only positional argument."""
 
 # Found by name, imported when one is asked for: the core knows where they live, and imports none of them.
 _BUNDLED = {
@@ -103,11 +103,14 @@ class TransportRegistry:
     def __iter__(self) -> Iterator[str]:
         return iter({**_BUNDLED, **self._factories})
 
-    def create(self, name: str, url: str) -> Transport:
-        """The transport of that name. LookupError where there is none, MissingExtra where its library is not installed."""
+    def create(self, name: str, url: str, **options: object) -> Transport:
+        """The transport of that name, with whatever options its factory knows.
+
+        LookupError where there is none of that name, MissingExtra where its library is not installed.
+        """
         factory = self._factories.get(name)
         if factory is None:
             if name not in _BUNDLED:
                 raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
-            factory = import_module(_BUNDLED[name]).create
-        return factory(url)
+            factory = cast(Factory, import_module(_BUNDLED[name]).create)
+        return factory(url, **options)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from altcraft.errors import AltcraftError, ApiError, ConnectError, TransportError
+from altcraft.errors import AltcraftError, ApiError, ConnectError, ConnectionLost, RequestTimeout
 from altcraft.jitter import fraction
 
 __all__ = ["Retry"]
@@ -51,4 +51,4 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             return True
         if isinstance(error, ApiError):
             return safe and (error.http_status in self.statuses or error.code in self.statuses)
-        return safe and isinstance(error, TransportError)
+        return safe and isinstance(error, (RequestTimeout, ConnectionLost))

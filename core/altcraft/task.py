@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from altcraft.driver import Driver, OnProgress
 from altcraft.errors import AltcraftError, TaskFailed
@@ -77,17 +77,17 @@ class Task(Generic[R]):
         finish = self._driver.wait(self, timeout, on_progress)
         if finish.error is not None:
             raise finish.error
-        return finish.result  # type: ignore[return-value]  # read by the type that the operation declares
+        return cast(R, finish.result)
 
     def exception(self, timeout: float | None = None) -> TaskFailed | None:
-        """The failure that the task ended with, or None after success; waits as `result` does, and raises as it does."""
+        """The failure that the task ended with, or None after success. Waits, and raises, as `result` does."""
         error = self._driver.wait(self, timeout, None).error
         if error is None or isinstance(error, TaskFailed):
             return error
         raise error
 
     def add_done_callback(self, fn: Callable[[Task[R]], object]) -> None:
-        """Has `fn(task)` called once the outcome is known: by the thread that learns it, or at once if it is known already.
+        """Has `fn(task)` called once the outcome is known: by the thread that learns it, or at once if that has been.
 
         What `fn` raises is logged.
         """
@@ -112,7 +112,7 @@ class Task(Generic[R]):
         hooks = self._driver.hooks
         if emitted.what == "progress":
             for watcher in tuple(self._watchers):
-                guarded(watcher, emitted.value)
+                guarded(watcher, cast("TaskStatus[R]", emitted.value))
             if "altcraft_task_progress" in hooks.heard:
                 hooks.fire("altcraft_task_progress", task=self, status=emitted.value)
             return

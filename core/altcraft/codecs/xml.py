@@ -38,7 +38,7 @@ class XmlCodec:
         self._walks: dict[Any, Callable[[Element], object]] = {}
 
     def encode(self, value: object) -> bytes:
-        """A document without declaration, in UTF-8. EncodeError for what XML cannot carry, such as control characters."""
+        """A document without declaration, in UTF-8. EncodeError for what XML cannot carry: control characters, say."""
         return write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:

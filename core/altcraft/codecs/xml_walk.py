@@ -37,7 +37,7 @@ class _Field(NamedTuple):
 
 
 def compile_walk(type_: type) -> Walk:
-    """The walk for a document of that type. TypeError where this XML has no form for the type, such as nested arrays."""
+    """The walk for a document of that type. TypeError where this XML has no form for it: nested arrays, say."""
     return _Compiler().compile(mi.type_info(type_), has_default=False)
 
 

@@ -1,4 +1,4 @@
-"""Reads "counted at 2024-04-17T21:36:01Z in 82.746959ms": a moment and a duration as Go's standard library prints it."""
+"""Reads "counted at 2024-04-17T21:36:01Z in 82.746959ms": a moment and a duration as Go prints them."""
 
 from __future__ import annotations
 

@@ -159,6 +159,6 @@ class DatabaseStatistics(_Counted, frozen=True, kw_only=True):
 
 
 class ResourceStatistics(_Counted, frozen=True, kw_only=True):
-    """Result of resources/refresh_counters, which no page shows: every field of the family is read, none is required."""
+    """Result of resources/refresh_counters, which no page shows: every field of the family, none required."""
 
     list_id: int | None = None

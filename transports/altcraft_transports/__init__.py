@@ -1,0 +1,1 @@
+"""Bundled transports, one file each; each file alone imports its library."""

@@ -1,0 +1,115 @@
+"""A transport without a network: calls a WSGI application in this process."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
+from altcraft.messages import HttpRequest, HttpResponse
+from altcraft_transports._sleep import Sleeper
+
+__all__ = ["WsgiTransport", "create"]
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+"""A WSGI application, PEP 3333."""
+
+
+def create(url: str, *, app: WsgiApp | None = None) -> WsgiTransport:
+    """The transport for an application. TypeError without one."""
+    if app is None:
+        raise TypeError("the wsgi transport needs an application: transport=WsgiTransport(app)")
+    return WsgiTransport(app)
+
+
+class WsgiTransport:
+    """Each exchange is a call of `app`, in the calling thread. Timeouts don't apply: nobody can interrupt a call.
+
+    Closing it closes the application too, where that has a `close`. Thread-safe as far as the application is.
+    """
+
+    def __init__(self, app: WsgiApp, *, max_response: int = 64 << 20) -> None:
+        self._app = app
+        self._max_response = max_response
+        self._sleeper = Sleeper()
+        self._closed = False
+
+    def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """Calls the application. ConnectionLost where it raises, since there is no telling how far it came."""
+        if self._closed:
+            raise ConnectError("the transport is closed")
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        written = io.BytesIO()
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., Any]:
+            started.append((status, headers))
+            return written.write
+
+        try:
+            chunks = self._app(_environ(request), start_response)
+            try:
+                for chunk in chunks:
+                    written.write(chunk)
+                    if written.tell() > self._max_response:
+                        limit = self._max_response
+                        raise ResponseTooLarge(
+                            f"the reply has more than {limit:,} bytes, this transport's max_response"
+                        )
+            finally:
+                close = getattr(chunks, "close", None)
+                if close is not None:
+                    close()
+        except ResponseTooLarge:
+            raise
+        except Exception as error:
+            raise ConnectionLost(f"the application failed: {error!r}") from error
+        if not started:
+            raise ConnectionLost("the application returned without calling start_response")
+        status, headers = started[-1]
+        return HttpResponse(int(status[:3]), dict(headers), written.getvalue())
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps, until the transport is woken or closed."""
+        self._sleeper.sleep(seconds)
+
+    def wake(self) -> None:
+        """Ends all sleeps."""
+        self._sleeper.wake()
+
+    def close(self) -> None:
+        """Ends all sleeps, and closes the application where it can be closed."""
+        self._sleeper.close()
+        if not self._closed:
+            self._closed = True
+            close = getattr(self._app, "close", None)
+            if close is not None:
+                close()
+
+
+def _environ(request: HttpRequest) -> dict[str, Any]:
+    parts = urlsplit(request.url)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(parts.path).decode("latin-1"),
+        "QUERY_STRING": parts.query,
+        "SERVER_NAME": parts.hostname or "localhost",
+        "SERVER_PORT": str(parts.port or (443 if parts.scheme == "https" else 80)),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https" if parts.scheme == "https" else "http",
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers.items():
+        key = name.upper().replace("-", "_")
+        environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
+    return environ
