@@ -1,0 +1,1 @@
+"""Plugins of altcraft-client. The core knows none: each comes in through the public hooks."""

@@ -1,0 +1,103 @@
+"""The sandbox's tables, as SQL.
+
+Three groups: the service's data (resources to members), what it has counted (statistics), what it is doing
+(tasks). A profile that is not subscribed to a resource's channel has no row in `subscriptions`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["APPLICATION_ID", "STATUSES", "TABLES"]
+
+APPLICATION_ID: Final = 0x414C5453
+"""sqlite's application_id, by which a database file is known to be a sandbox's."""
+
+STATUSES: Final = (
+    "subscribed",
+    "unsubscribed",
+    "complained",
+    "hardbounced",
+    "unconfirmed",
+    "suspended",
+    "invalid",
+)
+"""What a subscription can be; each is a counter of its own."""
+
+TABLES: Final = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE resources (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+
+CREATE TABLE channels (
+    resource_id INTEGER NOT NULL REFERENCES resources (id),
+    channel TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (resource_id, channel)
+) WITHOUT ROWID;
+
+CREATE TABLE databases (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+
+CREATE TABLE profiles (
+    id INTEGER PRIMARY KEY,
+    database_id INTEGER NOT NULL REFERENCES databases (id),
+    number INTEGER NOT NULL,
+    email TEXT NOT NULL,
+    country TEXT NOT NULL,
+    age INTEGER NOT NULL,
+    registered TEXT NOT NULL
+);
+CREATE INDEX profiles_of_database ON profiles (database_id);
+
+CREATE TABLE subscriptions (
+    resource_id INTEGER NOT NULL,
+    profile_id INTEGER NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    channel TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ({", ".join(repr(status) for status in STATUSES)})),
+    reachable INTEGER NOT NULL CHECK (reachable IN (0, 1)),
+    PRIMARY KEY (resource_id, profile_id, channel),
+    FOREIGN KEY (resource_id, channel) REFERENCES channels (resource_id, channel)
+) WITHOUT ROWID;
+
+-- A static segment has a database and members; a dynamic one a condition, for any database.
+CREATE TABLE segments (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    database_id INTEGER REFERENCES databases (id),
+    condition TEXT,
+    CHECK ((database_id IS NULL) <> (condition IS NULL))
+);
+
+CREATE TABLE members (
+    segment_id INTEGER NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
+    profile_id INTEGER NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    PRIMARY KEY (segment_id, profile_id)
+) WITHOUT ROWID;
+
+-- The last finished count of each target; `entry` is the JSON of one element of a task's result.
+CREATE TABLE statistics (
+    kind TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    list_id INTEGER NOT NULL,
+    resource_id INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    PRIMARY KEY (kind, id, list_id, resource_id)
+) WITHOUT ROWID;
+
+-- `work` is the JSON of the count so far, `result` that of the finished result.
+CREATE TABLE tasks (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'completed', 'failed')),
+    progress INTEGER NOT NULL,
+    work TEXT NOT NULL,
+    result TEXT,
+    failure TEXT,
+    feedback_type TEXT,
+    feedback_url TEXT,
+    created TEXT NOT NULL,
+    finished TEXT
+);
+CREATE INDEX tasks_unfinished ON tasks (number) WHERE status IN ('queued', 'running');
+"""
