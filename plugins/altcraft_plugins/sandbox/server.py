@@ -1,0 +1,120 @@
+"""`altcraft sandbox serve`: the sandbox on a socket, until a signal ends it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
+
+from altcraft_plugins.sandbox.app import Sandbox
+from altcraft_plugins.sandbox.settings import DEFAULT_PACE, DEFAULT_TOKENS
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["Server", "ServerUnavailable", "bind", "serve"]
+
+
+class ServerUnavailable(RuntimeError):
+    """The server cannot be started; the message is one line that says what to do."""
+
+
+class Server(Protocol):
+    """A bound server. `url` is its address."""
+
+    url: str
+
+    def run(self) -> None:
+        """Serve until close() is called from another thread, or a signal's handler raises."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening, end the connections and the threads. Idempotent."""
+        ...
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    db: str | None = None,
+    profiles: int | None = None,
+    pace: float = DEFAULT_PACE,
+    tokens: Sequence[str] | None = None,
+    report: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a sandbox until SIGINT or SIGTERM, then stop cleanly and return.
+
+    Port 0 takes a free one. `report` gets the line that names the URL, once it listens; None prints it.
+    The other parameters are Sandbox's; `tokens` None lets the default ones in. Raises ServerUnavailable where
+    waitress is missing or the address is taken, ValueError as Sandbox does. Outside the main thread no signal
+    is handled.
+    """
+    _require_waitress()
+    with (
+        _stopping_on_signals(),
+        Sandbox(db=db, profiles=profiles, pace=pace, tokens=DEFAULT_TOKENS if tokens is None else tokens) as app,
+    ):
+        server = bind(app, host, port)
+        try:
+            (report or _print)(f"The sandbox answers at {server.url} (Ctrl-C stops it)")
+            server.run()
+        finally:
+            server.close()
+
+
+def bind(app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> Server:
+    """The app on a listening socket, not yet served. Raises ServerUnavailable."""
+    _require_waitress()
+    from altcraft_plugins.sandbox.waitress_server import WaitressServer
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ServerUnavailable(f"cannot listen on {host}:{port}: {error}") from None
+    return WaitressServer(app, host, listening)
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal has come. What serves must let it through, as it does KeyboardInterrupt."""
+
+
+@contextmanager
+def _stopping_on_signals() -> Generator[None]:
+    """The first SIGINT or SIGTERM ends the block, quietly; outside the main thread none is handled."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        # Once only: a second signal must not break into the closing that the first has begun.
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise _Stopped
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, stop)
+        with suppress(_Stopped):
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print(line: str) -> None:
+    with suppress(BrokenPipeError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _require_waitress() -> None:
+    try:
+        __import__("waitress")
+    except ImportError:
+        raise ServerUnavailable("install altcraft-client[cli]: serving the sandbox needs waitress") from None
