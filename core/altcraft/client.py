@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import TypeVar, overload
 
 from altcraft.assembly import assemble
-from altcraft.driver import Driver
+from altcraft.conduct import Conductor
+from altcraft.driver import Driver, monotonic
 from altcraft.exchange import Auth
-from altcraft.machine import TaskMachine
 from altcraft.operations import TASK_STATUS, UNKNOWN_TASK, Operation
 from altcraft.polling import Polling
 from altcraft.ports import Transport
@@ -76,9 +76,10 @@ class Client:
         self.codecs = parts.codecs
         self.operations = parts.operations
         port = parts.transports.create(parts.transport, url) if isinstance(transport, str) else transport
-        self._driver = Driver(
-            port, parts.exchange, self.hooks, polling or Polling(), retry or Retry(), float(request_timeout)
+        self._conductor = Conductor(
+            parts.exchange, self.hooks, polling or Polling(), retry or Retry(), float(request_timeout), monotonic(port)
         )
+        self._driver = Driver(port, self._conductor)
         self.segments = Segments(self)
         self.databases = Databases(self)
         self.resources = Resources(self)
@@ -94,8 +95,8 @@ class Client:
         operation = self.operations.of(request)
         if operation.status is None:
             raise TypeError(f"{operation.path} starts no task: use client.call")
-        exchange = self._driver.exchange
-        task_id = self._driver.call(operation, request, lambda reply: exchange.task_id(operation, reply))
+        conductor, driver = self._conductor, self._driver
+        task_id = driver.run(conductor.call(operation, request, lambda r: conductor.exchange.task_id(operation, r)))
         task = self._task(task_id, operation, submitted=True)
         if "altcraft_task_submitted" in self.hooks.heard:
             self.hooks.fire("altcraft_task_submitted", task=task)
@@ -106,8 +107,8 @@ class Client:
         operation = self.operations.of(request)
         if operation.status is not None:
             raise TypeError(f"{operation.path} starts a task: use client.submit")
-        exchange = self._driver.exchange
-        return self._driver.call(operation, request, lambda reply: exchange.result(operation, reply))
+        conductor, driver = self._conductor, self._driver
+        return driver.run(conductor.call(operation, request, lambda r: conductor.exchange.result(operation, r)))
 
     def close(self) -> None:
         """Wakes whoever waits, with ClientClosed, and gives the connections back. May be called twice."""
@@ -122,20 +123,11 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self._driver.exchange.host}{', closed' if self._driver.closed else ''}>"
+        return f"<Client of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
 
     def _task(self, task_id: str, operation: Operation[R], *, submitted: bool) -> Task[R]:
-        driver = self._driver
-        machine = TaskMachine(
-            task_id,
-            operation.path,
-            driver.polling,
-            driver.retry,
-            driver.request_timeout,
-            at=driver.now(),
-            submitted=submitted,
-        )
-        return Task(driver, operation, machine)
+        machine = self._conductor.machine(task_id, operation.path, submitted=submitted)
+        return Task(self._driver, self._conductor, operation, machine)
 
 
 class Segments:

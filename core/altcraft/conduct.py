@@ -1,0 +1,298 @@
+"""What both clients do, with the I/O left out: generators that yield steps, and are sent what came of them.
+
+A driver carries a step out, in a thread or in an event loop, and decides nothing. Whatever the machines are fed and
+whatever is done with what they command stands here, once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
+
+from msgspec import Struct
+
+from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
+from altcraft.exchange import Exchange
+from altcraft.hooks import Hooks
+from altcraft.machine import (
+    Began,
+    CallMachine,
+    Cancelled,
+    Command,
+    Event,
+    Failed,
+    Finish,
+    Notified,
+    Observed,
+    Responded,
+    Send,
+    Sleep,
+    State,
+    TaskMachine,
+    Woke,
+)
+from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.operations import TASK_STATUS, Operation
+from altcraft.polling import Polling
+from altcraft.retry import Retry
+from altcraft.schema import Request, TaskStatus
+
+if TYPE_CHECKING:
+    from altcraft.handle import TaskBase
+
+__all__ = ["Conductor", "Leader", "OnProgress", "Pause", "Rest", "Steps", "Transmit"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
+
+
+class Transmit(Struct, frozen=True):
+    """Step: send this, and give the HttpResponse back; or throw what the transport raises."""
+
+    request: HttpRequest
+    timeout: float
+
+
+class Rest(Struct, frozen=True):
+    """Step: sleep so long, unless the client is closed or, if the sleep is over a task, the task is hinted at."""
+
+    seconds: float
+    task: TaskBase[Any] | None = None
+
+
+class Pause(Struct, frozen=True):
+    """Step: do nothing until `Conductor.changes` is no longer `seen`, or so many seconds are over (None: no limit)."""
+
+    seconds: float | None
+    seen: int
+
+
+Step: TypeAlias = "Transmit | Rest | Pause"
+Steps: TypeAlias = Generator[Step, Any, T]
+
+
+class Leader(Protocol):
+    """Whoever polls for a task at the moment."""
+
+    def notified(self, task: TaskBase[Any]) -> None:
+        """The task was hinted at: have it looked at now. Called from any thread."""
+        ...
+
+
+class Conductor:
+    """One client's wire, policies and state. The lock guards the machines, and is never held while a step is out.
+
+    `changes` counts what followers have to know: ends of waits, and the closing of the client. A driver sets
+    `announce`, which has the followers look at it, and `wake`, which ends the sleep over a task.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        hooks: Hooks,
+        polling: Polling,
+        retry: Retry,
+        request_timeout: float,
+        now: Callable[[], float],
+    ) -> None:
+        self.exchange = exchange
+        self.hooks = hooks
+        self.polling = polling
+        self.retry = retry
+        self.request_timeout = request_timeout
+        self.now = now
+        self.lock = threading.RLock()
+        self.changes = 0
+        self.closed = False
+        self.announce: Callable[[], None] = lambda: None
+        self.wake: Callable[[TaskBase[Any]], None] = lambda _task: None
+
+    def close(self) -> None:
+        """From now on every step leads to ClientClosed."""
+        self.closed = True
+        self.changed()
+
+    def changed(self) -> None:
+        """Has the followers look again."""
+        with self.lock:
+            self.changes += 1
+        self.announce()
+
+    def notified(self, task: TaskBase[Any]) -> None:
+        """Ends the sleep over a task that a single waiter follows: see `Leader`."""
+        self.wake(task)
+
+    def machine(self, task_id: str, operation: str, *, submitted: bool) -> TaskMachine:
+        """The machine of a task that was submitted just now, or is taken up again."""
+        return TaskMachine(
+            task_id,
+            operation,
+            self.polling,
+            self.retry,
+            self.request_timeout,
+            at=self.now(),
+            submitted=submitted,
+        )
+
+    # One exchange with its retries.
+
+    def call(self, operation: Operation[R], request: Request[R], read: Callable[[HttpResponse], T]) -> Steps[T]:
+        """The answer to a request, as `read` makes it of the reply; or the error that the last attempt ended with."""
+        machine = CallMachine(self.retry, self.request_timeout, safe=operation.safe, seed=id(request))
+        event: Event = Cancelled(self.now()) if self.closed else Began(self.now())
+        while True:
+            command = machine.handle(event)[-1]
+            if isinstance(command, Finish):
+                if command.error is not None:
+                    command.error.locate(operation.path, self.exchange.host)
+                    raise command.error
+                return cast(T, command.result)
+            if isinstance(command, Send):
+                event = yield from self._exchange(operation.path, request, read, command.timeout)
+            else:
+                event = yield from self._sleep(command)
+
+    # Tasks.
+
+    def poll(self, task: TaskBase[R]) -> Steps[TaskStatus[R]]:
+        """Exactly one exchange about a task, whatever is known already."""
+        if self.closed:
+            raise ClientClosed(resume_token=task.resume_token)
+        event = yield from self.ask(task, Send(self.request_timeout))
+        if isinstance(event, Failed):
+            raise event.error
+        with self.lock:
+            commands = task._machine.handle(Observed(event.at, event.answer))
+        task._tell(commands)
+        if task.done():
+            task.notify()  # whoever sleeps over it may wake up
+        return cast("TaskStatus[R]", event.answer)
+
+    def wait(self, task: TaskBase[R], timeout: float | None, on_progress: OnProgress[R] | None) -> Steps[Finish]:
+        """The task's outcome, or the error that ends this wait. One waiter polls for all who wait for the same task."""
+        deadline = None if timeout is None else self.now() + timeout
+        if on_progress is not None:
+            task._watchers += (on_progress,)
+        try:
+            leads = yield from self._take_lead(task, deadline)
+            if leads:
+                try:
+                    finish = yield from self._follow(task, deadline)
+                finally:
+                    task._leader = None
+                    self.changed()
+            else:
+                finish = yield from self._look_last(task)
+        finally:
+            if on_progress is not None:
+                watchers = list(task._watchers)
+                watchers.remove(on_progress)
+                task._watchers = tuple(watchers)
+        if finish.error is not None:
+            finish.error.locate(None, self.exchange.host)
+        return finish
+
+    def ask(self, task: TaskBase[R], command: Send) -> Steps[Responded | Failed]:
+        """One exchange about a task."""
+
+        def read(response: HttpResponse) -> TaskStatus[R]:
+            return self.exchange.status(task._declared, response, self.polling.done)
+
+        event = yield from self._exchange(TASK_STATUS, task._machine.request, read, command.timeout)
+        if isinstance(event, Failed):
+            event.error.locate(None, None, task.id)
+        return event
+
+    def _take_lead(self, task: TaskBase[R], deadline: float | None) -> Steps[bool]:
+        """Waits until nobody else polls for the task, and takes that over; False when the deadline comes first."""
+        while True:
+            with self.lock:
+                seen = self.changes
+                if task.done() or task._leader is None:
+                    task._leader = self
+                    return True
+            left = None if deadline is None else deadline - self.now()
+            if left is not None and left <= 0:
+                return False
+            yield Pause(left, seen)
+
+    def _follow(self, task: TaskBase[R], deadline: float | None) -> Steps[Finish]:
+        """Feeds the task's machine until it says that the wait is over."""
+        machine = task._machine
+        task._take_hint()  # the first poll, which is immediate, is all that an earlier hint can ask for
+        event: Event = Cancelled(self.now()) if self.closed else Began(self.now(), deadline)
+        try:
+            while True:
+                with self.lock:
+                    commands = machine.handle(event)
+                task._tell(commands)
+                command = commands[-1]
+                if isinstance(command, Finish):
+                    return command
+                if isinstance(command, Send):
+                    event = yield from self.ask(task, command)
+                    if self.closed and isinstance(event, Failed):
+                        event = Cancelled(event.at)
+                else:
+                    event = yield from self._sleep(command, task)
+                event = self._hint(task, event)
+        finally:
+            with self.lock:
+                if machine.state not in (State.IDLE, State.DONE):  # an interrupt went through: nobody waits any more
+                    machine.handle(Cancelled(self.now()))
+
+    def _hint(self, task: TaskBase[R], event: Event) -> Event:
+        """Lets the machine know of a hint: in place of the end of a sleep, or ahead of whatever else has happened."""
+        if not task._take_hint():
+            return event
+        hint = Notified(event.at)
+        if isinstance(event, Woke):
+            return hint
+        if isinstance(event, (Responded, Failed)):
+            with self.lock:
+                task._machine.handle(hint)
+        return event
+
+    def _look_last(self, task: TaskBase[R]) -> Steps[Finish]:
+        """The time is up, and the next poll of whoever polls for the task may be far off: one look of our own."""
+        cause: AltcraftError | None = None
+        try:
+            yield from self.poll(task)
+        except TransportError as error:
+            cause = error
+        return task._machine.outcome or Finish(error=task._machine.expired(cause))
+
+    # Steps.
+
+    def _sleep(self, command: Command, task: TaskBase[R] | None = None) -> Steps[Event]:
+        assert isinstance(command, Sleep)
+        if not self.closed:
+            yield Rest(command.seconds, task)
+        return Cancelled(self.now()) if self.closed else Woke(self.now())
+
+    def _exchange(
+        self, path: str, request: Request[Any], read: Callable[[HttpResponse], object], timeout: float
+    ) -> Steps[Responded | Failed]:
+        """One exchange, and what became of it. What is raised before anything is sent goes through."""
+        http = self.exchange.build(path, request)
+        heard = self.hooks.heard
+        if "altcraft_request" in heard:
+            self.hooks.fire("altcraft_request", request=http)
+        began = self.now()
+        try:
+            response = yield Transmit(http, timeout)
+            if "altcraft_response" in heard:
+                elapsed = self.now() - began
+                self.hooks.fire("altcraft_response", request=http, response=response, elapsed=elapsed)
+            return Responded(self.now(), read(response))
+        except AltcraftError as error:
+            error.locate(path, self.exchange.host)
+            return Failed(self.now(), error)
+        except OSError as error:  # from a transport that does not sort its errors: the careful reading
+            lost = ConnectionLost(f"the transport failed: {error!r}")
+            lost.__cause__ = error
+            lost.locate(path, self.exchange.host)
+            return Failed(self.now(), lost)

@@ -1,0 +1,110 @@
+"""What the handles on tasks have in common, whichever way their results are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from altcraft.conduct import Conductor, Leader, OnProgress
+from altcraft.hooks import guarded
+from altcraft.machine import Command, Emit, TaskMachine
+from altcraft.operations import Operation
+from altcraft.resume import resume_token
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from altcraft.errors import AltcraftError
+
+__all__ = ["TaskBase"]
+
+R = TypeVar("R")
+
+
+class TaskBase(Generic[R]):
+    """A task that the platform works on, whose result is an `R`.
+
+    Nothing happens in the background: a task is looked at while somebody waits for it, or when `poll` is called.
+    """
+
+    __slots__ = ("__weakref__", "_callbacks", "_conductor", "_declared", "_hinted", "_leader", "_machine", "_watchers")
+
+    def __init__(self, conductor: Conductor, declared: Operation[R], machine: TaskMachine) -> None:
+        self._conductor = conductor
+        self._declared = declared
+        self._machine = machine
+        self._callbacks: tuple[Callable[[Self], object], ...] = ()
+        self._watchers: tuple[OnProgress[R], ...] = ()
+        self._leader: Leader | None = None
+        self._hinted = False
+
+    @property
+    def id(self) -> str:
+        """The platform's id of the task: an opaque string."""
+        return self._machine.task_id
+
+    @property
+    def operation(self) -> str:
+        """The path that started the task, or "tasks/status" where that is not known."""
+        return self._machine.operation
+
+    @property
+    def resume_token(self) -> str:
+        """Versioned JSON that leads back to this task, in any process. There is no secret in it."""
+        return resume_token(self.id, self.operation)
+
+    def done(self) -> bool:
+        """Whether the outcome is known here. No I/O: the platform may know more."""
+        return self._machine.outcome is not None
+
+    def add_done_callback(self, fn: Callable[[Self], object]) -> None:
+        """Has `fn(task)` called once the outcome is known: by whoever learns it, or at once if that has been.
+
+        What `fn` raises is logged.
+        """
+        with self._conductor.lock:
+            if not self.done():
+                self._callbacks += (fn,)
+                return
+        guarded(fn, self)
+
+    def notify(self) -> None:
+        """A hint, from any thread, that there may be news: whoever waits for the task looks now. It is not believed."""
+        self._hinted = True
+        leader = self._leader
+        if leader is not None:
+            leader.notified(self)
+
+    def _take_hint(self) -> bool:
+        """Whether there was a hint since the last call."""
+        hinted, self._hinted = self._hinted, False
+        return hinted
+
+    def _tell(self, commands: tuple[Command, ...]) -> None:
+        """Passes on what the machine emits, to watchers, hooks and callbacks."""
+        for command in commands:
+            if isinstance(command, Emit):
+                self._tell_one(command.what, command.value)
+
+    def _tell_one(self, what: str, value: object) -> None:
+        hooks = self._conductor.hooks
+        if what == "progress":
+            for watcher in self._watchers:
+                guarded(cast("Callable[[object], object]", watcher), value)
+            if "altcraft_task_progress" in hooks.heard:
+                hooks.fire("altcraft_task_progress", task=self, status=value)
+            return
+        if what == "failed":
+            cast("AltcraftError", value).locate(None, self._conductor.exchange.host)
+            hooks.fire("altcraft_task_failed", task=self, error=value)
+        else:
+            hooks.fire("altcraft_task_completed", task=self, result=value)
+        with self._conductor.lock:
+            callbacks, self._callbacks = self._callbacks, ()
+        for callback in callbacks:
+            guarded(cast("Callable[[object], object]", callback), self)
+
+    def __repr__(self) -> str:
+        status = self._machine.status
+        seen = status.status if status else "not looked at yet"
+        return f"<{type(self).__name__} {self.id} of {self.operation}: {seen}>"
