@@ -41,6 +41,8 @@ API_PATH = "/api/v1.1"
 USER_AGENT = "altcraft-client"
 
 _URL = re.compile(r"(https?)://([^/?#\s]+)([^?#\s]*)", re.IGNORECASE)
+# "sandbox:", "sandbox:?profiles=9": the scheme names a plugin. "host:8080" and "http:/host" are mistakes, not schemes.
+_IN_PROCESS = re.compile(r"(?!https?:)([a-z][a-z0-9+-]*):(?![0-9/]).*", re.IGNORECASE)
 _EXCERPT = 120
 # Types that say nothing about the platform's format; HTML is among them, since some proxies label anything so.
 _GENERIC = {
@@ -58,12 +60,13 @@ def api_base(url: str) -> tuple[str, str]:
 
     ValueError for what is no http or https URL, or carries what has no place in one: credentials, a query.
     """
+    in_process = _IN_PROCESS.fullmatch(url)
+    if in_process is not None:
+        scheme = in_process[1].lower()
+        return f"{scheme}:{API_PATH}", scheme
     match = _URL.fullmatch(url)
     if match is None:
-        scheme, _, rest = url.partition(":")
-        if not rest or ("/" not in rest and rest.isdigit()) or scheme.lower() in ("http", "https") or "//" in rest:
-            raise ValueError(f"not the URL of an installation: {_shown(url)!r}; write it as https://your.host")
-        return f"{scheme}:{API_PATH}", scheme
+        raise ValueError(f"not the URL of an installation: {_shown(url)!r}; write it as https://your.host")
     scheme, host, path = match.groups()
     if "@" in host:
         raise ValueError("the URL carries a user name or a password: leave them out, and pass the token as token=")
