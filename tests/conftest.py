@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-# The same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones, and longer.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None)
+# The same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones, and longer. No clock fails them.
+_PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("steady", derandomize=True, **_PATIENT)
+hypothesis.settings.register_profile("explore", max_examples=2000, **_PATIENT)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
