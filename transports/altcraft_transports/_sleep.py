@@ -1,10 +1,12 @@
-"""Sleeping in threads in a way that others can end: what the transports for threads have in common."""
+"""Sleeping in a way that others can end, in threads and in event loops: what the transports have in common."""
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Awaitable, Callable
 
-__all__ = ["Sleeper"]
+__all__ = ["AsyncSleeper", "Sleeper", "under_trio"]
 
 
 class Sleeper:
@@ -38,3 +40,54 @@ class Sleeper:
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+
+class AsyncSleeper:
+    """Sleeps of one event loop's tasks, asyncio's or trio's, that end early when it is closed. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._ends: set[Callable[[], object]] = set()
+        self._closed = False
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns after so many seconds, or once it is closed."""
+        seconds = 0.0 if self._closed else max(0.0, seconds)
+        if under_trio():
+            import trio
+
+            with trio.move_on_after(seconds) as scope:
+                await self._until(trio.sleep_forever, scope.cancel)
+            return
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def end() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        timer = loop.call_later(seconds, end)
+        try:
+            await self._until(lambda: over, end)
+        finally:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Ends all sleeps, the future ones too."""
+        self._closed = True
+        for end in tuple(self._ends):
+            end()
+
+    async def _until(self, sleep: Callable[[], Awaitable[None]], end: Callable[[], object]) -> None:
+        self._ends.add(end)
+        try:
+            await sleep()
+        finally:
+            self._ends.discard(end)
+
+
+def under_trio() -> bool:
+    """Whether it is trio that runs the current task; without importing it for those who don't use it."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
