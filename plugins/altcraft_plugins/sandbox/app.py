@@ -27,7 +27,7 @@ from altcraft_plugins.sandbox.methods import Methods
 from altcraft_plugins.sandbox.replies import Failure
 from altcraft_plugins.sandbox.requests import FormatOnly, TokenOnly
 from altcraft_plugins.sandbox.settings import DEFAULT_PACE, DEFAULT_TOKENS, check_settings
-from altcraft_plugins.sandbox.store import Store, StoreClosed
+from altcraft_plugins.sandbox.store import Store, StoreBusy, StoreClosed
 from altcraft_plugins.sandbox.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Sandbox:
             code, headers, envelope = fault.code, fault.headers, Failure(fault.code, printable(fault.text))
         except StoreClosed:
             code, envelope = 503, Failure(503, "the service has been closed")
+        except StoreBusy:
+            code, envelope = 503, Failure(503, "another process holds the database: try again")
         except Exception:
             logger.exception("a request broke the sandbox")
             code, envelope = 500, Failure(500, "the service failed; its log says where")

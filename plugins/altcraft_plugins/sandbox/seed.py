@@ -100,21 +100,20 @@ def _people(connection: sqlite3.Connection, database: int, first: int, count: in
     connection.execute(
         f"""
         WITH RECURSIVE numbers (number) AS (
-            SELECT 0 WHERE ?3 > 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < ?3
+            SELECT 0 WHERE {count} > 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < {count}
         )
         INSERT INTO profiles (id, database_id, number, email, country, age, registered)
-        SELECT ?2 + number, ?1, number, 'profile' || (?2 + number) || '@example.com', {country}, {age},
-               date('2019-01-01', '+' || {draw(3, 1900)} || ' days')
+        SELECT {first} + number, {database}, number, 'profile' || ({first} + number) || '@example.com',
+               {country}, {age}, date('2019-01-01', '+' || {draw(3, 1900)} || ' days')
         FROM numbers
-        """,
-        (database, first, count),
+        """
     )
 
 
 def _subscribe(connection: sqlite3.Connection, database: int, resource: int, channel: str, select: str) -> None:
     """Insert subscriptions; `select` is SQL giving status and reachable over the columns of `profiles`."""
     connection.execute(
-        f"INSERT INTO subscriptions SELECT ?1, id, ?2, {select} AND database_id = ?3 ORDER BY id",
+        f"INSERT INTO subscriptions SELECT ?, id, ?, {select} AND database_id = ? ORDER BY id",
         (resource, channel, database),
     )
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from altcraft_plugins.sandbox import seed
 from altcraft_plugins.sandbox.tables import APPLICATION_ID, TABLES
 
-__all__ = ["Store", "StoreClosed"]
+__all__ = ["Store", "StoreBusy", "StoreClosed"]
 
 BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process's transaction on the same file."""
@@ -23,6 +23,10 @@ BUSY_TIMEOUT = 10.0
 
 class StoreClosed(Exception):
     """The sandbox has been closed."""
+
+
+class StoreBusy(sqlite3.OperationalError):
+    """Another process has held the file for longer than BUSY_TIMEOUT."""
 
 
 class Store:
@@ -37,26 +41,27 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._open = True
-        self._connection = sqlite3.connect(
-            path if path is not None else ":memory:",
-            timeout=BUSY_TIMEOUT,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        connection: sqlite3.Connection | None = None
         try:
+            connection = self._connection = sqlite3.connect(
+                path if path is not None else ":memory:",
+                timeout=BUSY_TIMEOUT,
+                isolation_level=None,
+                check_same_thread=False,
+            )
             self._prepare(path, profiles)
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise ValueError(f"{path} cannot be used as a sandbox's database: {error}") from None
-        except BaseException:
-            self._connection.close()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise ValueError(f"{path} cannot be used as a sandbox's database: {error}") from None
             raise
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
         """The connection, in a transaction: committed at the end, rolled back on an exception. Nests.
 
-        Raises StoreClosed after close().
+        Raises StoreClosed after close(), and StoreBusy.
         """
         with self._lock:
             if not self._open:
@@ -64,15 +69,20 @@ class Store:
             if self._depth:
                 yield self._connection
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise StoreBusy(str(error)) from None
             self._depth = 1
             try:
                 yield self._connection
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # Some of sqlite's errors, a full disk for one, have rolled back already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            else:
-                self._connection.execute("COMMIT")
             finally:
                 self._depth = 0
 
@@ -84,16 +94,15 @@ class Store:
 
     def _prepare(self, path: str | None, profiles: int | None) -> None:
         connection = self._connection
+        # Asked before anything is set: a stranger's file is not even given another journal.
+        self._is_new(path)
         if path is not None:
             connection.execute("PRAGMA journal_mode = WAL")
-            # A kill loses nothing that is committed; only the machine's own fall could, and this is a
-            # sandbox.
+            # A kill loses nothing that is committed; only the machine's own fall could, and this is a sandbox.
             connection.execute("PRAGMA synchronous = NORMAL")
         with self.transaction():
-            known = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-            if not known:
-                if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    raise ValueError(f"{path} is a database, but not a sandbox's")
+            # And again: another process may have been faster.
+            if self._is_new(path):
                 self._create(seed.DEFAULT_PROFILES if profiles is None else profiles)
             elif profiles is not None:
                 there = connection.execute("SELECT value FROM meta WHERE key = 'profiles'").fetchone()[0]
@@ -101,6 +110,14 @@ class Store:
                     raise ValueError(f"{path} was seeded with profiles={there}: leave profiles out, or use a new file")
         # Only now: checking every seeded row would take longer than seeding it.
         connection.execute("PRAGMA foreign_keys = ON")
+
+    def _is_new(self, path: str | None) -> bool:
+        """Whether there is nothing yet. Raises ValueError where there is something else than a sandbox."""
+        if self._connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+            return False
+        if self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise ValueError(f"{path} is a database, but not a sandbox's")
+        return True
 
     def _create(self, profiles: int) -> None:
         # Not executescript: it would commit the transaction that makes creating and seeding one step.

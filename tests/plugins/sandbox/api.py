@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
     body: bytes
 
     @property
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         return json.loads(self.body)
 
     @property
@@ -28,7 +28,14 @@ class Answer(NamedTuple):
         return ElementTree.fromstring(self.body)
 
 
-def environ(path: str, body: bytes = b"", content_type: str | None = "application/json", **more: object) -> dict:
+def environ(
+    path: str,
+    body: bytes = b"",
+    content_type: str | None = "application/json",
+    stream: Any = None,
+    **more: object,
+) -> dict[str, Any]:
+    """What a WSGI server would make of a request; None leaves a key out. `stream` stands in for the body's stream."""
     made = {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -39,19 +46,31 @@ def environ(path: str, body: bytes = b"", content_type: str | None = "applicatio
         "SERVER_NAME": "test",
         "SERVER_PORT": "80",
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": io.BytesIO(body) if stream is None else stream,
         **more,
     }
     return {key: value for key, value in made.items() if value is not None}
 
 
-def send(app: Sandbox, environ: dict) -> Answer:
+def send(app: Sandbox, environ: dict[str, Any]) -> Answer:
     """One request, as a WSGI server would make it."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
-    chunks = app(environ, lambda status, headers, exc_info=None: begun.append((status, headers)))
-    body = b"".join(chunks)
+
+    def start_response(
+        status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
+        begun.append((status, headers))
+        return io.BytesIO().write
+
+    body = b"".join(app(environ, start_response))
     ((status, headers),) = begun
     return Answer(int(status.split()[0]), dict(headers), body)
+
+
+def child(element: ElementTree.Element, path: str) -> ElementTree.Element:
+    found = element.find(path)
+    assert found is not None, path
+    return found
 
 
 def to_xml(parameters: Mapping[str, object]) -> bytes:

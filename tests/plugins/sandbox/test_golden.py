@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.sandbox.api import counted, counters, finish, post, start
+from plugins.sandbox.api import child, counted, counters, finish, post, start
 
 DATA = Path(__file__).parent / "data"
 
@@ -78,7 +78,7 @@ def test_an_array_of_one_is_an_array_in_json_and_a_lone_element_in_xml(app):
     assert channel["channel"] == "email"
     root = post(app, "databases/get_counters", parameters, "xml").xml
     assert [child.tag for child in root] == ["data", "error", "error_text"]
-    assert [child.tag for child in root.find("data")] == ["channel", "status"]
+    assert [child.tag for child in child(root, "data")] == ["channel", "status"]
 
 
 def test_get_counters_repeats_data_for_every_channel_in_xml(app):
@@ -94,6 +94,6 @@ def test_a_task_under_way_has_a_null_result(app):
         b'{"data":{"status":"queued","progress":0,"result":null},"error":0,"error_text":"Successful operation"}'
     )
     root = post(app, "tasks/status", {"task_id": task_id}, "xml").xml
-    assert [child.tag for child in root.find("data")] == ["status", "progress", "result"]
-    assert len(root.find("data/result")) == 0
+    assert [child.tag for child in child(root, "data")] == ["status", "progress", "result"]
+    assert len(child(root, "data/result")) == 0
     assert not root.findtext("data/result")

@@ -23,7 +23,7 @@ def assert_refused(answer, code, format="json"):
     if format == "json":
         assert list(answer.json) == ["error", "error_text"]
         assert answer.json["error"] == code
-        text = answer.json["error_text"]
+        text: str | None = answer.json["error_text"]
     else:
         assert answer.xml.tag == "xml"
         assert [child.tag for child in answer.xml] == ["error", "error_text"]
@@ -120,7 +120,7 @@ def test_the_body_names_the_format_of_a_refusal_too(app):
     ],
 )
 def test_the_body_decides_the_format_then_accept_then_content_type(app, body_format, accept, content_type, expected):
-    parameters = {"token": TOKEN, **GOOD}
+    parameters: dict[str, object] = {"token": TOKEN, **GOOD}
     if body_format is not None:
         parameters["format"] = body_format
     body = to_xml(parameters) if "xml" in content_type else json.dumps(parameters).encode()

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from altcraft_plugins.sandbox import Sandbox
-from plugins.sandbox.api import TOKEN, finish, start, status
+from plugins.sandbox.api import TOKEN, finish, post, start, status
 
 SERVE = """
 import sys
@@ -34,6 +34,8 @@ class Served:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, db, str(pace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        assert self.process.stdout
+        assert self.process.stderr
         line = self.process.stdout.readline()
         assert "http://" in line, self.process.stderr.read()
         self.url = line[line.index("http://") :].split()[0]
@@ -160,10 +162,40 @@ def test_a_file_that_is_no_sandboxs_is_refused_and_left_alone(tmp_path):
     connection = sqlite3.connect(other)
     connection.execute("CREATE TABLE precious (id)")
     connection.close()
+    before = other.read_bytes()
     with pytest.raises(ValueError, match="not a sandbox's"):
         Sandbox(db=str(other))
-    connection = sqlite3.connect(other)
-    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
-    connection.close()
+    assert other.read_bytes() == before
     with pytest.raises(ValueError, match="missing"):
         Sandbox(db=str(tmp_path / "missing" / "sandbox.sqlite3"))
+
+
+def test_a_file_that_another_process_holds_delays_tasks_and_refuses_requests_for_the_moment(file):
+    with Sandbox(db=file, worker=False) as app:
+        with app.rows() as rows:
+            rows.execute("PRAGMA busy_timeout = 10")  # milliseconds, in place of ten seconds
+        task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        answer = post(app, "tasks/status", {"task_id": task_id})
+        assert (answer.status, answer.json["error"]) == (503, 503)
+        assert app.step() is True
+        other.execute("COMMIT")
+        other.close()
+        finish(app)
+        assert status(app, task_id)["status"] == "completed"
+
+
+def test_a_task_that_never_gets_at_its_file_is_taken_up_by_the_next_sandbox(file):
+    with Sandbox(db=file, worker=False) as app:
+        with app.rows() as rows:
+            rows.execute("PRAGMA busy_timeout = 10")
+        task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        finish(app)
+        other.execute("COMMIT")
+        other.close()
+    with Sandbox(db=file, worker=False) as app:
+        finish(app)
+        assert status(app, task_id)["status"] == "completed"

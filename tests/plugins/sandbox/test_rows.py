@@ -41,7 +41,8 @@ def test_a_deleted_profile_is_counted_no_more(app):
     with app.rows() as rows:
         rows.execute(
             "DELETE FROM profiles WHERE id IN"
-            " (SELECT profile_id FROM subscriptions JOIN profiles ON profiles.id = profile_id WHERE database_id = 5 AND resource_id = 24 AND status = 'hardbounced' LIMIT 11)"
+            " (SELECT profile_id FROM subscriptions JOIN profiles ON profiles.id = profile_id"
+            " WHERE database_id = 5 AND resource_id = 24 AND status = 'hardbounced' LIMIT 11)"
         )
     entry = database(app)
     assert entry["total_count"] == 1325

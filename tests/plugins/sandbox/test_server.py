@@ -96,7 +96,8 @@ def test_what_the_server_refuses_by_itself_is_an_envelope_too():
         for request, code in (
             (b"POST /api/v1.1/tasks/status HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400),
             (b"POST /api/v1.1/tasks/status HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-            (b"POST / HTTP/1.1\r\nX: " + b"a" * 300_000 + b"\r\n\r\n", 431),
+            # As many bytes as are too many: with unread ones left, the answer could be lost in a reset.
+            (b"POST / HTTP/1.1\r\nX: ".ljust(262_144, b"a"), 431),
         ):
             status, head, body = raw(address, request)
             assert status == code
@@ -129,6 +130,7 @@ def test_a_server_closed_before_it_runs_does_not_run():
 def test_a_signal_ends_it_cleanly_though_a_task_is_under_way(number):
     process = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
+        assert process.stdout
         line = process.stdout.readline()
         assert line.startswith("The sandbox answers at http://127.0.0.1:")
         address = line.split("http://")[1].split()[0]
