@@ -10,6 +10,7 @@
 An independent library: Altcraft, LLC has no part in it.
 """
 
+from altcraft.aio import AsyncClient, AsyncTask
 from altcraft.client import Client
 from altcraft.errors import (
     AltcraftError,
@@ -57,6 +58,8 @@ from altcraft.task import Task
 __all__ = [
     "AltcraftError",
     "ApiError",
+    "AsyncClient",
+    "AsyncTask",
     "AsyncTransport",
     "BadRequest",
     "ChannelStatistics",

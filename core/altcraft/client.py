@@ -10,10 +10,9 @@ from altcraft.assembly import assemble
 from altcraft.conduct import Conductor
 from altcraft.driver import Driver, monotonic
 from altcraft.exchange import Auth
-from altcraft.operations import TASK_STATUS, UNKNOWN_TASK, Operation
+from altcraft.operations import Operation
 from altcraft.polling import Polling
 from altcraft.ports import Transport
-from altcraft.resume import parse_resume_token
 from altcraft.retry import Retry
 from altcraft.schema import (
     ChannelStatistics,
@@ -68,8 +67,6 @@ class Client:
         plugins: Sequence[object] = (),
         load_entry_points: bool = False,
     ) -> None:
-        if not request_timeout > 0:
-            raise ValueError(f"request_timeout={request_timeout!r}: seconds, more than 0")
         name = transport if isinstance(transport, str) else "urllib3"
         parts = assemble(url, token, codec, name, auth, plugins, load_entry_points)
         self.hooks = parts.hooks
@@ -77,7 +74,7 @@ class Client:
         self.operations = parts.operations
         port = parts.transports.create(parts.transport, url) if isinstance(transport, str) else transport
         self._conductor = Conductor(
-            parts.exchange, self.hooks, polling or Polling(), retry or Retry(), float(request_timeout), monotonic(port)
+            parts.exchange, self.hooks, polling or Polling(), retry or Retry(), request_timeout, monotonic(port)
         )
         self._driver = Driver(port, self._conductor)
         self.segments = Segments(self)
@@ -93,22 +90,15 @@ class Client:
         of the wrong type; LookupError for an operation that nobody has declared.
         """
         operation = self.operations.of(request)
-        if operation.status is None:
-            raise TypeError(f"{operation.path} starts no task: use client.call")
-        conductor, driver = self._conductor, self._driver
-        task_id = driver.run(conductor.call(operation, request, lambda r: conductor.exchange.task_id(operation, r)))
+        task_id = self._driver.run(self._conductor.submit(operation, request))
         task = self._task(task_id, operation, submitted=True)
-        if "altcraft_task_submitted" in self.hooks.heard:
-            self.hooks.fire("altcraft_task_submitted", task=task)
+        self._conductor.submitted(task)
         return task
 
     def call(self, request: PlainRequest[R]) -> R:
         """The answer of a plain operation. Raises as `submit` does."""
         operation = self.operations.of(request)
-        if operation.status is not None:
-            raise TypeError(f"{operation.path} starts a task: use client.submit")
-        conductor, driver = self._conductor, self._driver
-        return driver.run(conductor.call(operation, request, lambda r: conductor.exchange.result(operation, r)))
+        return self._driver.run(self._conductor.plain(operation, request))
 
     def close(self) -> None:
         """Wakes whoever waits, with ClientClosed, and gives the connections back. May be called twice."""
@@ -202,13 +192,5 @@ class Tasks:
         and anything else as the codec gives it without a type. ValueError for a broken token, LookupError for an
         operation that this client does not know.
         """
-        client = self._client
-        token = parse_resume_token(task_id_or_token)
-        if request is not None:
-            return client._task(token.task_id, client.operations.by_request(request), submitted=False)
-        if token.operation in (None, TASK_STATUS):
-            return client._task(token.task_id, UNKNOWN_TASK, submitted=False)
-        operation = client.operations.by_path(token.operation)
-        if operation.status is None:
-            raise ValueError(f"the resume token names {operation.path}, which starts no task")
-        return client._task(token.task_id, operation, submitted=False)
+        task_id, operation = self._client.operations.resumed(task_id_or_token, request)
+        return self._client._task(task_id, operation, submitted=False)

@@ -102,7 +102,9 @@ class Conductor:
         self.hooks = hooks
         self.polling = polling
         self.retry = retry
-        self.request_timeout = request_timeout
+        if not request_timeout > 0:
+            raise ValueError(f"request_timeout={request_timeout!r}: seconds, more than 0")
+        self.request_timeout = float(request_timeout)
         self.now = now
         self.lock = threading.RLock()
         self.changes = 0
@@ -138,6 +140,23 @@ class Conductor:
         )
 
     # One exchange with its retries.
+
+    def submit(self, operation: Operation[R], request: Request[R]) -> Steps[str]:
+        """The id of the task that the request has started."""
+        if operation.status is None:
+            raise TypeError(f"{operation.path} starts no task: use client.call")
+        return (yield from self.call(operation, request, lambda reply: self.exchange.task_id(operation, reply)))
+
+    def plain(self, operation: Operation[R], request: Request[R]) -> Steps[R]:
+        """The answer of a plain operation."""
+        if operation.status is not None:
+            raise TypeError(f"{operation.path} starts a task: use client.submit")
+        return (yield from self.call(operation, request, lambda reply: self.exchange.result(operation, reply)))
+
+    def submitted(self, task: TaskBase[Any]) -> None:
+        """Lets the plugins know of a new task."""
+        if "altcraft_task_submitted" in self.hooks.heard:
+            self.hooks.fire("altcraft_task_submitted", task=task)
 
     def call(self, operation: Operation[R], request: Request[R], read: Callable[[HttpResponse], T]) -> Steps[T]:
         """The answer to a request, as `read` makes it of the reply; or the error that the last attempt ended with."""

@@ -7,10 +7,11 @@ type of the request that they are given.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar, get_args, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from altcraft.resume import parse_resume_token
 from altcraft.schema import (
     DatabasesGetCounters,
     DatabasesRefreshCounters,
@@ -135,6 +136,19 @@ class OperationRegistry:
         if operation is None:
             raise LookupError(f"no operation has the path {path!r}: register it with client.operations first")
         return operation
+
+    def resumed(self, task_id_or_token: str, request: type[Request[R]] | None) -> tuple[str, Operation[Any]]:
+        """The id of a task that is taken up again, and the operation that started it, as far as either tells."""
+        token = parse_resume_token(task_id_or_token)
+        if request is not None:
+            operation: Operation[Any] = self.by_request(request)
+        elif token.operation in (None, TASK_STATUS):
+            operation = UNKNOWN_TASK
+        else:
+            operation = self.by_path(token.operation)
+        if operation.status is None:
+            raise ValueError(f"{operation.path} starts no task: there is nothing to resume")
+        return token.task_id, operation
 
     def __iter__(self) -> Iterator[Operation[object]]:
         return iter(self._by_path.values())

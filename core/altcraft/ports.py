@@ -70,10 +70,14 @@ class AsyncTransport(Protocol):
 Factory = Callable[..., Transport]
 """Makes a transport for a client with the URL that is its only positional argument."""
 
+AsyncFactory = Callable[..., AsyncTransport]
+"""Makes a transport for an AsyncClient, likewise."""
+
 # Found by name, imported when one is asked for: the core knows where they live, and imports none of them.
 _BUNDLED = {
     "urllib3": "altcraft_transports.urllib3",
     "wsgi": "altcraft_transports.wsgi",
+    "threads": "altcraft_transports.threads",
 }
 
 
@@ -82,14 +86,26 @@ class TransportRegistry:
 
     def __init__(self) -> None:
         self._factories: dict[str, Factory] = {}
+        self._async_factories: dict[str, AsyncFactory] = {}
         self._tokens: dict[str, str] = {}
 
-    def register(self, name: str, factory: Factory, *, default_token: str | None = None) -> None:
+    def register(
+        self,
+        name: str,
+        factory: Factory | None = None,
+        *,
+        async_factory: AsyncFactory | None = None,
+        default_token: str | None = None,
+    ) -> None:
         """Adds a transport: `factory(url)` makes one for a client with that URL. Replaces one of the same name.
 
+        `async_factory` makes the one for an AsyncClient, which otherwise runs the first kind in worker threads.
         `default_token` is the token of a client that is given none, for a service that is no secret's keeper.
         """
-        self._factories[name] = factory
+        if factory is not None:
+            self._factories[name] = factory
+        if async_factory is not None:
+            self._async_factories[name] = async_factory
         if default_token is not None:
             self._tokens[name] = default_token
 
@@ -98,19 +114,35 @@ class TransportRegistry:
         return self._tokens.get(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._factories or name in _BUNDLED
+        return name in self._factories or name in self._async_factories or name in _BUNDLED
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**_BUNDLED, **self._factories})
+        return iter({**_BUNDLED, **self._factories, **self._async_factories})
 
     def create(self, name: str, url: str, **options: object) -> Transport:
         """The transport of that name, with whatever options its factory knows.
 
         LookupError where there is none of that name, MissingExtra where its library is not installed.
         """
-        factory = self._factories.get(name)
+        factory = self._factories.get(name) or cast("Factory | None", self._bundled(name, "create"))
         if factory is None:
-            if name not in _BUNDLED:
-                raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
-            factory = cast(Factory, import_module(_BUNDLED[name]).create)
+            raise LookupError(f"the transport {name!r} is for AsyncClient only")
         return factory(url, **options)
+
+    def create_async(self, name: str, url: str, **options: object) -> AsyncTransport:
+        """The transport of that name for an AsyncClient: its own kind, or the kind for threads, in worker threads.
+
+        Errors as for `create`.
+        """
+        factory = self._async_factories.get(name)
+        if factory is None and name not in self._factories:
+            factory = cast("AsyncFactory | None", self._bundled(name, "create_async"))
+        if factory is None:
+            return self.create_async("threads", url, transport=self.create(name, url, **options))
+        return factory(url, **options)
+
+    def _bundled(self, name: str, function: str) -> object:
+        """A bundled module's factory, or None where it has none of that kind."""
+        if name not in self:
+            raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
+        return getattr(import_module(_BUNDLED[name]), function, None) if name in _BUNDLED else None

@@ -1,5 +1,6 @@
-"""For the tests of those who use the library: fakes that stand in for the world."""
+"""For the tests of those who use the library: fakes that stand in for the world, and contracts to keep."""
 
-from altcraft.testing.fakes import FakeClock, FakeTransport, reply
+from altcraft.testing.codec_contract import CodecContract
+from altcraft.testing.fakes import AsyncFakeTransport, FakeClock, FakeTransport, reply
 
-__all__ = ["FakeClock", "FakeTransport", "reply"]
+__all__ = ["AsyncFakeTransport", "CodecContract", "FakeClock", "FakeTransport", "reply"]

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from altcraft.codecs import default_registry
 from altcraft.messages import HttpRequest, HttpResponse
 
-__all__ = ["FakeClock", "FakeTransport", "Scripted", "reply"]
+__all__ = ["AsyncFakeTransport", "FakeClock", "FakeTransport", "Scripted", "reply"]
 
 Scripted: TypeAlias = "HttpResponse | BaseException | Callable[[HttpRequest], HttpResponse]"
 """A reply, an error to raise, or a function that makes either out of the request."""
@@ -99,3 +99,34 @@ class FakeTransport:
     def close(self) -> None:
         """Notes that it was closed."""
         self.closed = True
+
+
+class AsyncFakeTransport:
+    """A `FakeTransport` for an AsyncClient: the same script and the same records, under the same names."""
+
+    def __init__(self, script: Iterable[Scripted], *, clock: FakeClock | None = None, repeat: bool = False) -> None:
+        self._fake = FakeTransport(script, clock=clock, repeat=repeat)
+        self.clock = self._fake.clock
+        self.requests = self._fake.requests
+        self.timeouts = self._fake.timeouts
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._fake.closed
+
+    async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """As `FakeTransport.send`."""
+        return self._fake.send(request, timeout=timeout)
+
+    async def sleep(self, seconds: float) -> None:
+        """As `FakeTransport.sleep`."""
+        self._fake.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """The clock's time."""
+        return self._fake.monotonic()
+
+    async def close(self) -> None:
+        """Notes that it was closed."""
+        self._fake.close()
