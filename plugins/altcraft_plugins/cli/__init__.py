@@ -1,0 +1,25 @@
+"""The command line, `altcraft`. Its libraries come with the extra `cli`; see docs/command-line.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+__all__ = ["main"]
+
+LIBRARIES = ("click", "rich")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command, and returns the exit code. `argv` is without the program's name; None: the process's."""
+    if any(find_spec(name) is None for name in LIBRARIES):
+        if sys.stderr is not None:
+            sys.stderr.write("altcraft: the command line needs its extra: pip install 'altcraft-client[cli]'\n")
+        return 2
+    try:
+        from altcraft_plugins.cli.app import run
+
+        return run(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while it starts or ends; in between, run() deals with it
+        return 130

@@ -1,0 +1,8 @@
+"""`python -m altcraft_plugins.cli`, for where the command `altcraft` is not on the path."""
+
+import sys
+
+from altcraft_plugins.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

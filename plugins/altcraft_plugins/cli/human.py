@@ -1,0 +1,97 @@
+"""The reporter for people: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from altcraft_plugins.cli.outcome import Problem
+from altcraft_plugins.cli.reporting import Show, printable
+
+if TYPE_CHECKING:
+    from altcraft import TaskHandle, TaskStatus
+    from altcraft_plugins.cli.facts import Asked
+
+__all__ = ["HumanReporter"]
+
+
+class HumanReporter:
+    """Draws a bar while it waits, when somebody is there to see it; a table per result; a token alone on its line."""
+
+    def say(self, text: str) -> None:
+        """On stdout."""
+        _out(text)
+
+    def submitted(self, task: TaskHandle, asked: Asked, *, waits: bool) -> None:
+        """The way back to the task, where nobody waits: the bar says the rest."""
+        if not waits:
+            if sys.stderr.isatty():
+                _err(f"task {printable(task.id)} is submitted; wait for it with: {_command(task.resume_token)}")
+            _out(task.resume_token)
+
+    @contextmanager
+    def watching(self, task: TaskHandle, asked: Asked | None) -> Iterator[Show]:
+        """A progress bar on stderr, if that and stdout are terminals."""
+        if not (sys.stdout.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+            yield lambda status, progress: None
+            return
+        from altcraft_plugins.cli.bar import progress_bar
+
+        with progress_bar(printable(asked.name if asked else f"task {task.id}")) as show:
+            yield show
+
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """A line, and the result where there is one."""
+        progress = f", {status.progress:g} %" if status.progress is not None else ""
+        _out(f"task {printable(task.id)}: {printable(status.status)}{progress}")
+        if status.result is not None:
+            _out("")
+            self.result(task.operation, status.result, None, task)
+
+    def result(self, operation: str, result: object, asked: Asked | None, task: TaskHandle | None = None) -> None:
+        """Tables of statistics; any other result as JSON."""
+        from altcraft_plugins.cli.facts import plain, sheets
+
+        tables = sheets(result, asked)
+        if tables is None:
+            _out(json.dumps(plain(result), indent=2))
+        elif not tables:
+            _out(f"{asked.name if asked else 'the task'}: a result without statistics")
+        else:
+            from altcraft_plugins.cli.tables import print_sheet
+
+            for sheet in tables:
+                print_sheet(sheet)
+        sys.stdout.flush()
+
+    def serving(self, line: str) -> None:
+        """On stdout."""
+        _out(line)
+
+    def problem(self, problem: Problem) -> None:
+        """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""
+        _err(f"altcraft: {printable(problem.message)}")
+        if problem.hint:
+            _err(f"  {problem.hint}")
+        if problem.resume_token:
+            _err(f"  go on with: {_command(problem.resume_token)}")
+            _out(problem.resume_token)
+
+
+def _command(token: str) -> str:
+    return f"altcraft tasks wait {shlex.quote(token)}"
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _err(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,141 @@
+"""Statistics as tables that fit: a row a channel, a bar for its share, a column a counter."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from rich.box import Box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from altcraft_plugins.cli.reporting import printable
+from altcraft_plugins.cli.terminal import console_on, is_plain
+
+if TYPE_CHECKING:
+    from altcraft_plugins.cli.facts import Row, Sheet
+
+__all__ = ["print_sheet"]
+
+GAP: Final = 2
+BAR: Final = 10
+PERCENT: Final = 5
+"""Cells of " 100%"."""
+
+EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+_RULE = "    \n    \n {} \n    \n    \n    \n    \n    \n"
+UNICODE_BOX: Final = Box(_RULE.format("──"))
+ASCII_BOX: Final = Box(_RULE.format("--"), ascii=True)
+
+
+class _Column(Struct, frozen=True):
+    """A counter's column: its name, the lines of its heading, its width in cells."""
+
+    name: str
+    heading: Sequence[str]
+    width: int
+
+
+def print_sheet(sheet: Sheet) -> None:
+    """One sheet on stdout, and an empty line after it. No line is wider than the terminal."""
+    console = console_on(sys.stdout)
+    console.print(Text(printable(sheet.title), style="bold", overflow="fold"))
+    for line in _packed(sheet.notes, console.width):
+        console.print(Text(line, overflow="fold"))
+    if not sheet.rows:
+        console.print(Text("no channels\n"))
+        return
+    channel = max(len("channel"), *(cell_len(printable(row.channel)) for row in sheet.rows))
+    channel = min(channel, max(len("channel"), console.width // 3))
+    share = max(BAR + PERCENT, *(len(line) for line in sheet.measure)) if sheet.measure else 0
+    blocks, folded = _arrange(sheet, console.width - channel, share)
+    for number, columns in enumerate(blocks):
+        console.print(_table(console, sheet, columns, channel, share if number == 0 else 0))
+    if folded:
+        console.print(Text(f"0 in every channel: {', '.join(map(printable, folded))}", overflow="fold"))
+    console.print()
+
+
+def _packed(notes: Sequence[str], width: int) -> list[str]:
+    """As many notes a line as fit, none of them torn apart without need."""
+    lines: list[str] = []
+    for note in map(printable, notes):
+        if lines and cell_len(f"{lines[-1]}; {note}") <= width:
+            lines[-1] += f"; {note}"
+        else:
+            lines.append(note)
+    return lines
+
+
+def _arrange(sheet: Sheet, width: int, share: int) -> tuple[list[list[_Column]], list[str]]:
+    """The columns of each table, one below the other, and the counters that get none: 0 says little, in a row of 0.
+
+    All in one table if they fit beside the channel; else without those that are 0 in every channel; else with headings
+    of several lines; else in several tables.
+    """
+    zero = [name for name in sheet.counters if all(row.counts.get(name) == 0 for row in sheet.rows)]
+    if len(zero) == len(sheet.counters):
+        zero = zero[1:]
+    telling = [name for name in sheet.counters if name not in zero]
+    beside = width - (GAP + share if share else 0)
+    every = [_column(name, sheet.rows, fold=False) for name in sheet.counters]
+    if _fits(every, beside):
+        return [every], []
+    whole = [_column(name, sheet.rows, fold=False) for name in telling]
+    if _fits(whole, beside):
+        return [whole], zero
+    blocks: list[list[_Column]] = [[]]
+    for name in telling:
+        column = _column(name, sheet.rows, fold=True)
+        left = beside if len(blocks) == 1 else width
+        column = _Column(column.name, column.heading, max(1, min(column.width, width - GAP)))
+        if not _fits([*blocks[-1], column], left) and (blocks[-1] or len(blocks) == 1):
+            blocks.append([])
+        blocks[-1].append(column)
+    return blocks, zero
+
+
+def _fits(columns: Sequence[_Column], width: int) -> bool:
+    return sum(GAP + column.width for column in columns) <= width
+
+
+def _column(name: str, rows: Sequence[Row], *, fold: bool) -> _Column:
+    shown = printable(name)
+    heading = shown.split("_") if fold else [shown]
+    widest = max(len(str(row.counts.get(name, "-"))) for row in rows)
+    return _Column(name, heading, max(widest, *(cell_len(line) for line in heading)))
+
+
+def _table(console: Console, sheet: Sheet, columns: Sequence[_Column], channel: int, share: int) -> Table:
+    plain = is_plain(console)
+    table = Table(box=ASCII_BOX if plain else UNICODE_BOX, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    table.add_column("channel", width=channel, overflow="fold", vertical="bottom")
+    if share and sheet.measure:
+        table.add_column(Text("\n".join(map(printable, sheet.measure))), width=share, overflow="fold")
+    for column in columns:
+        heading = Text("\n".join(column.heading))
+        table.add_column(heading, width=column.width, justify="right", overflow="fold", vertical="bottom")
+    for row in sheet.rows:
+        cells = [Text(printable(row.channel))]
+        if share:
+            cells.append(_bar(row.share, share - PERCENT, plain=plain))
+        cells += [Text(str(row.counts.get(column.name, "-"))) for column in columns]
+        table.add_row(*cells)
+    return table
+
+
+def _bar(share: float | None, width: int, *, plain: bool) -> Text:
+    """As in "██████▉    69%", or "#######... 69%"."""
+    if share is None:
+        return Text("-")
+    if plain:
+        full = round(share * width)
+        drawn = "#" * full + "." * (width - full)
+    else:
+        full, eighths = divmod(round(share * width * 8), 8)
+        drawn = ("█" * full + (EIGHTHS[eighths] if eighths else "")).ljust(width)
+    return Text(drawn, style="green").append(f"{share:5.0%}", style="default")
