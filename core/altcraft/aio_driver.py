@@ -6,10 +6,9 @@ sleep can't be cut short from here: hints are heard at its end, and followers lo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.conduct import Conductor, Pause, Rest, Steps, Transmit
-from altcraft.handle import TaskBase
 from altcraft.messages import HttpResponse
 from altcraft.ports import AsyncTransport
 
@@ -31,9 +30,9 @@ class AsyncDriver:
         self._transport = transport
         self._conductor = conductor
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._sleeps: dict[TaskBase[Any] | None, set[asyncio.Future[None]]] = {}
-        self._pauses: set[asyncio.Future[None]] = set()
-        conductor.announce = self._announce
+        self._sleeps: dict[object, set[asyncio.Future[None]]] = {}
+        conductor.gate = LoopGate
+        conductor.changed = conductor.gate()
         conductor.wake = self._wake
 
     async def run(self, steps: Steps[T]) -> T:
@@ -73,54 +72,32 @@ class AsyncDriver:
             await self._transport.sleep(step.seconds)
             return
         sleep = loop.create_task(_awaited(self._transport.sleep(step.seconds)))
-        sleeps = self._sleeps.setdefault(step.task, set())
+        sleeps = self._sleeps.setdefault(step.over, set())
         sleeps.add(sleep)
         try:
-            await self._settled(sleep)
+            await _settled(sleep)
         finally:
             sleeps.discard(sleep)
             if not sleeps:
-                self._sleeps.pop(step.task, None)
+                self._sleeps.pop(step.over, None)
 
     async def _pause(self, step: Pause) -> None:
         loop = self._running_loop()
         if loop is None:
             await self._transport.sleep(_LOOK_AGAIN if step.seconds is None else min(_LOOK_AGAIN, step.seconds))
             return
-        if self._conductor.changes != step.seen:
-            return
-        change = loop.create_future()
-        self._pauses.add(change)
-        try:
-            await self._settled(change, step.seconds)
-        finally:
-            self._pauses.discard(change)
+        gate = cast(LoopGate, step.gate)
+        await gate.wait(loop.create_future(), step.seen, step.seconds)
 
-    async def _settled(self, future: asyncio.Future[None], seconds: float | None = None) -> None:
-        """Until the future is done or cancelled, or so many seconds are over; it does not outlive the waiting."""
-        import asyncio
-
-        try:
-            await asyncio.wait((future,), timeout=seconds)
-            if future.done() and not future.cancelled():
-                future.result()
-        finally:
-            future.cancel()
-
-    def _wake(self, task: TaskBase[Any]) -> None:
-        """From any thread: ends the sleep over a task, in the loop."""
+    def _wake(self, over: object) -> None:
+        """From any thread: ends the sleep over that thing, in the loop."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._cut_short, task)
+            loop.call_soon_threadsafe(self._cut_short, over)
 
-    def _cut_short(self, task: TaskBase[Any]) -> None:
-        for sleep in tuple(self._sleeps.get(task, ())):
+    def _cut_short(self, over: object) -> None:
+        for sleep in tuple(self._sleeps.get(over, ())):
             sleep.cancel()
-
-    def _announce(self) -> None:
-        for change in tuple(self._pauses):
-            if not change.done():
-                change.set_result(None)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop | None:
         """asyncio's loop where it runs, else None."""
@@ -131,6 +108,44 @@ class AsyncDriver:
         except RuntimeError:
             return None
         return self._loop
+
+
+class LoopGate:
+    """A Gate for the coroutines of one loop; opened in that loop only."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        self.version = 0
+
+    def open(self, count: int | None = None) -> None:
+        """Lets coroutines go on, those first that have waited longest."""
+        self.version += 1
+        for future in tuple(self._waiting)[:count]:
+            del self._waiting[future]
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self, opened: asyncio.Future[None], seen: int, seconds: float | None) -> None:
+        """Waits until the version is no longer `seen`, or the time is over; `opened` is a new future."""
+        if self.version != seen:
+            return
+        self._waiting[opened] = None
+        try:
+            await _settled(opened, seconds)
+        finally:
+            self._waiting.pop(opened, None)
+
+
+async def _settled(future: asyncio.Future[None], seconds: float | None = None) -> None:
+    """Until the future is done or cancelled, or so many seconds are over; it does not outlive the waiting."""
+    import asyncio
+
+    try:
+        await asyncio.wait((future,), timeout=seconds)
+        if future.done() and not future.cancelled():
+            future.result()
+    finally:
+        future.cancel()
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:

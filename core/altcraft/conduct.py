@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
 from altcraft.exchange import Exchange
+from altcraft.gates import Gate
 from altcraft.hooks import Hooks
 from altcraft.machine import (
     Began,
@@ -57,17 +58,18 @@ class Transmit(Struct, frozen=True):
 
 
 class Rest(Struct, frozen=True):
-    """Step: sleep so long, unless the client is closed or, if the sleep is over a task, the task is hinted at."""
+    """Step: sleep so long, unless the client is closed, or somebody wakes whoever sleeps `over` this."""
 
     seconds: float
-    task: TaskBase[Any] | None = None
+    over: object = None
 
 
 class Pause(Struct, frozen=True):
-    """Step: do nothing until `Conductor.changes` is no longer `seen`, or so many seconds are over (None: no limit)."""
+    """Step: do nothing until the gate's version is no longer `seen`, or so many seconds are over (None: no limit)."""
 
-    seconds: float | None
+    gate: Gate
     seen: int
+    seconds: float | None = None
 
 
 Step: TypeAlias = "Transmit | Rest | Pause"
@@ -85,9 +87,13 @@ class Leader(Protocol):
 class Conductor:
     """One client's wire, policies and state. The lock guards the machines, and is never held while a step is out.
 
-    `changes` counts what followers have to know: ends of waits, and the closing of the client. A driver sets
-    `announce`, which has the followers look at it, and `wake`, which ends the sleep over a task.
+    A driver sets `gate`, which makes a Gate of its kind, and `wake`, which ends the sleep over a thing. `changed` is
+    the gate for followers: it opens when a wait ends, and when the client is closed.
     """
+
+    gate: Callable[[], Gate]
+    wake: Callable[[object], None]
+    changed: Gate
 
     def __init__(
         self,
@@ -107,21 +113,12 @@ class Conductor:
         self.request_timeout = float(request_timeout)
         self.now = now
         self.lock = threading.RLock()
-        self.changes = 0
         self.closed = False
-        self.announce: Callable[[], None] = lambda: None
-        self.wake: Callable[[TaskBase[Any]], None] = lambda _task: None
 
     def close(self) -> None:
         """From now on every step leads to ClientClosed."""
         self.closed = True
-        self.changed()
-
-    def changed(self) -> None:
-        """Has the followers look again."""
-        with self.lock:
-            self.changes += 1
-        self.announce()
+        self.changed.open()
 
     def notified(self, task: TaskBase[Any]) -> None:
         """Ends the sleep over a task that a single waiter follows: see `Leader`."""
@@ -202,7 +199,7 @@ class Conductor:
                     finish = yield from self._follow(task, deadline)
                 finally:
                     task._leader = None
-                    self.changed()
+                    self.changed.open()
             else:
                 finish = yield from self._look_last(task)
         finally:
@@ -229,14 +226,14 @@ class Conductor:
         """Waits until nobody else polls for the task, and takes that over; False when the deadline comes first."""
         while True:
             with self.lock:
-                seen = self.changes
+                seen = self.changed.version
                 if task.done() or task._leader is None:
                     task._leader = self
                     return True
             left = None if deadline is None else deadline - self.now()
             if left is not None and left <= 0:
                 return False
-            yield Pause(left, seen)
+            yield Pause(self.changed, seen, left)
 
     def _follow(self, task: TaskBase[R], deadline: float | None) -> Steps[Finish]:
         """Feeds the task's machine until it says that the wait is over."""

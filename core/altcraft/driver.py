@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from altcraft.conduct import Conductor, Pause, Rest, Steps, Transmit
+from altcraft.conduct import Conductor, Rest, Steps, Transmit
 from altcraft.messages import HttpResponse
 from altcraft.ports import Clock, Transport, Wakeable
 
@@ -33,11 +33,9 @@ class Driver:
     def __init__(self, transport: Transport, conductor: Conductor) -> None:
         self._transport = transport
         self._conductor = conductor
-        self._changed = threading.Condition(conductor.lock)
-        conductor.announce = self._announce
-        if isinstance(transport, Wakeable):
-            wake = transport.wake
-            conductor.wake = lambda _task: wake()
+        conductor.gate = lambda: ThreadGate(conductor.lock)
+        conductor.changed = conductor.gate()
+        conductor.wake = self._wake
 
     def run(self, steps: Steps[T]) -> T:
         """Carries the steps out, one after the other, in this thread; returns, or raises, what they come to."""
@@ -53,7 +51,8 @@ class Driver:
                     elif isinstance(step, Rest):
                         self._transport.sleep(step.seconds)
                     else:
-                        self._pause(step)
+                        gate = cast(ThreadGate, step.gate)
+                        gate.wait(step.seen, step.seconds)
                 except Exception as raised:
                     error = raised
         except StopIteration as stop:
@@ -62,15 +61,34 @@ class Driver:
         finally:
             steps.close()
 
-    def _announce(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
     def close(self) -> None:
         """Ends every wait, and closes the transport."""
         self._conductor.close()
         self._transport.close()
 
-    def _pause(self, step: Pause) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._conductor.changes != step.seen, step.seconds)
+    def _wake(self, over: object) -> None:
+        """Wakes all sleepers, for those of a transport can't be told apart; the others sleep on."""
+        if isinstance(self._transport, Wakeable):
+            self._transport.wake()
+
+
+class ThreadGate:
+    """A Gate for threads, a condition on the conductor's lock."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._condition = threading.Condition(lock)
+        self.version = 0
+
+    def open(self, count: int | None = None) -> None:
+        """Lets threads go on."""
+        with self._condition:
+            self.version += 1
+            if count is None:
+                self._condition.notify_all()
+            else:
+                self._condition.notify(count)
+
+    def wait(self, seen: int, seconds: float | None) -> None:
+        """Blocks until the version is no longer `seen`, or the time is over."""
+        with self._condition:
+            self._condition.wait_for(lambda: self.version != seen, seconds)

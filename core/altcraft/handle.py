@@ -70,10 +70,11 @@ class TaskBase(Generic[R]):
 
     def notify(self) -> None:
         """A hint, from any thread, that there may be news: whoever waits for the task looks now. It is not believed."""
-        self._hinted = True
-        leader = self._leader
-        if leader is not None:
-            leader.notified(self)
+        if not self._hinted:
+            self._hinted = True
+            leader = self._leader
+            if leader is not None:
+                leader.notified(self)
 
     def _take_hint(self) -> bool:
         """Whether there was a hint since the last call."""
