@@ -1,0 +1,205 @@
+"""Operations: a method of the API declared once, as data, by us and by anybody."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import altcraft
+from altcraft import (
+    ChannelStatistics,
+    DatabaseStatistics,
+    Operation,
+    PlainRequest,
+    Reply,
+    ResourceStatistics,
+    SegmentStatistics,
+    TaskRequest,
+    TaskStatus,
+)
+from altcraft.codecs import default_registry
+from altcraft.operations import OperationRegistry, default_operations, recognise
+from altcraft.schema import (
+    DatabasesGetCounters,
+    DatabasesRefreshCounters,
+    Envelope,
+    ResourcesRefreshCounters,
+    SegmentsGetCounters,
+    SegmentsRefreshCounters,
+    TaskStarted,
+)
+from golden import ProfilesExport, example
+
+
+class ProfilesGetAll(TaskRequest[ProfilesExport], frozen=True):
+    """profiles/get_all, as a user would declare it."""
+
+    source_type: str
+    source_id: int
+
+
+class ProfileAdded(Reply):
+    """A reply with a key beside, rather than in, `data`."""
+
+    profile_id: int
+
+
+class ProfileAdd(PlainRequest[ProfileAdded], frozen=True):
+    """A method whose result is its whole reply."""
+
+    email: str
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "result", "safe"),
+    [
+        ("segments/refresh_counters", SegmentsRefreshCounters, list[SegmentStatistics], False),
+        ("databases/refresh_counters", DatabasesRefreshCounters, list[DatabaseStatistics], False),
+        ("resources/refresh_counters", ResourcesRefreshCounters, list[ResourceStatistics], False),
+        ("segments/get_counters", SegmentsGetCounters, list[ChannelStatistics], True),
+        ("databases/get_counters", DatabasesGetCounters, list[ChannelStatistics], True),
+    ],
+)
+def test_the_documented_methods_are_declared(path: str, request_: type, result: object, safe: bool) -> None:
+    operation = default_operations().by_path(path)
+    assert operation is default_operations().by_request(request_) or operation.request is request_
+    assert (operation.result, operation.safe) == (result, safe)
+
+
+def test_there_are_five_documented_methods_and_registries_do_not_share_more() -> None:
+    registry = default_operations()
+    registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    assert len(list(registry)) == 6
+    assert len(list(default_operations())) == 5
+
+
+def test_a_tasks_replies_follow_from_its_request() -> None:
+    operation = Operation("profiles/get_all", ProfilesGetAll)
+    assert operation.reply == Envelope[TaskStarted]
+    assert operation.result is ProfilesExport
+    assert operation.status == Envelope[TaskStatus[ProfilesExport]]
+    assert operation.safe is False
+
+
+def test_a_plain_operations_reply_has_its_result_in_data() -> None:
+    class Names(PlainRequest[list[str]], frozen=True):
+        pass
+
+    operation = Operation("segments/names", Names)
+    assert (operation.reply, operation.status, operation.result) == (Envelope[list[str]], None, list[str])
+
+
+def test_a_result_that_is_a_reply_is_the_whole_of_it() -> None:
+    operation = Operation("profiles/add", ProfileAdd)
+    assert operation.reply is operation.result is ProfileAdded
+
+
+@pytest.mark.parametrize("format_", ["json", "xml"])
+def test_a_declared_operations_example_is_read_in_both_formats(format_: str) -> None:
+    operation = Operation("profiles/get_all", ProfilesGetAll)
+    assert operation.status is not None
+    body = example("profiles_get_all.completed", format_).body
+    reply = default_registry().by_name(format_).decode(body, operation.status)
+    assert isinstance(reply, Envelope)
+    assert reply.data.result.urls == ["/api/download/data/4cf4/1_database_export.csv"]
+
+
+@pytest.mark.parametrize("path", ["profiles/get_all", "/profiles/get_all", "profiles/get_all/", "/profiles/get_all/"])
+def test_slashes_around_a_path_say_nothing(path: str) -> None:
+    assert Operation(path, ProfilesGetAll).path == "profiles/get_all"
+
+
+def test_a_request_of_a_request_inherits_what_its_answer_is() -> None:
+    class Narrower(ProfilesGetAll, frozen=True):
+        extra: int = 0
+
+    assert Operation("x", Narrower).result is ProfilesExport
+
+
+def test_a_request_that_does_not_say_what_its_answer_is_is_refused_with_what_to_do() -> None:
+    class Silent(TaskRequest, frozen=True):  # type: ignore[type-arg]  # on purpose
+        pass
+
+    class Alien(msgspec.Struct):
+        pass
+
+    for request in (Silent, Alien):
+        with pytest.raises(TypeError, match=r"derive it from TaskRequest\[R\]"):
+            Operation("x", request)  # type: ignore[arg-type]  # on purpose
+
+
+# The registry.
+
+
+def test_an_operation_is_found_by_its_request_by_the_requests_type_and_by_its_path() -> None:
+    registry = OperationRegistry()
+    operation = registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    assert registry.of(ProfilesGetAll("database", 1)) is operation
+    assert registry.by_request(ProfilesGetAll) is operation
+    assert registry.by_path("profiles/get_all") is operation
+    assert list(registry) == [operation]
+
+
+def test_what_nobody_has_declared_is_a_look_up_error_with_what_to_do() -> None:
+    registry = OperationRegistry()
+    with pytest.raises(LookupError, match=r'Operation\("its/path", ProfilesGetAll\)'):
+        registry.of(ProfilesGetAll("database", 1))
+    with pytest.raises(LookupError, match="'profiles/get_all'"):
+        registry.by_path("profiles/get_all")
+
+
+def test_a_subclass_of_a_declared_request_needs_its_own_declaration() -> None:
+    class Narrower(ProfilesGetAll, frozen=True):
+        pass
+
+    registry = OperationRegistry()
+    registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    with pytest.raises(LookupError, match="Narrower"):
+        registry.of(Narrower("database", 1))
+
+
+def test_the_same_declaration_may_come_twice_and_the_later_one_counts() -> None:
+    registry = OperationRegistry()
+    registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    safer = registry.register(Operation("/profiles/get_all/", ProfilesGetAll, safe=True))
+    assert registry.by_path("profiles/get_all") is registry.by_request(ProfilesGetAll) is safer
+    assert len(list(registry)) == 1
+
+
+def test_a_path_is_not_bound_to_two_requests() -> None:
+    registry = OperationRegistry()
+    registry.register(Operation("x", ProfilesGetAll))
+    with pytest.raises(ValueError, match="declared already, for ProfilesGetAll"):
+        registry.register(Operation("x", ProfileAdd))
+
+
+def test_an_operation_shows_its_path_and_its_request() -> None:
+    assert repr(Operation("profiles/add", ProfileAdd)) == "Operation('profiles/add', ProfileAdd)"
+
+
+# Statistics of which only the task's id is known.
+
+
+@pytest.mark.parametrize(
+    ("came", "kind"),
+    [
+        ({"list_id": 1}, SegmentStatistics),
+        ({"list_id": 0, "resource_id": 27}, SegmentStatistics),
+        ({"total_count": 1336}, DatabaseStatistics),
+        ({"total_count": 0}, DatabaseStatistics),
+        ({"last_count_time": ""}, DatabaseStatistics),
+        ({"last_count_time": "x", "list_id": 1}, ResourceStatistics),
+        ({"total_count": 5, "list_id": 1}, ResourceStatistics),
+        ({}, ResourceStatistics),
+        ({"resource_id": 24}, ResourceStatistics),
+    ],
+)
+def test_statistics_are_recognised_by_the_fields_that_came(came: dict[str, object], kind: type) -> None:
+    channels = [ChannelStatistics("email", {"all": 1, "new": None})]
+    recognised = recognise(ResourceStatistics(channels=channels, in_progress=False, **came))
+    assert type(recognised) is kind
+    assert recognised == kind(channels=channels, in_progress=False, **came)
+
+
+def test_everything_in_the_schema_that_users_declare_with_is_exported() -> None:
+    assert {"Operation", "TaskRequest", "PlainRequest", "Reply", "TaskStatus"} <= set(altcraft.__all__)
