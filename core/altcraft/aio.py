@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, TypeVar, cast, overload
 
-from altcraft.aio_driver import AsyncDriver
+from altcraft.aio_driver import AsyncCrew, AsyncDriver
 from altcraft.assembly import assemble
 from altcraft.conduct import Conductor, OnProgress
 from altcraft.driver import monotonic
-from altcraft.errors import TaskFailed
+from altcraft.errors import TaskFailed, WaitTimeout
 from altcraft.exchange import Auth
+from altcraft.fleet import Batch, Fleet, Waited
 from altcraft.handle import TaskBase
 from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
@@ -114,7 +115,7 @@ class AsyncClient:
         """As `Client.submit`."""
         operation = self.operations.of(request)
         task_id = await self._driver.run(self._conductor.submit(operation, request))
-        task = self._task(task_id, operation, submitted=True)
+        task = self._started(task_id, operation)
         self._conductor.submitted(task)
         return task
 
@@ -122,6 +123,19 @@ class AsyncClient:
         """As `Client.call`."""
         operation = self.operations.of(request)
         return await self._driver.run(self._conductor.plain(operation, request))
+
+    async def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[AsyncTask[R]]:
+        """As `Client.submit_many`. Needs asyncio."""
+        batch: Batch[AsyncTask[R]] = Batch(self._conductor, requests, self.operations.of, self._started)
+        crew = AsyncCrew(self._driver, max_in_flight)
+        for _ in range(min(batch.size, max_in_flight)):
+            crew.hire(batch.work)
+        try:
+            await crew.join(cancel=False)
+        except BaseException:
+            await crew.join(cancel=True)
+            raise
+        return batch.tasks()
 
     async def close(self) -> None:
         """As `Client.close`."""
@@ -137,6 +151,9 @@ class AsyncClient:
 
     def __repr__(self) -> str:
         return f"<AsyncClient of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
+
+    def _started(self, task_id: str, operation: Operation[R]) -> AsyncTask[R]:
+        return self._task(task_id, operation, submitted=True)
 
     def _task(self, task_id: str, operation: Operation[R], *, submitted: bool) -> AsyncTask[R]:
         machine = self._conductor.machine(task_id, operation.path, submitted=submitted)
@@ -197,6 +214,60 @@ class AsyncTasks:
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
+
+    def as_completed(
+        self,
+        tasks: Iterable[AsyncTask[R]],
+        timeout: float | None = None,
+        *,
+        max_in_flight: int = 32,
+        max_polls_per_second: float | None = None,
+    ) -> AsyncIterator[AsyncTask[R]]:
+        """As `Tasks.as_completed`, to be used with `async for`. Needs asyncio.
+
+        Whoever leaves the iteration half-way closes it with `aclose`, as for any asynchronous generator (or has
+        `contextlib.aclosing` do it): that breaks off the exchanges under way, and lets go of the tasks.
+        """
+        client = self._client
+        crew = AsyncCrew(client._driver, max_in_flight)
+        fleet: Fleet[AsyncTask[R]] = Fleet(
+            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work)
+        )
+        return self._finished(fleet, crew)
+
+    async def wait(
+        self,
+        tasks: Iterable[AsyncTask[R]],
+        timeout: float | None = None,
+        *,
+        max_in_flight: int = 32,
+        max_polls_per_second: float | None = None,
+    ) -> Waited[AsyncTask[R]]:
+        """As `Tasks.wait`. Needs asyncio."""
+        waited = Waited(set[AsyncTask[R]](), set(tasks))
+        finished = self.as_completed(
+            tuple(waited.not_done),
+            timeout,
+            max_in_flight=max_in_flight,
+            max_polls_per_second=max_polls_per_second,
+        )
+        try:
+            async for task in finished:
+                waited.note(task)
+        except WaitTimeout:
+            return waited
+        return waited
+
+    async def _finished(self, fleet: Fleet[AsyncTask[R]], crew: AsyncCrew) -> AsyncIterator[AsyncTask[R]]:
+        driver = self._client._driver
+        fleet.begin()
+        try:
+            while (task := await driver.run(fleet.finished())) is not None:
+                yield task
+        finally:
+            fleet.stop()
+            await crew.join(cancel=True)
+            fleet.dismiss()
 
     async def status(self, task_id: str) -> TaskStatus[object]:
         """As `Tasks.status`."""

@@ -14,7 +14,7 @@ from altcraft.ports import AsyncTransport
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["AsyncDriver"]
 
@@ -108,6 +108,33 @@ class AsyncDriver:
         except RuntimeError:
             return None
         return self._loop
+
+
+class AsyncCrew:
+    """Coroutines that share some work, at most so many; hired one by one, as the work asks for them. asyncio only."""
+
+    def __init__(self, driver: AsyncDriver, most: int) -> None:
+        if most < 1:
+            raise ValueError(f"max_in_flight={most!r}: at least 1")
+        self._driver = driver
+        self._most = most
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def hire(self, work: Callable[[], Steps[None]]) -> None:
+        """Starts one more coroutine on the work, unless there are enough."""
+        import asyncio
+
+        if len(self._tasks) < self._most:
+            self._tasks.append(asyncio.get_running_loop().create_task(self._driver.run(work())))
+
+    async def join(self, *, cancel: bool) -> None:
+        """Returns when all of them have left; with `cancel`, whatever they are at is broken off."""
+        import asyncio
+
+        if cancel:
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=cancel)
 
 
 class LoopGate:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar, overload
 
 from altcraft.assembly import assemble
 from altcraft.conduct import Conductor
-from altcraft.driver import Driver, monotonic
+from altcraft.driver import Crew, Driver, monotonic
+from altcraft.errors import WaitTimeout
 from altcraft.exchange import Auth
+from altcraft.fleet import Batch, Fleet, Waited
 from altcraft.operations import Operation
 from altcraft.polling import Polling
 from altcraft.ports import Transport
@@ -91,7 +93,7 @@ class Client:
         """
         operation = self.operations.of(request)
         task_id = self._driver.run(self._conductor.submit(operation, request))
-        task = self._task(task_id, operation, submitted=True)
+        task = self._started(task_id, operation)
         self._conductor.submitted(task)
         return task
 
@@ -99,6 +101,18 @@ class Client:
         """The answer of a plain operation. Raises as `submit` does."""
         operation = self.operations.of(request)
         return self._driver.run(self._conductor.plain(operation, request))
+
+    def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[Task[R]]:
+        """Submits them all, at most so many at once; the tasks come in the order of their requests.
+
+        Where some fail, SubmissionsFailed holds their errors and all the other tasks.
+        """
+        batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._started)
+        crew = Crew(self._driver, max_in_flight)
+        for _ in range(min(batch.size, max_in_flight)):
+            crew.hire(batch.work)
+        crew.join()
+        return batch.tasks()
 
     def close(self) -> None:
         """Wakes whoever waits, with ClientClosed, and gives the connections back. May be called twice."""
@@ -114,6 +128,9 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
+
+    def _started(self, task_id: str, operation: Operation[R]) -> Task[R]:
+        return self._task(task_id, operation, submitted=True)
 
     def _task(self, task_id: str, operation: Operation[R], *, submitted: bool) -> Task[R]:
         machine = self._conductor.machine(task_id, operation.path, submitted=submitted)
@@ -174,6 +191,65 @@ class Tasks:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    def as_completed(
+        self,
+        tasks: Iterable[Task[R]],
+        timeout: float | None = None,
+        *,
+        max_in_flight: int = 32,
+        max_polls_per_second: float | None = None,
+    ) -> Iterator[Task[R]]:
+        """The tasks, each as soon as it is done, or can't be followed any further: then its `result` says why.
+
+        At most `max_in_flight` exchanges are under way at once, each in a thread of a small crew that works while the
+        iteration lasts; none starts within less than 1 / `max_polls_per_second` s of another. When the platform
+        refuses (429, 503), all of them hold back together. The iteration may be left half-way: closing it, which
+        `break` does, waits for the exchanges under way, and lets go of the tasks.
+
+        Raises WaitTimeout when some are not done after `timeout` seconds, ClientClosed, ValueError for settings that
+        make no sense.
+        """
+        client = self._client
+        crew = Crew(client._driver, max_in_flight)
+        fleet: Fleet[Task[R]] = Fleet(
+            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work)
+        )
+        return self._finished(fleet, crew)
+
+    def wait(
+        self,
+        tasks: Iterable[Task[R]],
+        timeout: float | None = None,
+        *,
+        max_in_flight: int = 32,
+        max_polls_per_second: float | None = None,
+    ) -> Waited[Task[R]]:
+        """Waits until all are done, or the time is up: which are, and which are not. Otherwise as `as_completed`."""
+        waited = Waited(set[Task[R]](), set(tasks))
+        finished = self.as_completed(
+            tuple(waited.not_done),
+            timeout,
+            max_in_flight=max_in_flight,
+            max_polls_per_second=max_polls_per_second,
+        )
+        try:
+            for task in finished:
+                waited.note(task)
+        except WaitTimeout:
+            return waited
+        return waited
+
+    def _finished(self, fleet: Fleet[Task[R]], crew: Crew) -> Iterator[Task[R]]:
+        driver = self._client._driver
+        fleet.begin()
+        try:
+            while (task := driver.run(fleet.finished())) is not None:
+                yield task
+        finally:
+            fleet.stop()
+            crew.join()
+            fleet.dismiss()
 
     def status(self, task_id: str) -> TaskStatus[object]:
         """How far a task is: one exchange, never retried. Statistics in its result come typed, the rest untyped."""

@@ -88,7 +88,7 @@ class Conductor:
     """One client's wire, policies and state. The lock guards the machines, and is never held while a step is out.
 
     A driver sets `gate`, which makes a Gate of its kind, and `wake`, which ends the sleep over a thing. `changed` is
-    the gate for followers: it opens when a wait ends, and when the client is closed.
+    the gate for followers, which opens when a wait ends; `gates` are all the others in use.
     """
 
     gate: Callable[[], Gate]
@@ -114,11 +114,13 @@ class Conductor:
         self.now = now
         self.lock = threading.RLock()
         self.closed = False
+        self.gates: tuple[Gate, ...] = ()
 
     def close(self) -> None:
-        """From now on every step leads to ClientClosed."""
+        """From now on every step leads to ClientClosed, and nobody waits at a gate."""
         self.closed = True
-        self.changed.open()
+        for gate in (self.changed, *self.gates):
+            gate.open()
 
     def notified(self, task: TaskBase[Any]) -> None:
         """Ends the sleep over a task that a single waiter follows: see `Leader`."""

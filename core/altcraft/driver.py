@@ -72,6 +72,31 @@ class Driver:
             self._transport.wake()
 
 
+class Crew:
+    """Threads that share some work, at most so many; hired one by one, as the work asks for them."""
+
+    def __init__(self, driver: Driver, most: int) -> None:
+        if most < 1:
+            raise ValueError(f"max_in_flight={most!r}: at least 1")
+        self._driver = driver
+        self._most = most
+        self._threads: list[threading.Thread] = []
+
+    def hire(self, work: Callable[[], Steps[None]]) -> None:
+        """Starts one more thread on the work, unless there are enough."""
+        if len(self._threads) < self._most:
+            name = f"altcraft-{len(self._threads)}"
+            # A daemon, so that an iteration which nobody closes does not keep the interpreter from leaving.
+            thread = threading.Thread(target=self._driver.run, args=(work(),), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def join(self) -> None:
+        """Returns when all of them have left."""
+        for thread in self._threads:
+            thread.join()
+
+
 class ThreadGate:
     """A Gate for threads, a condition on the conductor's lock."""
 

@@ -6,10 +6,14 @@ from the other side are scrubbed before they get here (see `altcraft.exchange`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:  # for the annotations alone: this floor stands below the schema
+    from collections.abc import Mapping
+
     from altcraft.schema import TaskStatus
+
+TaskT = TypeVar("TaskT")
 
 __all__ = [
     "AltcraftError",
@@ -27,6 +31,7 @@ __all__ = [
     "RateLimited",
     "RequestTimeout",
     "ResponseTooLarge",
+    "SubmissionsFailed",
     "TaskFailed",
     "TaskStalled",
     "TransportError",
@@ -197,6 +202,25 @@ class WaitTimeout(AltcraftError, TimeoutError):
         super().__init__(text, resume_token, status)
         self.resume_token = resume_token
         self.status = status
+
+
+class SubmissionsFailed(AltcraftError, Generic[TaskT]):
+    """Some of many submissions failed; nothing of the others is lost.
+
+    `tasks` are the handles of those that came about, `errors` what the others ended with, both by the place of their
+    request among all.
+    """
+
+    def __init__(self, tasks: Mapping[int, TaskT], errors: Mapping[int, AltcraftError]) -> None:
+        super().__init__(tasks, errors)
+        self.tasks = tasks
+        self.errors = errors
+
+    def message(self) -> str:
+        place, first = next(iter(self.errors.items()))
+        return (
+            f"{len(self.errors)} of {len(self.errors) + len(self.tasks)} submissions failed; request {place}: {first}"
+        )
 
 
 class TaskStalled(WaitTimeout):
