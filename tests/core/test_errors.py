@@ -39,7 +39,8 @@ SAMPLES: list[AltcraftError] = [
     AltcraftError("root"), ApiError(440, "odd", 200), BadRequest(400, "no id", 400), Unauthorized(401, "", 200),
     LimitReached(402, "limit", 200), Forbidden(403, "no", 403), NotFound(404, "no such", 200),
     RateLimited(429, "slow down", 429, 2.5), TransportError("t"), ConnectError("c"), RequestTimeout("r"),
-    ConnectionLost("l"), ResponseTooLarge("10 MB"), DecodeError("d"), UnsafeXml("u"), EncodeError("e"), MissingExtra("pip install"),
+    ConnectionLost("l"), ResponseTooLarge("10 MB"), DecodeError("d"), UnsafeXml("u"), EncodeError("e"),
+    MissingExtra("pip install"),
     ClientClosed(), ClientClosed("closed", "{}"), TaskFailed(TaskStatus("failed", 50)), WaitTimeout("late", "{}"),
     WaitTimeout("late", "{}", TaskStatus("running", 5)), TaskStalled("stalled", "{}", TaskStatus("running")),
 ]  # fmt: skip
