@@ -61,7 +61,9 @@ def rows(page: str, heading: str, columns: int) -> Iterator[list[str]]:
 Transition = tuple[str, str, str, str]
 """State, event, commands, next state."""
 
-RUNS, DONE, FAILED = TaskStatus("running"), TaskStatus("completed", 100), TaskStatus("failed")
+RUNS: TaskStatus[object] = TaskStatus("running")
+DONE: TaskStatus[object] = TaskStatus("completed", 100)
+FAILED: TaskStatus[object] = TaskStatus("failed")
 FLAKY, FATAL, SLOW = ConnectionLost("gone"), Unauthorized(401), RequestTimeout("too long")
 
 
