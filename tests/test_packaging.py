@@ -77,9 +77,7 @@ def test_the_wheel_carries_the_three_packages_typed_and_nothing_else(wheel: zipf
 def test_the_wheel_carries_every_file_of_the_packages(wheel: zipfile.ZipFile) -> None:
     for package, root in PACKAGES.items():
         ours = {
-            path.relative_to(ROOT / root).as_posix()
-            for path in (ROOT / root / package).rglob("*")
-            if path.is_file()
+            path.relative_to(ROOT / root).as_posix() for path in (ROOT / root / package).rglob("*") if path.is_file()
         }
         assert {file for file in ours if "__pycache__" not in file} <= set(wheel.namelist())
 
@@ -101,9 +99,7 @@ def test_every_entry_point_leads_to_something_that_imports() -> None:
 
 def test_no_import_package_holds_a_file_without_being_declared() -> None:
     for root in PACKAGES.values():
-        found = {
-            path.name for path in (ROOT / root).iterdir() if path.is_dir() and path.name != "__pycache__"
-        }
+        found = {path.name for path in (ROOT / root).iterdir() if path.is_dir() and path.name != "__pycache__"}
         assert found <= set(PACKAGES)
 
 

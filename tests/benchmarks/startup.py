@@ -45,19 +45,13 @@ def summary(times: dict[str, list[float]]) -> dict[str, object]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "runs": len(base),
         "goal": GOAL,
-        "ratio": statistics.median(
-            ours / theirs for ours, theirs in zip(times["altcraft"], base, strict=True)
-        ),
-        "seconds": {
-            name: {"median": statistics.median(runs), "min": min(runs)} for name, runs in times.items()
-        },
+        "ratio": statistics.median(ours / theirs for ours, theirs in zip(times["altcraft"], base, strict=True)),
+        "seconds": {name: {"median": statistics.median(runs), "min": min(runs)} for name, runs in times.items()},
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=30, help="counted runs of each (default: 30)")
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of the table")
     options = parser.parse_args()
