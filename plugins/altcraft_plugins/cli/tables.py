@@ -43,6 +43,12 @@ class _Column(Struct, frozen=True):
 def print_sheet(sheet: Sheet) -> None:
     """One sheet on stdout, and an empty line after it. No line is wider than the terminal."""
     console = console_on(sys.stdout)
+    with console.capture() as capture:
+        _print(console, sheet)
+    sys.stdout.write(capture.get())  # rich itself would end the process where nobody reads on
+
+
+def _print(console: Console, sheet: Sheet) -> None:
     console.print(Text(printable(sheet.title), style="bold", overflow="fold"))
     for line in _packed(sheet.notes, console.width):
         console.print(Text(line, overflow="fold"))
