@@ -76,6 +76,7 @@ AsyncFactory = Callable[..., AsyncTransport]
 # Found by name, imported when one is asked for: the core knows where they live, and imports none of them.
 _BUNDLED = {
     "urllib3": "altcraft_transports.urllib3",
+    "http_client": "altcraft_transports.http_client",
     "wsgi": "altcraft_transports.wsgi",
     "threads": "altcraft_transports.threads",
 }

@@ -1,40 +1,59 @@
-"""The default transport: urllib3, by way of its connection pools."""
+"""The default transport: urllib3's connection pools, TLS and proxies.
+
+What goes over a connection is read and written by `_http1`: in one send and without urllib3's own response objects, so
+that the time of an exchange is bounded as a whole, and its cost is below that of a bare `urlopen`. Looking a host name
+up can't be interrupted, nor bounded in time. Proxies: http and https ones, no SOCKS.
+"""
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import EmptyPoolError, HTTPError
+from urllib3.util import Retry
 
-from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge
+from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
+from altcraft_transports._body import MAX_RESPONSE
+from altcraft_transports._dial import Lines
+from altcraft_transports._http1 import compose, exchange, opening, proxy_headers, tunnel
 from altcraft_transports._sleep import Sleeper
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
 
 __all__ = ["Urllib3Transport", "create"]
 
-MEBIBYTE = 1 << 20
-_CHUNK = 1 << 16
+_ONCE = Retry(False, redirect=False)
 
 
-def create(url: str) -> Urllib3Transport:
-    """The transport with its default settings."""
-    return Urllib3Transport()
+def create(
+    url: str,
+    *,
+    proxy: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    connections: int = 16,
+    max_response: int = MAX_RESPONSE,
+) -> Urllib3Transport:
+    """The transport, whatever the URL; options as the class takes them."""
+    return Urllib3Transport(proxy=proxy, ssl_context=ssl_context, connections=connections, max_response=max_response)
 
 
 class Urllib3Transport:
     """HTTP/1.1 over kept-alive connections, at most `connections` to a host; further exchanges wait for a free one.
 
     TLS certificates are verified, against the system's authorities or those of `ssl_context`, which also carries
-    client certificates. `proxy` is the URL of an HTTP proxy; the environment's proxies are not looked at. A reply of
-    more than `max_response` bytes, after decompression, is ResponseTooLarge. Thread-safe.
+    client certificates. `proxy` is the URL of an HTTP proxy, with its user and password if it wants them; the
+    environment's proxies are not looked at. A reply of more than `max_response` bytes, after decompression, is
+    ResponseTooLarge. Thread-safe.
     """
 
     def __init__(
@@ -43,44 +62,44 @@ class Urllib3Transport:
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         connections: int = 16,
-        max_response: int = 64 * MEBIBYTE,
+        max_response: int = MAX_RESPONSE,
     ) -> None:
         settings: dict[str, Any] = {"maxsize": connections, "block": True, "ssl_context": ssl_context}
-        self._manager = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
-        self._has_proxy = proxy is not None
-        self._max_response = max_response
+        self.proxy_headers = proxy_headers(proxy)
+        self._manager = (
+            urllib3.ProxyManager(proxy, proxy_headers=self.proxy_headers, **settings)
+            if proxy
+            else urllib3.PoolManager(**settings)
+        )
+        self.max_response = max_response
+        self.lines = Lines()
+        self.current = _Current()
         self._sleeper = Sleeper()
         self._lock = threading.Lock()
-        self._targets: dict[str, tuple[urllib3.HTTPConnectionPool, str]] = {}
-        self._open: set[_Tracked] = set()
-        self._closed = False
+        self._routes: dict[tuple[str, str], tuple[urllib3.HTTPConnectionPool, str, str]] = {}
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """One exchange, without redirects and retries."""
-        deadline = time.monotonic() + timeout
-        pool, target = self._targets.get(request.url) or self._find(request.url)
+        current = self.current
+        current.timeout, current.deadline = timeout, time.monotonic() + timeout
+        pool, target, start = self._routes.get((request.method, request.url)) or self._find(request)
         try:
-            response = pool.urlopen(
+            pool.urlopen(
                 request.method,
                 target,
-                body=request.body,
-                headers={"Accept-Encoding": "gzip, deflate", **request.headers},
-                retries=False,
+                body=compose(start, request.headers, request.body),
+                headers={},
+                retries=_ONCE,
                 redirect=False,
                 assert_same_host=False,
-                timeout=urllib3.Timeout(connect=timeout, read=timeout),
+                timeout=timeout,
                 pool_timeout=timeout,  # type: ignore[arg-type]  # annotated int, handed to Queue.get
-                preload_content=False,
-                decode_content=True,
             )
-            body = self._read(response, deadline)
-        except urllib3.exceptions.EmptyPoolError as error:
+        except EmptyPoolError as error:
             raise ConnectError("no free connection in time: more exchanges at once than connections") from error
-        except (ReadTimeoutError, TimeoutError) as error:
-            raise RequestTimeout(f"no complete reply within {timeout:g} s") from error
-        except (HTTPError, OSError) as error:
-            raise ConnectionLost(f"the exchange broke off: {error}") from error
-        return HttpResponse(response.status, response.headers, body)
+        except (HTTPError, OSError) as error:  # what is raised before there is a connection
+            raise ConnectError(f"no connection: {error}") from error
+        return current.response
 
     def sleep(self, seconds: float) -> None:
         """Sleeps, until the transport is woken or closed."""
@@ -93,91 +112,104 @@ class Urllib3Transport:
     def close(self) -> None:
         """Ends sleeps and exchanges, closes all connections."""
         self._sleeper.close()
-        with self._lock:
-            self._closed = True
-            connections = tuple(self._open)
-        for connection in connections:
-            connection.abort()
+        self.lines.close()
         self._manager.clear()
 
-    def _find(self, url: str) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """The pool for a URL, and what the request line is to name. A client has few URLs, so they are all kept."""
-        parts = urlsplit(url)
-        pool = self._manager.connection_from_url(url)
-        tracked = _TrackedHttps if parts.scheme == "https" else _TrackedHttp
-        with self._lock:
-            if pool.ConnectionCls is not tracked:
-                # The protocol that pyright holds this against is one that urllib3's own classes don't meet either.
-                pool.ConnectionCls = tracked  # pyright: ignore[reportAttributeAccessIssue]
-                pool.conn_kw["track"] = self._track
-            by_path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            target = url if self._has_proxy and parts.scheme == "http" else by_path
-            self._targets[url] = (pool, target)
-        return pool, target
+    def _find(self, request: HttpRequest) -> tuple[urllib3.HTTPConnectionPool, str, str]:
+        """The pool for a URL, what the request line is to name, and the first lines of the request.
 
-    def _track(self, connection: _Tracked, is_open: bool) -> None:
-        with self._lock:
-            if not is_open:
-                self._open.discard(connection)
-            elif self._closed:
-                raise ConnectError("the transport is closed")
-            else:
-                self._open.add(connection)
-
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-        """The whole body, decompressed, within the limits of size and time."""
-        chunks: list[bytes] = []
-        left = self._max_response
-        complete = False
+        A client has few URLs, so they are all kept.
+        """
+        if self.lines.is_closed():
+            raise ConnectError("the transport is closed")
+        parts = urlsplit(request.url)
         try:
-            while chunk := response.read(_CHUNK):
-                chunks.append(chunk)
-                left -= len(chunk)
-                if left < 0:
-                    limit = self._max_response
-                    raise ResponseTooLarge(f"the reply has more than {limit:,} bytes, this transport's max_response")
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-            complete = True
-        finally:
-            if complete:
-                response.release_conn()
-            else:
-                response.close()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            pool = self._manager.connection_from_url(request.url)
+        except HTTPError as error:
+            raise ConnectError(f"no connection: {error}") from error
+        with self._lock:
+            if "transport" not in pool.conn_kw:
+                # The protocol that pyright holds this against is one that urllib3's own classes don't meet either.
+                pool.ConnectionCls = _Https if parts.scheme == "https" else _Http  # pyright: ignore[reportAttributeAccessIssue]
+                pool.conn_kw["transport"] = self
+        forwards = pool.proxy is not None and parts.scheme == "http"
+        target, start = opening(request.method, parts, self.proxy_headers if forwards else None)
+        route = pool, target, start
+        self._routes[request.method, request.url] = route
+        return route
 
 
-class _Tracked(HTTPConnection):
-    """A connection that its transport knows while it is open; its failure to open is told apart from all others."""
+class _Current(threading.local):
+    """What the calling thread's exchange may take, and what came of it."""
 
-    def __init__(self, *args: Any, track: Callable[[_Tracked, bool], None], **kwargs: Any) -> None:
+    timeout: float
+    deadline: float
+    response: HttpResponse
+
+
+class _Connection(HTTPConnection):
+    """A connection as urllib3's pools handle it. Its errors are this library's, and go through them untouched."""
+
+    def __init__(self, *args: Any, transport: Urllib3Transport, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._track = track
+        self._transport = transport
+        self._key: socket.socket | None = None
 
     def connect(self) -> None:
         try:
             super().connect()
         except (HTTPError, OSError) as error:
             raise ConnectError(f"no connection: {error}") from error
-        self._track(self, True)
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **_: Any) -> None:
+        """Sends the message that the transport has composed, and reads the reply to it."""
+        if self.sock is None:
+            self.connect()
+        assert self.sock is not None
+        current, limit = self._transport.current, self._transport.max_response
+        current.response, persists = exchange(
+            self.sock, body, method, timeout=current.timeout, deadline=current.deadline, limit=limit
+        )
+        if not persists:
+            self.close()
+
+    def getresponse(self) -> Any:
+        """A stand-in for urllib3's response: the real one has gone to the transport by now."""
+        return _Done()
 
     def close(self) -> None:
-        self._track(self, False)
         super().close()
+        if self._key is not None:
+            self._transport.lines.hang_up(self._key)
+            self._key = None
 
-    def abort(self) -> None:
-        """Ends whatever another thread is doing on this connection."""
-        sock = self.sock
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it is closed already, which is what was wanted
-                return
+    def _new_conn(self) -> socket.socket:
+        sock, self._key = self._transport.lines.dial(
+            self._dns_host.strip("[]"), self.port, self._transport.current.deadline
+        )
+        return sock
+
+    def _tunnel(self) -> None:
+        """The proxy's CONNECT, in bounded time, which http.client's own does not have."""
+        assert self._tunnel_host is not None
+        assert self._tunnel_port is not None
+        current = self._transport.current
+        tunnel(self.sock, self._tunnel_host, self._tunnel_port, self._transport.proxy_headers, current.deadline)
 
 
-class _TrackedHttp(_Tracked):
+class _Done:
+    """What urllib3 looks at after an exchange, to log it and to see that there is nothing to repeat."""
+
+    status = 200
+    headers: Mapping[str, str] = MappingProxyType({})
+    version = 11
+    version_string = "HTTP/1.1"
+    length_remaining = 0
+
+
+class _Http(_Connection):
     pass
 
 
-class _TrackedHttps(_Tracked, HTTPSConnection):
+class _Https(_Connection, HTTPSConnection):
     pass

@@ -1,0 +1,249 @@
+"""One HTTP/1.1 exchange on a connected socket, within a total time: for urllib3's pools, and for those without urllib3.
+
+A request goes out in one piece, and each `recv` is given only what is left of the exchange's time: a peer that sends a
+byte now and then, in the header or in the body, can't hold anybody longer. The reader is strict where a connection
+could get out of step (lengths, chunks, bytes after the reply) and tolerant elsewhere. RFC 9112.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge, TransportError
+from altcraft.messages import HttpResponse
+from altcraft_transports._body import ACCEPTED, Body
+
+__all__ = ["authority", "compose", "exchange", "opening", "proxy_headers", "tunnel"]
+
+_HEAD_LIMIT = 1 << 16
+_INTERIM_LIMIT = 16
+_RECEIVE = 1 << 16
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?")
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_LINE_BREAK = re.compile(r"\r?\n")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
+_SAFE = "/%:@!$&'()*+,;=~?"
+_UNSENDABLE = re.compile(r"[\r\n\0]")
+
+
+def compose(start: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request's bytes. `start` is the request line and the lines that a transport adds, each with its line break.
+
+    ValueError for a header that would break out of its line, which is not repeated in the message.
+    """
+    lines = [start]
+    accepts = False
+    for name, value in headers.items():
+        if _UNSENDABLE.search(value) or not _NAME.fullmatch(name):
+            raise ValueError(f"the request header {name[:40]!r} can't be sent: it holds a line break, or its name does")
+        accepts = accepts or name.lower() == "accept-encoding"
+        lines.append(f"{name}: {value}\r\n")
+    coding = "" if accepts else f"Accept-Encoding: {ACCEPTED}\r\n"
+    lines.append(f"{coding}Content-Length: {len(body)}\r\n\r\n")
+    return "".join(lines).encode("latin-1") + body
+
+
+def opening(method: str, parts: SplitResult, forwarder: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """What the request line for a URL names, and the start for `compose`.
+
+    `forwarder` are the headers for the proxy that is to forward the request, None without one: it gets the whole URL.
+    """
+    host = authority(parts)
+    target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
+    target = target if forwarder is None else f"http://{host}{target}"
+    extra = "".join(f"{name}: {value}\r\n" for name, value in (forwarder or {}).items())
+    return target, f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{extra}"
+
+
+def authority(parts: SplitResult) -> str:
+    """Host and port as a Host header has them: no credentials, no international letters."""
+    host = parts.netloc.rpartition("@")[2]
+    return host if host.isascii() else host.encode("idna").decode("ascii")
+
+
+def proxy_headers(proxy: str | None) -> dict[str, str]:
+    """The headers that a proxy's URL asks for: Proxy-Authorization where it names a user."""
+    parts = urlsplit(proxy or "")
+    if not parts.username:
+        return {}
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(credentials.encode()).decode('ascii')}"}
+
+
+def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str], deadline: float) -> None:
+    """Has a proxy connect to a host, through which `sock` then leads. ConnectError where it doesn't."""
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    message = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{lines}\r\n".encode("latin-1")
+    try:
+        reply, _ = exchange(sock, message, "CONNECT", timeout=0, deadline=deadline, limit=_HEAD_LIMIT)
+    except TransportError as error:
+        raise ConnectError("no connection: the proxy did not answer as a proxy does") from error
+    if not 200 <= reply.status < 300:
+        raise ConnectError(f"no connection: the proxy refused it with status {reply.status}")
+
+
+def exchange(
+    sock: socket.socket, message: bytes, method: str, *, timeout: float, deadline: float, limit: int
+) -> tuple[HttpResponse, bool]:
+    """Sends a request and reads its reply; and whether the connection can carry another exchange.
+
+    `deadline` is on time.monotonic, `timeout` only what the error says. RequestTimeout, ConnectionLost,
+    ResponseTooLarge: the request may have been processed.
+    """
+    reader = _Reader(sock, deadline)
+    try:
+        try:
+            reader.wait()
+            sock.sendall(message)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # turned away half-way: what the peer says about it may be there to read
+        return reader.reply(method, limit)
+    except TimeoutError as error:
+        raise RequestTimeout(f"no complete reply within {timeout:g} s") from error
+    except _Unusable as error:
+        raise ConnectionLost(f"the reply is unusable: {error}") from None
+    except OSError as error:
+        raise ConnectionLost(f"the connection broke: {error}") from error
+
+
+class _Unusable(ValueError):
+    """What came is not HTTP/1.1, or not all of it."""
+
+
+class _Reader:
+    """Reads one reply off a socket."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        self._buffer = b""
+
+    def wait(self) -> None:
+        """Has the socket's next operation take no longer than what is left."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+
+    def reply(self, method: str, limit: int) -> tuple[HttpResponse, bool]:
+        """The final reply, after any interim ones, and whether the connection is good for another."""
+        for _ in range(_INTERIM_LIMIT):
+            is_newer, status, headers = self._head()
+            if status >= 200:
+                break
+            if status == 101:
+                raise _Unusable("the peer changes to another protocol")
+        else:
+            raise _Unusable(f"{_INTERIM_LIMIT} interim replies, and no final one")
+        persists = self._body_into(body := Body(limit, headers.get("content-encoding")), method, status, headers)
+        wish = headers.get("connection", "").lower()
+        persists = persists and not self._buffer and ("close" not in wish if is_newer else "keep-alive" in wish)
+        return HttpResponse(status, headers, body.whole()), persists
+
+    def _head(self) -> tuple[bool, int, dict[str, str]]:
+        """Whether it is HTTP/1.1, the status, and the headers with their names in lower case."""
+        start = 0
+        while (end := _END_OF_HEAD.search(self._buffer, start)) is None:
+            start = max(0, len(self._buffer) - 3)
+            if len(self._buffer) > _HEAD_LIMIT:
+                raise ResponseTooLarge(f"the reply's header has more than {_HEAD_LIMIT:,} bytes")
+            if self._buffer and not self._buffer.startswith(b"HTTP/"[: len(self._buffer)]):
+                raise _Unusable("it does not begin as HTTP does")
+            self._receive("the connection was closed before a reply" if not self._buffer else "it ends in its header")
+        head, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
+        first, *lines = _LINE_BREAK.split(head.decode("latin-1"))
+        match = _STATUS_LINE.fullmatch(first)
+        if match is None:
+            raise _Unusable("it does not begin as HTTP/1.1 does")
+        return match[1] == "1", int(match[2]), _headers(lines)
+
+    def _body_into(self, body: Body, method: str, status: int, headers: dict[str, str]) -> bool:
+        """Reads the body; whether its end was marked, so that the connection may go on."""
+        if status in (204, 304) or method == "HEAD" or (method == "CONNECT" and status < 300):
+            return True
+        coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        if coding is not None:
+            if coding.strip().lower() != "chunked" or length is not None:
+                raise _Unusable("there is no telling where its body ends")
+            self._chunks(body)
+            return True
+        if length is not None:
+            sizes = {size.strip() for size in length.split(",")}
+            size = sizes.pop()
+            if sizes or not (size.isascii() and size.isdecimal() and len(size) < 16):
+                raise _Unusable("its Content-Length is not a number")
+            body.expect(int(size))
+            self._take(int(size), body)
+            return True
+        body.feed(self._buffer)
+        self._buffer = b""
+        while self._receive(None):
+            body.feed(self._buffer)
+            self._buffer = b""
+        return False
+
+    def _chunks(self, body: Body) -> None:
+        while True:
+            match = _CHUNK_SIZE.fullmatch(self._line())
+            if match is None:
+                raise _Unusable("a chunk of its body has no size")
+            size = int(match[1], 16)
+            if not size:
+                break
+            self._take(size, body)
+            if self._line():
+                raise _Unusable("a chunk of its body is longer than it says")
+        for _ in range(_INTERIM_LIMIT * 4):
+            if not self._line():  # trailers are read, and ignored
+                return
+        raise _Unusable("its trailers have no end")
+
+    def _take(self, size: int, body: Body) -> None:
+        """Feeds exactly so many bytes."""
+        while size > 0:
+            if not self._buffer:
+                self._receive("its body is cut short")
+            data, self._buffer = self._buffer[:size], self._buffer[size:]
+            size -= len(data)
+            body.feed(data)
+
+    def _line(self) -> bytes:
+        """The next line, without its break."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > _HEAD_LIMIT:
+                raise _Unusable("a line of its body's framing has no end")
+            self._receive("its body is cut short")
+        line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def _receive(self, otherwise: str | None) -> bool:
+        """More bytes into the buffer; False at the end, or _Unusable with what that means."""
+        self.wait()
+        data = self._sock.recv(_RECEIVE)
+        if not data and otherwise is not None:
+            raise _Unusable(otherwise)
+        self._buffer = self._buffer + data if self._buffer else data
+        return bool(data)
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    """Headers of the same name become one, as RFC 9110 has it; so do the folded lines of old."""
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if line[:1] in (" ", "\t") and name:
+            headers[name] += f" {line.strip()}"
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or not _NAME.fullmatch(name):
+            raise _Unusable("a line of its header is no header")
+        name, value = name.lower(), value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
