@@ -1,0 +1,243 @@
+"""What a codec has to do, as a pytest class that knows nothing of any format. How to use it: docs/writing-a-codec.md.
+
+Only what follows from the codec protocol is asked for: documents are made by the codec itself, so one format's way of
+writing things is never taken for granted. pytest itself is not imported here.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from altcraft.codecs import Codec, default_registry
+from altcraft.errors import DecodeError, EncodeError
+from altcraft.schema import Envelope, Feedback, SegmentsGetCounters, SegmentStatistics, TaskStarted, TaskStatus
+from altcraft.testing.codec_samples import REPLIES, SAMPLES
+
+__all__ = ["CodecContract"]
+
+_THREADS = 16
+
+
+class CodecContract:
+    """Subclass it, and say how your codec is made; pytest does the rest.
+
+        class TestMessagePack(CodecContract):
+            first_bytes = bytes(range(0x80, 0x90))
+
+            @pytest.fixture
+            def codec(self) -> MessagePack:
+                return MessagePack()
+
+    The fixture makes a new codec for each test, so that a codec that prepares itself on first use is caught doing so
+    from many threads. `first_bytes` is what the codec is registered with, empty if it isn't to be sniffed.
+    """
+
+    first_bytes = b""
+
+    # Names
+
+    def test_it_has_a_name_and_content_types(self, codec: Codec) -> None:
+        assert isinstance(codec.name, str), f"the name is {codec.name!r}"
+        assert codec.name, "the name is empty"
+        assert isinstance(codec.content_types, tuple), f"content_types is {codec.content_types!r}, not a tuple"
+        assert codec.content_types, "content_types is empty"
+        for content_type in codec.content_types:
+            assert content_type == content_type.lower().strip(), f"{content_type!r}: in lower case"
+            assert content_type.count("/") == 1, f"{content_type!r}: a type and a subtype"
+            assert ";" not in content_type, f"{content_type!r}: without parameters"
+
+    def test_a_registry_finds_it_by_name_and_by_content_type(self, codec: Codec) -> None:
+        registry = default_registry()
+        registry.register(codec, self.first_bytes)
+        assert registry.by_name(codec.name) is codec
+        for content_type in codec.content_types:
+            assert registry.by_content_type(f"{content_type.upper()}; charset=utf-8") is codec, content_type
+
+    def test_its_documents_are_known_by_their_first_bytes(self, codec: Codec) -> None:
+        registry = default_registry()
+        others = [other for other in registry if other.name != codec.name]
+        registry.register(codec, self.first_bytes)
+        for value, _type in SAMPLES:
+            document = codec.encode(value)
+            assert not self.first_bytes or registry.sniff(document) is codec, f"not sniffed: {document[:20]!r}"
+            for other in others:
+                assert registry.sniff(other.encode(value)) is other, f"its first bytes are those of {other.name} too"
+
+    # Values
+
+    def test_what_it_writes_it_reads(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            document = codec.encode(value)
+            assert isinstance(document, bytes), f"encode gave {type(document).__name__}, not bytes"
+            read = codec.decode(document, type_)
+            assert read == value, f"{value!r} came back as {read!r}"
+            assert type(read) is type(value), f"{type(value)} came back as {type(read)}"
+
+    def test_what_it_reads_is_of_the_declared_type_throughout(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            read = codec.decode(codec.encode(value), type_)
+            assert msgspec.convert(msgspec.to_builtins(read), type_) == value, f"not a {type_}: {read!r}"
+
+    def test_it_writes_dicts_as_it_writes_structs(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            assert codec.decode(codec.encode(msgspec.to_builtins(value)), type_) == value, (
+                f"written as a dict: {value!r}"
+            )
+
+    # Tolerance
+
+    def test_fields_that_nobody_knows_are_passed_over(self, codec: Codec) -> None:
+        unknown = {"new": {"deep": [{"x": 1}, {"x": "2"}]}, "list": ["a", "b"], "nothing": None, "flag": True}
+        for value, type_ in REPLIES:
+            wire = msgspec.to_builtins(value)
+            assert codec.decode(codec.encode({**unknown, **wire}), type_) == value, "unknown fields in front"
+            assert codec.decode(codec.encode({**wire, **unknown}), type_) == value, "unknown fields behind"
+
+    def test_fields_come_in_any_order(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            backwards = _backwards(msgspec.to_builtins(value))
+            assert codec.decode(codec.encode(backwards), type_) == value, f"in reverse: {value!r}"
+
+    def test_optional_fields_may_be_absent(self, codec: Codec) -> None:
+        status = codec.decode(codec.encode({"data": {"status": "new"}, "error": 0}), Envelope[TaskStatus[list[str]]])
+        assert status == Envelope(data=TaskStatus("new"), error=0)
+        statistics = codec.decode(codec.encode({"list_id": 3}), SegmentStatistics)
+        assert statistics == SegmentStatistics(list_id=3)
+        assert codec.decode(codec.encode({"error": 7}), Envelope[TaskStarted]) == Envelope(error=7)
+
+    def test_a_missing_or_mistyped_field_is_a_decode_error(self, codec: Codec) -> None:
+        for wire in ({}, {"url": {"a": 1}}, {"type": "JSON"}):
+            assert _refuses(codec, codec.encode(wire), Feedback), f"{wire} was read as a Feedback"
+        for wrong in ("seven", {"a": 1}, 1.5):
+            assert _refuses(codec, codec.encode({"id": wrong, "resource_id": 1}), SegmentsGetCounters), f"id: {wrong!r}"
+
+    # Hostility
+
+    def test_whatever_the_bytes_the_outcome_is_a_value_or_a_decode_error(self, codec: Codec) -> None:
+        documents = [codec.encode(value) for value, _type in SAMPLES]
+        types = list(dict.fromkeys(type_ for _value, type_ in SAMPLES))
+        for number, data in enumerate(_hostile(documents)):
+            type_ = types[number % len(types)]
+            try:
+                codec.decode(data, type_)
+                said = ""
+            except DecodeError as error:
+                said = str(error)
+            except BaseException as error:
+                raise AssertionError(f"{data[:200]!r} raised {error!r}, not DecodeError") from error
+            assert len(said) < 1000, f"a message repeats what was given: {said[:200]!r}… of {len(said)} characters"
+
+    def test_a_document_cut_short_or_empty_is_no_document(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            document = codec.encode(value)
+            assert _refuses(codec, b"", type_), "nothing was read as a document"
+            assert _refuses(codec, document[: len(document) // 2], type_), f"half of {document!r} was read"
+
+    def test_what_it_cannot_write_is_an_encode_error(self, codec: Codec) -> None:
+        itself: dict[str, object] = {}
+        itself["itself"] = itself
+        for value in ({"x": object()}, {"x": len}, itself):
+            try:
+                codec.encode(value)
+            except EncodeError:
+                continue
+            raise AssertionError("a value that no format can hold was written")
+
+    def test_what_it_may_not_be_able_to_write_is_written_or_an_encode_error(self, codec: Codec) -> None:
+        nested: object = "core"
+        for _ in range(100_000):
+            nested = {"x": nested}
+        values = [nested, {"x": 10**30}, {"x": "\ud800"}, {"x": "\0\ufffe"}, {"\0 <": 1}, {"x": [[1], [2]]}]
+        for value in [*values, {"x": float("nan")}, {"x": {1: 2}}, {"x": b"\xff"}]:
+            try:
+                document = codec.encode(value)
+            except EncodeError:
+                continue
+            try:
+                codec.decode(document, object)
+            except DecodeError:
+                continue
+
+    # Character
+
+    def test_it_keeps_nothing_from_one_document_to_the_next(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            document = codec.encode(value)
+            first = codec.decode(document, type_)
+            _spoil(first)
+            _refuses(codec, document[1:], type_)
+            assert codec.decode(document, type_) == value, "a change to one value shows in the next"
+            assert codec.encode(value) == document, "the same value is written in two ways"
+
+    def test_sixteen_threads_may_share_it(self, codec: Codec) -> None:
+        start = threading.Barrier(_THREADS)
+        failures: list[BaseException] = []
+
+        def work(seed: int) -> None:
+            samples = random.Random(seed).sample(SAMPLES, len(SAMPLES))  # noqa: S311  # an order, no secret
+            start.wait()
+            try:
+                for value, type_ in samples * 5:
+                    document = codec.encode(value)
+                    assert codec.decode(document, type_) == value, f"in a thread: {value!r}"
+                    _refuses(codec, document[: len(document) // 2], type_)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(_THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+
+def _refuses(codec: Codec, data: bytes, type_: type[object]) -> bool:
+    try:
+        codec.decode(data, type_)
+    except DecodeError:
+        return True
+    return False
+
+
+def _backwards(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _backwards(item) for key, item in reversed(value.items())}
+    return [_backwards(item) for item in value] if isinstance(value, list) else value
+
+
+def _spoil(value: object) -> None:
+    """Empties every list and dict that a value holds."""
+    if isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            _spoil(getattr(value, name))
+    elif isinstance(value, (list, dict)):
+        for item in list(value.values() if isinstance(value, dict) else value):
+            _spoil(item)
+        value.clear()
+
+
+def _hostile(documents: list[bytes]) -> Iterator[bytes]:
+    """Cut, flipped, spliced, repeated and random bytes; the same in every run."""
+    dice = random.Random(2024)  # noqa: S311  # the same bytes in every run, no secret
+    yield from (b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b" ")
+    yield from (bytes([byte]) * 20_000 for byte in range(256))  # a format's opening bracket is among them
+    for document in documents:
+        yield from (document[:end] for end in range(0, len(document), 1 + len(document) // 100))
+        yield from (document[:end] * 5_000 for end in range(1, 9))
+        yield document + document
+        yield document + b"\0"
+        for _ in range(200):
+            mutant = bytearray(document)
+            for _ in range(dice.randint(1, 4)):
+                mutant[dice.randrange(len(mutant))] = dice.choice((0, 0x7F, 0x80, 0xC0, 0xFF, dice.randrange(256)))
+            yield bytes(mutant)
+            other, at = dice.choice(documents), dice.randrange(len(document))
+            yield document[:at] + other[dice.randrange(len(other)) :]
+    yield from (dice.randbytes(dice.randrange(1, 64)) for _ in range(2_000))
