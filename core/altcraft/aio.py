@@ -115,7 +115,7 @@ class AsyncClient:
         """As `Client.submit`."""
         operation = self.operations.of(request)
         task_id = await self._driver.run(self._conductor.submit(operation, request))
-        task = self._started(task_id, operation)
+        task = self._task(task_id, operation, request)
         self._conductor.submitted(task)
         return task
 
@@ -126,7 +126,7 @@ class AsyncClient:
 
     async def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[AsyncTask[R]]:
         """As `Client.submit_many`. Needs asyncio."""
-        batch: Batch[AsyncTask[R]] = Batch(self._conductor, requests, self.operations.of, self._started)
+        batch: Batch[AsyncTask[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = AsyncCrew(self._driver, max_in_flight)
         for _ in range(min(batch.size, max_in_flight)):
             crew.hire(batch.work)
@@ -152,11 +152,8 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"<AsyncClient of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
 
-    def _started(self, task_id: str, operation: Operation[R]) -> AsyncTask[R]:
-        return self._task(task_id, operation, submitted=True)
-
-    def _task(self, task_id: str, operation: Operation[R], *, submitted: bool) -> AsyncTask[R]:
-        machine = self._conductor.machine(task_id, operation.path, submitted=submitted)
+    def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> AsyncTask[R]:
+        machine = self._conductor.machine(task_id, operation.path, request)
         return AsyncTask(self._driver, self._conductor, operation, machine)
 
 
@@ -284,4 +281,4 @@ class AsyncTasks:
     ) -> AsyncTask[R] | AsyncTask[object]:
         """As `Tasks.resume`."""
         task_id, operation = self._client.operations.resumed(task_id_or_token, request)
-        return self._client._task(task_id, operation, submitted=False)
+        return self._client._task(task_id, operation)

@@ -93,7 +93,7 @@ class Client:
         """
         operation = self.operations.of(request)
         task_id = self._driver.run(self._conductor.submit(operation, request))
-        task = self._started(task_id, operation)
+        task = self._task(task_id, operation, request)
         self._conductor.submitted(task)
         return task
 
@@ -107,7 +107,7 @@ class Client:
 
         Where some fail, SubmissionsFailed holds their errors and all the other tasks.
         """
-        batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._started)
+        batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = Crew(self._driver, max_in_flight)
         for _ in range(min(batch.size, max_in_flight)):
             crew.hire(batch.work)
@@ -129,11 +129,8 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
 
-    def _started(self, task_id: str, operation: Operation[R]) -> Task[R]:
-        return self._task(task_id, operation, submitted=True)
-
-    def _task(self, task_id: str, operation: Operation[R], *, submitted: bool) -> Task[R]:
-        machine = self._conductor.machine(task_id, operation.path, submitted=submitted)
+    def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> Task[R]:
+        machine = self._conductor.machine(task_id, operation.path, request)
         return Task(self._driver, self._conductor, operation, machine)
 
 
@@ -269,4 +266,4 @@ class Tasks:
         operation that this client does not know.
         """
         task_id, operation = self._client.operations.resumed(task_id_or_token, request)
-        return self._client._task(task_id, operation, submitted=False)
+        return self._client._task(task_id, operation)

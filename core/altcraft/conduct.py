@@ -37,7 +37,8 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.operations import TASK_STATUS, Operation
 from altcraft.polling import Polling
 from altcraft.retry import Retry
-from altcraft.schema import Request, TaskStatus
+from altcraft.schema import Feedback, Request, TaskStatus
+from altcraft.trust import Trust
 
 if TYPE_CHECKING:
     from altcraft.handle import TaskBase
@@ -113,6 +114,7 @@ class Conductor:
         self.request_timeout = float(request_timeout)
         self.now = now
         self.lock = threading.RLock()
+        self.trust = Trust()
         self.closed = False
         self.gates: tuple[Gate, ...] = ()
 
@@ -126,8 +128,9 @@ class Conductor:
         """Ends the sleep over a task that a single waiter follows: see `Leader`."""
         self.wake(task)
 
-    def machine(self, task_id: str, operation: str, *, submitted: bool) -> TaskMachine:
-        """The machine of a task that was submitted just now, or is taken up again."""
+    def machine(self, task_id: str, operation: str, request: Request[Any] | None = None) -> TaskMachine:
+        """The machine of a task that was submitted just now with that request, or is taken up again."""
+        feedback = getattr(request, "feedback", None)
         return TaskMachine(
             task_id,
             operation,
@@ -135,7 +138,9 @@ class Conductor:
             self.retry,
             self.request_timeout,
             at=self.now(),
-            submitted=submitted,
+            submitted=request is not None,
+            feedback=feedback if isinstance(feedback, Feedback) else None,
+            trust=self.trust,
         )
 
     # One exchange with its retries.
@@ -240,7 +245,7 @@ class Conductor:
     def _follow(self, task: TaskBase[R], deadline: float | None) -> Steps[Finish]:
         """Feeds the task's machine until it says that the wait is over."""
         machine = task._machine
-        task._take_hint()  # the first poll, which is immediate, is all that an earlier hint can ask for
+        self.hint_ahead(task)
         event: Event = Cancelled(self.now()) if self.closed else Began(self.now(), deadline)
         try:
             while True:
@@ -273,6 +278,12 @@ class Conductor:
             with self.lock:
                 task._machine.handle(hint)
         return event
+
+    def hint_ahead(self, task: TaskBase[Any]) -> None:
+        """A hint that came while nobody waited: the first poll, which is immediate, is all that it can ask for."""
+        with self.lock:
+            if task._machine.state is State.IDLE and task._take_hint():
+                task._machine.handle(Notified(self.now()))
 
     def _look_last(self, task: TaskBase[R]) -> Steps[Finish]:
         """The time is up, and the next poll of whoever polls for the task may be far off: one look of our own."""

@@ -194,6 +194,7 @@ class Fleet(Generic[TaskT]):
                 self._agenda.add(task, conductor.now() + _BUSY_ELSEWHERE)
                 return
             task._leader = self
+        conductor.hint_ahead(task)
         hinted = task._take_hint()
         at = conductor.now()
         event: Event = Began(at) if machine.state in (State.IDLE, State.DONE) else Notified(at) if hinted else Woke(at)
@@ -280,7 +281,7 @@ class Batch(Generic[TaskT]):
         conductor: Conductor,
         requests: Iterable[TaskRequest[Any]],
         operation_of: Callable[[TaskRequest[Any]], Operation[Any]],
-        task_of: Callable[[str, Operation[Any]], TaskT],
+        task_of: Callable[[str, Operation[Any], TaskRequest[Any]], TaskT],
     ) -> None:
         self._conductor = conductor
         self._requests = list(requests)
@@ -309,7 +310,7 @@ class Batch(Generic[TaskT]):
             except AltcraftError as error:
                 self._errors[index] = error
                 continue
-            task = self._tasks[index] = self._task_of(task_id, operation)
+            task = self._tasks[index] = self._task_of(task_id, operation, self._requests[index])
             self._conductor.submitted(task)
 
     def tasks(self) -> list[TaskT]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from altcraft.errors import AltcraftError
+    from altcraft.schema import Feedback
 
 __all__ = ["TaskBase"]
 
@@ -47,6 +48,11 @@ class TaskBase(Generic[R]):
     def operation(self) -> str:
         """The path that started the task, or "tasks/status" where that is not known."""
         return self._machine.operation
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """Where the platform was asked to report the end; None where it was not, or where the task was resumed."""
+        return self._machine.feedback
 
     @property
     def resume_token(self) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from altcraft.messages import HttpRequest, HttpResponse
     from altcraft.operations import OperationRegistry
     from altcraft.ports import TransportRegistry
-    from altcraft.schema import TaskStatus
+    from altcraft.schema import Feedback, TaskStatus
 
 __all__ = ["ENTRY_POINTS", "PROJECT", "Hooks", "TaskHandle", "guarded", "hookimpl"]
 
@@ -44,6 +44,11 @@ class TaskHandle(Protocol):
     @property
     def operation(self) -> str:
         """The path that started the task, or tasks/status where that is not known."""
+        ...
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """Where the platform was asked to report the end, if it was."""
         ...
 
     @property

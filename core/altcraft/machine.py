@@ -14,6 +14,8 @@ Rules:
    however many hints there were; a hint during a backoff waits for the backoff to end.
 6. A status may be asked for again after any failure. A submission only when nothing can have been sent.
 7. Statuses that nobody has heard of are data: the task goes on.
+8. A task with feedback is left alone until the hint is late, as long as hints can be trusted. A hint that came too
+   early is spent: the task is polled like any other from then on.
 
 A task's machine lives as long as its handle, and serves one wait at a time (`Began` starts it); what another exchange
 has learnt meanwhile comes in as `Observed`.
@@ -25,13 +27,14 @@ import enum
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from altcraft.errors import AltcraftError, ClientClosed, RequestTimeout, TaskFailed, TaskStalled, WaitTimeout
 from altcraft.polling import History, Polling
 from altcraft.resume import resume_token
 from altcraft.retry import Retry
-from altcraft.schema import TaskStatus, TaskStatusRequest
+from altcraft.schema import Feedback, TaskStatus, TaskStatusRequest
+from altcraft.trust import Trust
 
 __all__ = [
     "Began", "CallMachine", "Cancelled", "Command", "Emit", "Event", "Failed", "Finish", "Notified", "Observed",
@@ -212,9 +215,13 @@ class TaskMachine(_Machine):
     """A task that is followed until it is done.
 
     `history` is what its polls have shown, `status` the last answer, `outcome` the Finish of a task that is done.
+    `feedback` says that a hint is to announce the end, `trust` whether that is to be relied upon.
     """
 
-    __slots__ = ("deadline", "hinted", "history", "operation", "outcome", "polling", "status", "task_id")
+    __slots__ = (
+        "deadline", "feedback", "hinted", "history", "operation", "outcome", "polling", "prompted", "status", "task_id",
+        "trust",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -226,14 +233,19 @@ class TaskMachine(_Machine):
         *,
         at: float,
         submitted: bool,
+        feedback: Feedback | None = None,
+        trust: Trust | None = None,
     ) -> None:
-        self.history = History.begin(at, submitted, task_id)
+        self.history = History.begin(at, submitted, task_id, announced=feedback is not None)
         super().__init__(retry, request_timeout, self.history.seed)
         self.task_id = task_id
         self.operation = operation
         self.polling = polling
         self.deadline: float | None = None
+        self.feedback = feedback
+        self.trust = trust or Trust()
         self.hinted = False
+        self.prompted = False
         self.status: TaskStatus[object] | None = None
         self.outcome: Finish | None = None
 
@@ -254,6 +266,7 @@ class TaskMachine(_Machine):
 
     def _poll(self, event: Event) -> Commands:
         self.state = State.SENDING
+        self.prompted = self.hinted or isinstance(event, Notified)
         self.hinted = False
         left = self._left(event.at)
         return (Send(min(self.request_timeout, left if left > 0 else LAST_LOOK)),)
@@ -275,6 +288,8 @@ class TaskMachine(_Machine):
         if event.at >= stalled_at:
             text = f"no progress for {self.polling.stall_after:g} s, {self._standing()}"
             return self._give_up(TaskStalled(text, *self._leads()))
+        if self.history.announced and (self.prompted or not self.trust.holds):
+            self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
         due = event.at + self.polling.next_delay(self.history)
@@ -335,6 +350,8 @@ class TaskMachine(_Machine):
         else:
             return (seen,)
         self.state = State.DONE
+        if self.feedback is not None and isinstance(event, Responded):
+            self.trust.ended(self.prompted or self.hinted)
         return (seen, end)
 
     def _settled(self, event: Event) -> Commands:
@@ -372,7 +389,7 @@ class TaskMachine(_Machine):
 
     TABLE: ClassVar[Table] = {
         (State.IDLE, Began): _begin,
-        (State.IDLE, Notified): _Machine._ignore,
+        (State.IDLE, Notified): _hint,
         (State.IDLE, Observed): _observe,
         (State.IDLE, Cancelled): _cancel,
         (State.SENDING, Responded): _answer,

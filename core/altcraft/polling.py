@@ -9,6 +9,9 @@ The rules of `Polling.next_delay`, in the order in which they apply:
 3. The interval has closed and the task still runs: geometric steps again, from the grain. They are never
    taken back, so progress that keeps promising an end (99, 99.1, 99.2 ...) earns longer steps, no hammering.
 4. No delay is shorter than the grain, a small share of the task's age, nor longer than `maximum`.
+5. Where a hint is to announce the end, the task is left alone until the hint is late: past `hint_patience`, and past
+   the interval of rule 2. As long as there is none, geometric steps again, from `hint_patience`. Once the hint is
+   late, the rules above hold for good.
 
 Seconds everywhere. Page: docs/polling.md.
 """
@@ -63,12 +66,15 @@ class History(msgspec.Struct, frozen=True, gc=False):
     """The smallest step that progress has been seen to make."""
     late: int = 0
     """How many polls found the task still running although its end was expected."""
+    announced: bool = False
+    """True: a hint is to announce the end, so that looking for it may wait."""
 
     @classmethod
-    def begin(cls, started: float, submitted: bool, task_id: str) -> History:
+    def begin(cls, started: float, submitted: bool, task_id: str, *, announced: bool = False) -> History:
         """The history of a task that has not been polled yet."""
         origin = started if submitted else None
-        return cls(started, submitted, seed_of(task_id), started, started, started, origin)
+        seed = seed_of(task_id)
+        return cls(started, submitted, seed, started, started, started, origin, announced=announced)
 
     def observed(self, at: float, status: str, progress: float | None) -> History:
         """This history and one more answered poll. Takes any progress; one that makes no sense is no news."""
@@ -96,7 +102,7 @@ class History(msgspec.Struct, frozen=True, gc=False):
             origin = at  # "queued" became "running": time in the queue says nothing about the pace
         return History(
             self.started, self.submitted, self.seed, at, moved_at, before, origin, base,
-            self.polls + 1, status, seen, quantum, late,
+            self.polls + 1, status, seen, quantum, late, self.announced,
         )  # fmt: skip
 
     def forecast(self) -> tuple[float, float] | None:
@@ -130,6 +136,8 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
     """Spread the steps, so that tasks submitted together are not polled together."""
     predict: bool = True
     """Look when the task is expected to end, as far as its progress tells."""
+    hint_patience: float = 10.0
+    """Seconds for which a task whose end is to be announced is left alone, at the least; 0: polled like any other."""
     stall_after: float | None = None
     """Seconds without a change of status or progress after which a task counts as stalled; None: never."""
     deadline: float | None = None
@@ -146,6 +154,8 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"Polling(maximum={self.maximum!r}): give at least initial, {self.initial!r} s")
         if not 1 <= self.factor < inf:
             raise ValueError(f"Polling(factor={self.factor!r}): give 1 for equal steps, more for growing")
+        if not 0 <= self.hint_patience < inf:
+            raise ValueError(f"Polling(hint_patience={self.hint_patience!r}): give seconds, 0 for no patience")
         for name, seconds in (("stall_after", self.stall_after), ("deadline", self.deadline)):
             if seconds is not None and not 0 < seconds < inf:
                 raise ValueError(f"Polling({name}={seconds!r}): give seconds above 0, or None for no limit")
@@ -160,18 +170,25 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
     def next_delay(self, history: History) -> float:
-        """Seconds from `history.at` to the next poll: above 0, at most `maximum`; pure."""
+        """Seconds from `history.at` to the next poll: above 0, at most `maximum` (or `hint_patience`); pure."""
         step = _step(self.initial, self.factor, max(history.polls - 1, 0), self.maximum)
         chance = fraction(history.seed, history.polls) if self.jitter else 0.5
         if self.jitter:
             step *= _SHORTEST + (_LONGEST - _SHORTEST) * chance
         forecast = history.forecast() if self.predict else None
+        patient = history.announced and not history.late and self.hint_patience > 0
+        longest = max(self.maximum, self.hint_patience)
+        if forecast is None and patient:
+            step = _step(self.hint_patience, self.factor, max(history.polls - 1, 0), longest)
+            return min(step * (1 + chance / 4), longest) if self.jitter else step
         if forecast is None:
             return step
 
         low, high = forecast
         at, age = history.at, history.at - history.started
         grain = min(max(age * _GRAIN, self.initial / 4), self.initial)
+        if patient and (rest := max(high - at, self.hint_patience - age)) > 0:
+            return min(rest + grain * (0.5 + chance), longest)
         if history.late:
             grain = _step(grain, self.factor, history.late, step)
         if at >= high:
