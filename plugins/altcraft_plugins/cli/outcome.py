@@ -74,13 +74,13 @@ def masked(text: str) -> str:
 
 def problem_of(error: AltcraftError, task: TaskHandle | None = None, *, submitting: bool = False) -> Problem:
     """What there is to say about an error, during a wait for `task` or, without one, during a request."""
-    from altcraft import ApiError, ConnectionLost, NotFound, RequestTimeout, TaskFailed, WaitTimeout
+    from altcraft import ApiError, NotFound, TaskFailed, WaitTimeout
 
     api = error if isinstance(error, ApiError) else None
     seen = error.status if isinstance(error, (TaskFailed, WaitTimeout)) else None
     lost = task is None or isinstance(error, (NotFound, TaskFailed))
     hint = _hint(error)
-    if submitting and isinstance(error, (ConnectionLost, RequestTimeout)):
+    if submitting and _may_have_been_processed(error):
         hint = "the task may or may not have been started, so it is not submitted again by itself"
     return Problem(
         error=type(error).__name__,
@@ -97,6 +97,14 @@ def problem_of(error: AltcraftError, task: TaskHandle | None = None, *, submitti
         hint=hint,
         resume_token=None if lost or task is None else task.resume_token,
     )
+
+
+def _may_have_been_processed(error: AltcraftError) -> bool:
+    from altcraft import ApiError, ConnectError, DecodeError, TransportError
+
+    if isinstance(error, ApiError):
+        return error.http_status >= 500
+    return isinstance(error, (TransportError, DecodeError)) and not isinstance(error, ConnectError)
 
 
 def _hint(error: AltcraftError) -> str | None:

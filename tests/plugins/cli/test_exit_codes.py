@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from altcraft import ConnectError, ConnectionLost, MissingExtra, Retry
+from altcraft import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, Retry
 from altcraft.testing import reply
 from altcraft_plugins.cli.app import run
 from plugins.cli.running import FAILED, REFRESH, RUNNING, SEGMENT, STARTED, TASK_ID, completed
@@ -44,16 +44,21 @@ def test_a_refusal_is_1_in_every_command(altcraft, args) -> None:
     assert "no such thing" in ran.err
 
 
-def test_a_lost_submission_is_1_and_says_that_the_task_may_run(altcraft) -> None:
-    ran = altcraft(*REFRESH, script=[ConnectionLost("reset by peer")])
-    assert ran.code == 1
-    assert "may or may not have been started" in ran.err
-
-
-def test_no_connection_is_1_and_no_task_can_have_been_started(altcraft) -> None:
-    ran = altcraft(*REFRESH, script=[ConnectError("refused")], retry=ONCE)
-    assert ran.code == 1
-    assert "may or may not" not in ran.err
+@pytest.mark.parametrize(
+    ("answer", "may_run"),
+    [
+        (ConnectionLost("reset by peer"), True),
+        (RequestTimeout("no reply"), True),
+        (reply({}), True),
+        (reply(error=500, error_text="oops", status=500), True),
+        (reply(error=400, error_text="id", status=400), False),
+        (ConnectError("refused"), False),
+    ],
+)
+def test_a_submission_that_fails_is_1_and_says_whether_the_task_may_run(altcraft, answer, may_run) -> None:
+    ran = altcraft(*REFRESH, script=[answer], retry=ONCE)
+    assert (ran.code, ran.out) == (1, "")
+    assert ("may or may not have been started" in ran.err) is may_run
 
 
 def test_a_wait_that_the_network_ends_leaves_the_way_back(altcraft) -> None:
