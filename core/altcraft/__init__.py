@@ -37,7 +37,7 @@ from altcraft.errors import (
     WaitTimeout,
 )
 from altcraft.hooks import TaskHandle, hookimpl
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.messages import Delivery, HttpRequest, HttpResponse
 from altcraft.operations import Operation
 from altcraft.polling import History, Polling
 from altcraft.ports import AsyncTransport, Transport
@@ -71,6 +71,7 @@ __all__ = [
     "Counters",
     "DatabaseStatistics",
     "DecodeError",
+    "Delivery",
     "EncodeError",
     "Feedback",
     "Forbidden",

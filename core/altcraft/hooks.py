@@ -14,7 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     from altcraft.codecs import CodecRegistry
     from altcraft.errors import AltcraftError
-    from altcraft.messages import HttpRequest, HttpResponse
+    from altcraft.messages import Delivery, HttpRequest, HttpResponse
     from altcraft.operations import OperationRegistry
     from altcraft.ports import TransportRegistry
     from altcraft.schema import Feedback, TaskStatus
@@ -103,6 +103,10 @@ class Specifications:
     @_hookspec
     def altcraft_task_failed(self, task: TaskHandle, error: AltcraftError) -> None:
         """The platform says that the task has failed. Called once a task handle, and never after completed."""
+
+    @_hookspec
+    def altcraft_feedback_received(self, delivery: Delivery) -> None:
+        """A feedback receiver has taken a delivery, and hinted at its task. Called by the thread that received it."""
 
 
 class Hooks:

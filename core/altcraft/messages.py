@@ -8,7 +8,7 @@ import msgspec
 
 from altcraft.secret import MASK
 
-__all__ = ["Headers", "HttpRequest", "HttpResponse", "header"]
+__all__ = ["Delivery", "Headers", "HttpRequest", "HttpResponse", "header"]
 
 
 class Headers(dict[str, str]):
@@ -43,6 +43,22 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"HttpResponse({self.status}, body: {len(self.body)} bytes)"
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What came in on a feedback URL. Nobody has signed it: a reason to look at the task, and nothing to believe.
+
+    `key` names the URL without giving it away: the same in every process that shares the receiver's secret. `task_id`
+    is None where this process does not know the task. `body` is what was posted, as it came.
+    """
+
+    key: str
+    task_id: str | None
+    content_type: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Delivery({self.key}, task {self.task_id}, {self.content_type or 'no type'}, {len(self.body)} bytes)"
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

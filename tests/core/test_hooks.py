@@ -17,6 +17,8 @@ import pytest
 import altcraft
 from altcraft import (
     Client,
+    Delivery,
+    Feedback,
     HttpRequest,
     HttpResponse,
     Operation,
@@ -32,11 +34,13 @@ from altcraft.hooks import Hooks, Specifications
 from altcraft.operations import OperationRegistry
 from altcraft.ports import TransportRegistry
 from altcraft.testing import FakeClock, FakeTransport, reply
+from altcraft_plugins.feedback import FeedbackReceiver
 
 F = TypeVar("F", bound=Callable[..., object])
 
 SPECIFIED = [name for name in vars(Specifications) if name.startswith("altcraft_")]
 OBSERVERS = [name for name in SPECIFIED if not name.startswith("altcraft_register_")]
+OF_A_RUN = [name for name in OBSERVERS if name != "altcraft_feedback_received"]
 ARGUMENTS = {name: list(inspect.signature(getattr(Specifications, name)).parameters)[1:] for name in SPECIFIED}
 TESTED: set[str] = set()
 NUMBERS = itertools.count()
@@ -95,6 +99,10 @@ class Recorder:
     def altcraft_task_failed(self, task: altcraft.TaskHandle, error: altcraft.AltcraftError) -> None:
         self.note("altcraft_task_failed", task=task, error=error, done=task.done())
 
+    @hookimpl
+    def altcraft_feedback_received(self, delivery: Delivery) -> None:
+        self.note("altcraft_feedback_received", delivery=delivery)
+
 
 def plugin(hook: str, function: Callable[..., object], **options: bool) -> object:
     """A plugin with one hook, which calls `function` with all that the hook is given."""
@@ -142,6 +150,7 @@ def test_the_hooks_are_those_that_are_promised() -> None:
         "altcraft_task_progress": ["task", "status"],
         "altcraft_task_completed": ["task", "result"],
         "altcraft_task_failed": ["task", "error"],
+        "altcraft_feedback_received": ["delivery"],
     }
 
 
@@ -254,6 +263,31 @@ def test_a_failed_task_is_told_as_failed_and_not_as_completed() -> None:
     assert not recorder.of("altcraft_task_completed")
 
 
+@proves("altcraft_feedback_received")
+def test_a_delivery_is_told_after_its_task_was_hinted_at(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder()
+    with client([STARTED, DONE], recorder, plugin("altcraft_feedback_received", raises)) as made:
+        receiver = FeedbackReceiver("https://me.example", hooks=made.hooks)
+        feedback = receiver.feedback()
+        task = made.databases.refresh_counters(5, resource_id=24, feedback=feedback)
+        assert receiver.deliver(feedback.url, {"Content-Type": "text/plain"}, b"done").status == 200
+        assert task._hinted
+        task.result()
+    (told,) = recorder.of("altcraft_feedback_received")
+    assert told["delivery"] == Delivery(told["delivery"].key, "t-1", "text/plain", b"done")
+    assert "a bug in a plugin" in caplog.text
+
+
+def test_hooks_see_where_the_platform_was_asked_to_report() -> None:
+    recorder, feedback = Recorder(), Feedback("https://me.example/hook")
+    with client([STARTED, STARTED, DONE], recorder) as made:
+        made.databases.refresh_counters(5, resource_id=24, feedback=feedback)
+        made.databases.refresh_counters(5, resource_id=24)
+        made.tasks.resume("t-1").result()
+    submitted, completed = recorder.of("altcraft_task_submitted"), recorder.of("altcraft_task_completed")
+    assert [call["task"].feedback for call in (*submitted, *completed)] == [feedback, None, None]
+
+
 @pytest.mark.parametrize(("end", "hook"), [(DONE, "altcraft_task_completed"), (FAILED, "altcraft_task_failed")])
 def test_the_end_of_a_task_is_told_once_however_often_it_is_looked_at(end: HttpResponse, hook: str) -> None:
     recorder = Recorder()
@@ -285,7 +319,7 @@ def test_resuming_a_task_is_no_submission() -> None:
 # Guarded.
 
 
-@pytest.mark.parametrize("hook", OBSERVERS)
+@pytest.mark.parametrize("hook", OF_A_RUN)
 def test_an_observer_that_raises_silences_nobody_and_ends_nothing(hook: str, caplog: pytest.LogCaptureFixture) -> None:
     end = FAILED if hook == "altcraft_task_failed" else DONE
     before, after = Recorder(), Recorder()
