@@ -47,7 +47,7 @@ class Agenda(Generic[T]):
         entry = heappop(self._heap)[2]
         gap = max(self._gap, self._spread_gap) if at < self._spread_until else self._gap
         if gap:
-            self._next_start = max(self._next_start, at - gap) + gap
+            self._next_start = at + gap
         return entry
 
     def hold(self, at: float, seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from altcraft.aio_driver import AsyncCrew, AsyncDriver
 from altcraft.assembly import assemble
@@ -12,7 +12,6 @@ from altcraft.conduct import Conductor, OnProgress
 from altcraft.driver import monotonic
 from altcraft.errors import TaskFailed, WaitTimeout
 from altcraft.exchange import Auth
-from altcraft.fleet import Batch, Fleet, Waited
 from altcraft.handle import TaskBase
 from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
@@ -34,6 +33,9 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
+
+if TYPE_CHECKING:
+    from altcraft.fleet import Fleet, Waited
 
 __all__ = ["AsyncClient", "AsyncTask"]
 
@@ -126,6 +128,8 @@ class AsyncClient:
 
     async def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[AsyncTask[R]]:
         """As `Client.submit_many`. Needs asyncio."""
+        from altcraft.fleet import Batch  # a fleet is for those who have one
+
         batch: Batch[AsyncTask[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = AsyncCrew(self._driver, max_in_flight)
         for _ in range(min(batch.size, max_in_flight)):
@@ -225,6 +229,8 @@ class AsyncTasks:
         Whoever leaves the iteration half-way closes it with `aclose`, as for any asynchronous generator (or has
         `contextlib.aclosing` do it): that breaks off the exchanges under way, and lets go of the tasks.
         """
+        from altcraft.fleet import Fleet
+
         client = self._client
         crew = AsyncCrew(client._driver, max_in_flight)
         fleet: Fleet[AsyncTask[R]] = Fleet(
@@ -241,6 +247,8 @@ class AsyncTasks:
         max_polls_per_second: float | None = None,
     ) -> Waited[AsyncTask[R]]:
         """As `Tasks.wait`. Needs asyncio."""
+        from altcraft.fleet import Waited
+
         waited = Waited(set[AsyncTask[R]](), set(tasks))
         finished = self.as_completed(
             tuple(waited.not_done),
@@ -268,7 +276,9 @@ class AsyncTasks:
 
     async def status(self, task_id: str) -> TaskStatus[object]:
         """As `Tasks.status`."""
-        return await self.resume(task_id).poll()
+        client = self._client
+        seen = await client._driver.run(client._conductor.look(self.resume(task_id)))
+        return cast("TaskStatus[object]", seen.answer)
 
     @overload
     def resume(self, task_id_or_token: str) -> AsyncTask[object]: ...

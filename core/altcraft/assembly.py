@@ -43,18 +43,13 @@ def assemble(
     base, host = api_base(url)
     in_process = not url.lower().startswith(("http://", "https://"))
     name = host if in_process else transport
-    _fill(hooks, codecs, operations, transports)
-    if name not in transports and hooks.load_entry_points(name):  # the name of a plugin that was not asked for yet
-        _fill(hooks, codecs, operations, transports)
+    registries = {"codecs": codecs, "transports": transports, "operations": operations}
+    hooks.fill(registries)
+    if name not in transports:  # the name of a plugin that was not asked for yet, perhaps
+        hooks.fill(registries, only=hooks.load_entry_points(name))
     if in_process and name not in transports:
         raise ValueError(f"no plugin serves {name + ':'!r} URLs; an installation's begins with https://")
     token = token or transports.default_token(name)
     secret = Secret(token) if token else None
     exchange = Exchange(base, host, secret, codecs.by_name(codec), codecs, auth)
     return Assembly(hooks, codecs, operations, transports, exchange, name)
-
-
-def _fill(hooks: Hooks, codecs: CodecRegistry, operations: OperationRegistry, transports: TransportRegistry) -> None:
-    hooks.fill("altcraft_register_codecs", codecs)
-    hooks.fill("altcraft_register_transports", transports)
-    hooks.fill("altcraft_register_operations", operations)

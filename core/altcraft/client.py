@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from altcraft.assembly import assemble
 from altcraft.conduct import Conductor
 from altcraft.driver import Crew, Driver, monotonic
 from altcraft.errors import WaitTimeout
 from altcraft.exchange import Auth
-from altcraft.fleet import Batch, Fleet, Waited
 from altcraft.operations import Operation
 from altcraft.polling import Polling
 from altcraft.ports import Transport
@@ -32,6 +31,9 @@ from altcraft.schema import (
     TaskStatus,
 )
 from altcraft.task import Task
+
+if TYPE_CHECKING:
+    from altcraft.fleet import Fleet, Waited
 
 __all__ = ["Client"]
 
@@ -107,6 +109,8 @@ class Client:
 
         Where some fail, SubmissionsFailed holds their errors and all the other tasks.
         """
+        from altcraft.fleet import Batch  # a fleet is for those who have one
+
         batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = Crew(self._driver, max_in_flight)
         for _ in range(min(batch.size, max_in_flight)):
@@ -207,6 +211,8 @@ class Tasks:
         Raises WaitTimeout when some are not done after `timeout` seconds, ClientClosed, ValueError for settings that
         make no sense.
         """
+        from altcraft.fleet import Fleet
+
         client = self._client
         crew = Crew(client._driver, max_in_flight)
         fleet: Fleet[Task[R]] = Fleet(
@@ -223,6 +229,8 @@ class Tasks:
         max_polls_per_second: float | None = None,
     ) -> Waited[Task[R]]:
         """Waits until all are done, or the time is up: which are, and which are not. Otherwise as `as_completed`."""
+        from altcraft.fleet import Waited
+
         waited = Waited(set[Task[R]](), set(tasks))
         finished = self.as_completed(
             tuple(waited.not_done),
@@ -249,8 +257,13 @@ class Tasks:
             fleet.dismiss()
 
     def status(self, task_id: str) -> TaskStatus[object]:
-        """How far a task is: one exchange, never retried. Statistics in its result come typed, the rest untyped."""
-        return self.resume(task_id).poll()
+        """How far a task is: one exchange, never retried, of which no plugin is told as progress.
+
+        Statistics in its result come typed, the rest untyped.
+        """
+        client = self._client
+        seen = client._driver.run(client._conductor.look(self.resume(task_id)))
+        return cast("TaskStatus[object]", seen.answer)
 
     @overload
     def resume(self, task_id_or_token: str) -> Task[object]: ...

@@ -6,7 +6,6 @@ whatever is done with what they command stands here, once.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -113,6 +112,8 @@ class Conductor:
             raise ValueError(f"request_timeout={request_timeout!r}: seconds, more than 0")
         self.request_timeout = float(request_timeout)
         self.now = now
+        import threading  # here, as in the drivers: it comes with the first client
+
         self.lock = threading.RLock()
         self.trust = Trust()
         self.closed = False
@@ -180,13 +181,18 @@ class Conductor:
 
     # Tasks.
 
-    def poll(self, task: TaskBase[R]) -> Steps[TaskStatus[R]]:
-        """Exactly one exchange about a task, whatever is known already."""
+    def look(self, task: TaskBase[R]) -> Steps[Responded]:
+        """Exactly one exchange about a task; nobody is told."""
         if self.closed:
             raise ClientClosed(resume_token=task.resume_token)
         event = yield from self.ask(task, Send(self.request_timeout))
         if isinstance(event, Failed):
             raise event.error
+        return event
+
+    def poll(self, task: TaskBase[R]) -> Steps[TaskStatus[R]]:
+        """Exactly one exchange about a task, whatever is known already."""
+        event = yield from self.look(task)
         with self.lock:
             commands = task._machine.handle(Observed(event.at, event.answer))
         task._tell(commands)

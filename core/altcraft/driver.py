@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.conduct import Conductor, Rest, Steps, Transmit
 from altcraft.messages import HttpResponse
 from altcraft.ports import Clock, Transport, Wakeable
+
+if TYPE_CHECKING:
+    import threading
 
 __all__ = ["Driver", "monotonic"]
 
@@ -85,6 +87,8 @@ class Crew:
     def hire(self, work: Callable[[], Steps[None]]) -> None:
         """Starts one more thread on the work, unless there are enough."""
         if len(self._threads) < self._most:
+            import threading
+
             name = f"altcraft-{len(self._threads)}"
             # A daemon, so that an iteration which nobody closes does not keep the interpreter from leaving.
             thread = threading.Thread(target=self._driver.run, args=(work(),), name=name, daemon=True)
@@ -101,6 +105,8 @@ class ThreadGate:
     """A Gate for threads, a condition on the conductor's lock."""
 
     def __init__(self, lock: threading.RLock) -> None:
+        import threading
+
         self._condition = threading.Condition(lock)
         self.version = 0
 

@@ -211,7 +211,7 @@ class SubmissionsFailed(AltcraftError, Generic[TaskT]):
     request among all.
     """
 
-    def __init__(self, tasks: Mapping[int, TaskT], errors: Mapping[int, AltcraftError]) -> None:
+    def __init__(self, tasks: Mapping[int, TaskT], errors: Mapping[int, Exception]) -> None:
         super().__init__(tasks, errors)
         self.tasks = tasks
         self.errors = errors

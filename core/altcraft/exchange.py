@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from typing import Literal, TypeVar, cast
+from functools import cache
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
 from altcraft.codecs import Codec, CodecRegistry
-from altcraft.errors import ApiError, DecodeError, api_error
+from altcraft.errors import ApiError, DecodeError, EncodeError, api_error
 from altcraft.messages import Headers, HttpRequest, HttpResponse, header
 from altcraft.operations import (
-    RECOUNT,
     TASK_STATUS,
-    UNKNOWN_TASK,
     Operation,
     looks_counted,
     recognise,
+    recount,
+    unknown_task,
 )
 from altcraft.schema import (
     Envelope,
@@ -40,9 +41,9 @@ Auth = Literal["body", "bearer"]
 API_PATH = "/api/v1.1"
 USER_AGENT = "altcraft-client"
 
-_URL = re.compile(r"(https?)://([^/?#\s]+)([^?#\s]*)", re.IGNORECASE)
+_URL = r"(?i)(https?)://([^/?#\s]+)([^?#\s]*)"
 # "sandbox:", "sandbox:?profiles=9": the scheme names a plugin. "host:8080" and "http:/host" are mistakes, not schemes.
-_IN_PROCESS = re.compile(r"(?!https?:)([a-z][a-z0-9+-]*):(?![0-9/]).*", re.IGNORECASE)
+_IN_PROCESS = r"(?i)(?!https?:)([a-z][a-z0-9+-]*):(?![0-9/]).*"
 _EXCERPT = 120
 # Types that say nothing about the platform's format; HTML is among them, since some proxies label anything so.
 _GENERIC = {
@@ -60,11 +61,11 @@ def api_base(url: str) -> tuple[str, str]:
 
     ValueError for what is no http or https URL, or carries what has no place in one: credentials, a query.
     """
-    in_process = _IN_PROCESS.fullmatch(url)
+    in_process = re.fullmatch(_IN_PROCESS, url)
     if in_process is not None:
         scheme = in_process[1].lower()
         return f"{scheme}:{API_PATH}", scheme
-    match = _URL.fullmatch(url)
+    match = re.fullmatch(_URL, url)
     if match is None:
         raise ValueError(f"not the URL of an installation: {_shown(url)!r}; write it as https://your.host")
     scheme, host, path = match.groups()
@@ -108,7 +109,12 @@ class Exchange:
         headers = Headers({"Content-Type": content_type, "Accept": content_type, "User-Agent": USER_AGENT})
         if self._token is not None and self._auth == "bearer":
             headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        return HttpRequest("POST", f"{self._base}/{path}", headers, self._codec.encode(self._signed(request)))
+        try:
+            body = self._codec.encode(self._signed(request))
+        except EncodeError as error:
+            error.locate(path, self.host)
+            raise
+        return HttpRequest("POST", f"{self._base}/{path}", headers, body)
 
     def read(self, operation: str, reply: type[Reply], response: HttpResponse) -> Reply:
         """The whole reply, known to be a success; else ApiError or DecodeError, with the operation and host in it."""
@@ -142,7 +148,7 @@ class Exchange:
         try:
             state = self._state(operation, response)
         except DecodeError:
-            unread = self._state(UNKNOWN_TASK, response)
+            unread = self._state(unknown_task(), response)
             if unread.status in done:
                 raise
             return TaskStatus(unread.status, unread.progress)
@@ -152,11 +158,11 @@ class Exchange:
 
     def _unknown_status(self, response: HttpResponse) -> TaskStatus[object]:
         """A status whose result has no declared type: statistics are recognised, the rest stays as it came."""
-        state = self._state(UNKNOWN_TASK, response)
+        state = self._state(unknown_task(), response)
         if not looks_counted(state.result):
             return state
         try:
-            counted = self._state(RECOUNT, response)
+            counted = self._state(recount(), response)
         except DecodeError:
             return state
         return msgspec.structs.replace(state, result=[recognise(entry) for entry in counted.result or ()])
@@ -181,14 +187,19 @@ class Exchange:
     def _check(self, path: str, request: Request[R]) -> None:
         """Bad input is refused here, with the name of the field, rather than by a distant server."""
         try:
-            msgspec.convert({name: getattr(request, name) for name in request.__struct_fields__}, type(request))
-        except msgspec.ValidationError as error:
+            msgspec.convert(msgspec.to_builtins(request), type(request))
+        except (msgspec.ValidationError, TypeError) as error:
             what, _, where = str(error).partition(" - at `$.")
             raise TypeError(f"{path}: {where.rstrip('`') or 'request'}: {what}") from None
 
-    def _signed(self, request: Request[R]) -> Request[R]:
+    def _signed(self, request: Request[R]) -> object:
         token = self._token.reveal() if self._token is not None and self._auth == "body" else None
-        return msgspec.structs.replace(request, token=token, format=self._codec.name)
+        signed = msgspec.structs.replace(request, token=token, format=self._codec.name)
+        names = _names_of_defaults(type(request))
+        if names is None:
+            return signed
+        values = ((wire, getattr(signed, name)) for name, wire in names)
+        return {wire: value for wire, value in values if value is not None}
 
     def _located(self, operation: str, error: DecodeError) -> DecodeError:
         error.locate(operation, self.host)
@@ -213,7 +224,7 @@ class Exchange:
         if value.error or not 200 <= status < 300:
             text = self._scrub(value.error_text or "")
             raise api_error(value.error or status, text, status, _retry_after(response))
-        if value.error is None and getattr(value, "data", None) is msgspec.UNSET:
+        if value.error is None and getattr(value, "data", msgspec.UNSET) is msgspec.UNSET:
             raise DecodeError(
                 f"the reply is no envelope of this API: neither data nor error in {self._excerpt(response)}"
             )
@@ -254,6 +265,20 @@ class Exchange:
 
     def _scrub(self, text: str) -> str:
         return self._token.scrub(text) if self._token is not None else text
+
+
+@cache
+def _names_of_defaults(request: type[Request[Any]]) -> tuple[tuple[str, str], ...] | None:
+    """None where what a struct omits is just what is None; else its fields' names, here and on the wire.
+
+    A default of another value is the caller's word as much as any: the platform's own default may differ from it.
+    """
+    fields = msgspec.structs.fields(request)
+    if all(
+        field.default in (None, msgspec.NODEFAULT) and field.default_factory is msgspec.NODEFAULT for field in fields
+    ):
+        return None
+    return tuple((field.name, field.encode_name) for field in fields)
 
 
 def _is_html(body: bytes) -> bool:

@@ -58,7 +58,8 @@ class Fleet(Generic[TaskT]):
         unique = dict.fromkeys(tasks)
         if any(task._conductor is not conductor for task in unique):
             raise ValueError("a task of another client: each client follows its own tasks")
-        for task in unique:
+        self._all = tuple(unique)
+        for task in self._all:
             if task.done():
                 self._done.append(task)
             else:
@@ -182,9 +183,11 @@ class Fleet(Generic[TaskT]):
     def _is_due(self, task: TaskT, at: float) -> bool:
         """An entry is void when a hint has overtaken it. Under the lock."""
         machine = task._machine
+        if task._leader is not self:
+            return True
         if machine.state in (State.SLEEPING, State.BACKING_OFF):
             return at >= machine.due or task._hinted
-        return machine.state is not State.SENDING or task._leader is not self
+        return machine.state is not State.SENDING
 
     def _turn(self, task: TaskT) -> Steps[None]:
         """Looks at a task once, and puts it down for the next time, unless it is done."""
@@ -247,11 +250,9 @@ class Fleet(Generic[TaskT]):
         return None if self._deadline is None else self._deadline - self._conductor.now()
 
     def _expired(self) -> WaitTimeout:
-        """Names one of the tasks that are not done; each of them has its own resume token."""
-        text = f"{self._unfinished} task(s) not done in time"
-        pending = self._agenda.clear()
-        for task in pending:
-            self._release(task)
+        """With the resume token of the first task that is not done; each of the others has its own."""
+        pending = [task for task in self._all if not task.done()]
+        text = f"{len(pending)} of {len(self._all)} tasks not done in time"
         return WaitTimeout(text, pending[0].resume_token if pending else "")
 
 
@@ -289,7 +290,10 @@ class Batch(Generic[TaskT]):
         self._task_of = task_of
         self._taken = 0
         self._tasks: dict[int, TaskT] = {}
-        self._errors: dict[int, AltcraftError] = {}
+        self._errors: dict[int, Exception] = {}
+        for operation in self._operations:
+            if operation.status is None:
+                raise TypeError(f"{operation.path} starts no task: use client.call")
 
     @property
     def size(self) -> int:
@@ -307,7 +311,7 @@ class Batch(Generic[TaskT]):
             operation = self._operations[index]
             try:
                 task_id = yield from self._conductor.submit(operation, self._requests[index])
-            except AltcraftError as error:
+            except Exception as error:
                 self._errors[index] = error
                 continue
             task = self._tasks[index] = self._task_of(task_id, operation, self._requests[index])

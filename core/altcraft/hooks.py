@@ -6,7 +6,7 @@ called. Who listens is remembered, so that a hook without listeners costs a look
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pluggy
@@ -124,12 +124,16 @@ class Hooks:
         self.heard: frozenset[str] = frozenset()
         self.broken: dict[str, Exception] = {}
         for plugin in plugins:
-            self._manager.register(plugin)
+            self._register(plugin)
         self._remember()
 
     def register(self, plugin: object) -> None:
-        """Adds a plugin: a module or an object with functions marked `@altcraft.hookimpl`."""
-        self._manager.register(plugin)
+        """Adds a plugin: a module or an object with functions marked `@altcraft.hookimpl`.
+
+        TypeError for a class, of which an instance is meant; ValueError for a hook that does not exist, or has no such
+        argument, and for a plugin that is registered already.
+        """
+        self._register(plugin)
         self._remember()
 
     def unregister(self, plugin: object) -> None:
@@ -139,31 +143,33 @@ class Hooks:
         self._manager.unregister(plugin)
         self._remember()
 
-    def load_entry_points(self, name: str | None = None) -> bool:
-        """Registers what installed distributions offer, or only the entry point of that name; whether any was new.
+    def load_entry_points(self, name: str | None = None) -> set[str]:
+        """Registers what installed distributions offer, or only the entry point of that name; returns the new names.
 
         One that can't be loaded is logged, noted in `broken`, and passed over.
         """
         from importlib.metadata import entry_points  # slow to import, so only for those who ask
 
-        loaded = False
+        loaded: set[str] = set()
         for entry_point in entry_points(group=ENTRY_POINTS):
             if name not in (None, entry_point.name) or self._manager.has_plugin(entry_point.name):
                 continue
             try:
-                self._manager.register(entry_point.load(), entry_point.name)
+                self._register(entry_point.load(), entry_point.name)
             except Exception as error:
                 self.broken[entry_point.name] = error
                 _log(f"the plugin {entry_point.name!r} ({entry_point.value}) can't be loaded: {error!r}")
             else:
-                loaded = True
+                loaded.add(entry_point.name)
         self._remember()
         return loaded
 
-    def fill(self, hook: str, registry: object) -> None:
-        """Calls a register hook of every plugin; what one raises goes through."""
-        for _name, call in self._listeners.get(hook, ()):
-            call(registry=registry)
+    def fill(self, registries: Mapping[str, object], only: Container[str] | None = None) -> None:
+        """Has every plugin, or only those of these names, add to the registries; what one raises goes through."""
+        for kind, registry in registries.items():
+            for name, call in self._listeners.get(f"altcraft_register_{kind}", ()):
+                if only is None or name in only:
+                    call(registry=registry)
 
     def fire(self, hook: str, **arguments: object) -> None:
         """Calls every listener of that hook, guarded. Ask `heard` first where time counts."""
@@ -172,6 +178,16 @@ class Hooks:
                 call(**arguments)
             except Exception:
                 _log(f"the plugin {name!r} failed in {hook}; everything else goes on", traceback=True)
+
+    def _register(self, plugin: object, name: str | None = None) -> None:
+        if isinstance(plugin, type):
+            raise TypeError(f"{plugin.__name__} is a class: pass an instance of it, {plugin.__name__}()")
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            self._manager.unregister(plugin)
+            raise ValueError(f"not a plugin of altcraft: {error}") from None
 
     def _remember(self) -> None:
         """One caller a plugin: pluggy stops at the first error, and so one plugin would silence the next."""

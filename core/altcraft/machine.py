@@ -184,7 +184,7 @@ class CallMachine(_Machine):
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
         delay = self.retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
-        if delay is None:
+        if delay is None or delay > self.retry.maximum:  # a server may ask for a day: that is the caller's to decide
             return self._end(Finish(error=event.error))
         return self._sleep(event.at, event.at + delay, State.BACKING_OFF)
 

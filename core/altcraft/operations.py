@@ -7,6 +7,7 @@ type of the request that they are given.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
@@ -142,8 +143,10 @@ class OperationRegistry:
         token = parse_resume_token(task_id_or_token)
         if request is not None:
             operation: Operation[Any] = self.by_request(request)
+            if token.operation not in (None, TASK_STATUS, operation.path):
+                raise ValueError(f"the resume token is that of {token.operation}, not of {operation.path}")
         elif token.operation in (None, TASK_STATUS):
-            operation = UNKNOWN_TASK
+            operation = unknown_task()
         else:
             operation = self.by_path(token.operation)
         if operation.status is None:
@@ -165,16 +168,24 @@ def default_operations() -> OperationRegistry:
     return registry
 
 
-class Recount(TaskRequest[list[ResourceStatistics]], frozen=True):
+@cache
+def recount() -> Operation[list[ResourceStatistics]]:
     """Stands for whichever refresh_counters started a task of which only the id is known."""
 
+    class Recount(TaskRequest[list[ResourceStatistics]], frozen=True):
+        pass
 
-class UnknownTask(TaskRequest[object], frozen=True):
+    return Operation(TASK_STATUS, Recount)
+
+
+@cache
+def unknown_task() -> Operation[object]:
     """Stands for whatever started a task of which only the id is known."""
 
+    class UnknownTask(TaskRequest[object], frozen=True):
+        pass
 
-RECOUNT = Operation(TASK_STATUS, Recount)
-UNKNOWN_TASK = Operation(TASK_STATUS, UnknownTask)
+    return Operation(TASK_STATUS, UnknownTask)
 
 
 def looks_counted(result: object) -> bool:

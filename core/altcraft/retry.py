@@ -16,7 +16,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how soon a failed exchange is repeated; `attempts` counts the first one, so 1 means never.
 
     The wait before attempt n+1 is drawn from the upper half of `base * 2**(n-1)` seconds, at most `maximum`, and is
-    never shorter than a Retry-After header asks for. `statuses` are the HTTP statuses, or envelope codes, worth
+    never shorter than a Retry-After header asks for; a call that it would keep for longer than `maximum` fails at once,
+    a wait for a task goes on. `statuses` are the HTTP statuses, or envelope codes, worth
     another try. What is retried at all depends on the exchange: a status or another reading is, whenever it may help;
     a submission only when nothing can have been sent.
     """

@@ -37,7 +37,7 @@ from altcraft import (
 )
 from altcraft.codecs import default_registry
 from altcraft.exchange import Auth, Exchange, api_base
-from altcraft.operations import UNKNOWN_TASK, default_operations
+from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import (
     DatabasesGetCounters,
     DatabasesRefreshCounters,
@@ -612,7 +612,7 @@ def test_a_finished_tasks_status_carries_its_typed_result(operation: Operation[A
 def test_statistics_are_typed_though_only_the_tasks_id_is_known(name: str, kind: type, format_: str) -> None:
     expected = example(name, format_).decode()
     assert isinstance(expected, Envelope)
-    state = exchange(format_).status(UNKNOWN_TASK, golden(name, format_), DONE)
+    state = exchange(format_).status(unknown_task(), golden(name, format_), DONE)
     assert state == expected.data
     assert isinstance(state.result, list)
     assert [type(entry) for entry in state.result] == [kind]
@@ -620,7 +620,7 @@ def test_statistics_are_typed_though_only_the_tasks_id_is_known(name: str, kind:
 
 @both_formats
 def test_another_result_stays_as_it_came_where_only_the_tasks_id_is_known(format_: str) -> None:
-    state = exchange(format_).status(UNKNOWN_TASK, golden("profiles_get_all.completed", format_), DONE)
+    state = exchange(format_).status(unknown_task(), golden("profiles_get_all.completed", format_), DONE)
     assert isinstance(state.result, dict)
     assert state.result["type"] == "database"
 
@@ -628,7 +628,7 @@ def test_another_result_stays_as_it_came_where_only_the_tasks_id_is_known(format
 @pytest.mark.parametrize("result", ["5", '"text"', "[]", "[1]", '{"channels":5}', '[{"channels":"x"}]', '[{"a":1}]'])
 def test_whatever_the_result_of_an_unknown_task_is_its_status_is_read(result: str) -> None:
     body = f'{{"data":{{"status":"completed","progress":100,"result":{result}}},"error":0}}'
-    state = exchange().status(UNKNOWN_TASK, answer(body), DONE)
+    state = exchange().status(unknown_task(), answer(body), DONE)
     assert (state.status, state.result) == ("completed", json.loads(result))
 
 
@@ -668,13 +668,13 @@ def test_a_finished_task_with_a_result_of_another_shape_is_a_decode_error(result
 
 
 @pytest.mark.parametrize("body", ['{"error":0}', '{"error":0,"data":null}'])
-@pytest.mark.parametrize("operation", [SEGMENTS, EXPORT, UNKNOWN_TASK])
+@pytest.mark.parametrize("operation", [SEGMENTS, EXPORT, unknown_task()])
 def test_a_success_without_a_status_is_a_decode_error(body: str, operation: Operation[Any]) -> None:
     with pytest.raises(DecodeError, match=r"tasks/status at your.host: .*no status"):
         exchange().status(operation, answer(body), DONE)
 
 
-@pytest.mark.parametrize("operation", [SEGMENTS, EXPORT, UNKNOWN_TASK])
+@pytest.mark.parametrize("operation", [SEGMENTS, EXPORT, unknown_task()])
 def test_a_refusal_to_tell_a_status_is_that_refusal(operation: Operation[Any]) -> None:
     with pytest.raises(NotFound, match=r"tasks/status at your\.host: error 404: gone"):
         exchange().status(operation, answer('{"error":404,"error_text":"gone"}'), DONE)
@@ -722,4 +722,4 @@ def test_a_refusal_of_a_method_with_its_own_reply_is_that_refusal(format_: str) 
 def test_statistics_of_a_resource_keep_the_fields_of_both_families() -> None:
     body = '{"data":{"status":"completed","result":[{"list_id":1,"total_count":5,"channels":[]}]},"error":0}'
     expected = [ResourceStatistics(list_id=1, total_count=5)]
-    assert exchange().status(UNKNOWN_TASK, answer(body), DONE) == TaskStatus("completed", None, expected)
+    assert exchange().status(unknown_task(), answer(body), DONE) == TaskStatus("completed", None, expected)

@@ -9,14 +9,15 @@ import msgspec
 
 __all__ = ["parse_counted"]
 
-_COUNTED = re.compile(r"counted at (\S+) in (\S+)")
-_STEP = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h)")
+# Compiled by re on first use, and kept there: most programs import this and never ask.
+_COUNTED = r"counted at (\S+) in (\S+)"
+_STEP = r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h)"
 _MICROSECONDS = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9}
 
 
 def parse_counted(text: str | None) -> tuple[datetime, timedelta] | None:
     """The moment (aware) and the duration (to the microsecond), or None where the text reads otherwise."""
-    match = _COUNTED.fullmatch(text) if text else None
+    match = re.fullmatch(_COUNTED, text) if text else None
     if match is None:
         return None
     duration = _parse_duration(match[2])
@@ -31,9 +32,9 @@ def parse_counted(text: str | None) -> tuple[datetime, timedelta] | None:
 
 def _parse_duration(text: str) -> timedelta | None:
     """A Go duration: "82.746959ms", "1h2m3.5s", "0s"; a sign is not expected of a count."""
-    if _STEP.sub("", text):
+    if re.sub(_STEP, "", text):
         return None
     try:
-        return timedelta(microseconds=sum(float(n) * _MICROSECONDS[unit] for n, unit in _STEP.findall(text)))
+        return timedelta(microseconds=sum(float(n) * _MICROSECONDS[unit] for n, unit in re.findall(_STEP, text)))
     except OverflowError:
         return None

@@ -44,11 +44,11 @@ class FakeClock:
 
 def reply(
     data: object = None, *, error: int = 0, error_text: str = "Successful operation", status: int = 200,
-    codec: str = "json", headers: dict[str, str] | None = None,
+    codec: str = "json", headers: dict[str, str] | None = None, beside: dict[str, object] | None = None,
 ) -> HttpResponse:  # fmt: skip
-    """A reply as the platform makes it: `data` in its envelope, in that format."""
+    """A reply as the platform makes it: `data` in its envelope, in that format, `beside` it what some methods add."""
     encoder = default_registry().by_name(codec)
-    envelope = {"data": data, "error": error, "error_text": error_text}
+    envelope = {"data": data, "error": error, "error_text": error_text, **(beside or {})}
     content_type = {"Content-Type": encoder.content_types[0]}
     return HttpResponse(status, content_type | (headers or {}), encoder.encode(envelope))
 
