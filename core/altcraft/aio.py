@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from altcraft.aio_driver import AsyncCrew, AsyncDriver
 from altcraft.assembly import assemble
-from altcraft.conduct import Conductor, OnProgress
+from altcraft.conduct import Conductor
 from altcraft.driver import monotonic
 from altcraft.errors import TaskFailed, WaitTimeout
 from altcraft.exchange import Auth
-from altcraft.handle import TaskBase
+from altcraft.handle import OnProgress, TaskBase
 from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
 from altcraft.polling import Polling
@@ -49,11 +49,12 @@ class AsyncTask(TaskBase[R]):
     ends the wait and nothing else: the task can be waited for again.
     """
 
-    __slots__ = ("_driver",)
+    __slots__ = ("_conductor", "_driver")
 
     def __init__(self, driver: AsyncDriver, conductor: Conductor, declared: Operation[R], machine: TaskMachine) -> None:
-        super().__init__(conductor, declared, machine)
+        super().__init__(conductor.context, declared, machine)
         self._driver = driver
+        self._conductor = conductor
 
     async def poll(self) -> TaskStatus[R]:
         """As `Task.poll`."""

@@ -7,13 +7,14 @@ whatever is done with what they command stands here, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
 from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
 from altcraft.exchange import Exchange
 from altcraft.gates import Gate
+from altcraft.handle import Context, OnProgress, TaskBase
 from altcraft.hooks import Hooks
 from altcraft.machine import (
     Began,
@@ -39,15 +40,10 @@ from altcraft.retry import Retry
 from altcraft.schema import Feedback, Request, TaskStatus
 from altcraft.trust import Trust
 
-if TYPE_CHECKING:
-    from altcraft.handle import TaskBase
-
-__all__ = ["Conductor", "Leader", "OnProgress", "Pause", "Rest", "Steps", "Transmit"]
+__all__ = ["Conductor", "Pause", "Rest", "Steps", "Transmit"]
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
 
 
 class Transmit(Struct, frozen=True):
@@ -74,14 +70,6 @@ class Pause(Struct, frozen=True):
 
 Step: TypeAlias = "Transmit | Rest | Pause"
 Steps: TypeAlias = Generator[Step, Any, T]
-
-
-class Leader(Protocol):
-    """Whoever polls for a task at the moment."""
-
-    def notified(self, task: TaskBase[Any]) -> None:
-        """The task was hinted at: have it looked at now. Called from any thread."""
-        ...
 
 
 class Conductor:
@@ -115,6 +103,7 @@ class Conductor:
         import threading  # here, as in the drivers: it comes with the first client
 
         self.lock = threading.RLock()
+        self.context = Context(self.lock, hooks, exchange.host)
         self.trust = Trust()
         self.closed = False
         self.gates: tuple[Gate, ...] = ()

@@ -56,7 +56,7 @@ class Fleet(Generic[TaskT]):
         at = conductor.now()
         self._deadline = None if timeout is None else at + timeout
         unique = dict.fromkeys(tasks)
-        if any(task._conductor is not conductor for task in unique):
+        if any(task._context is not conductor.context for task in unique):
             raise ValueError("a task of another client: each client follows its own tasks")
         self._all = tuple(unique)
         for task in self._all:

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
-from altcraft.conduct import Conductor, Leader, OnProgress
-from altcraft.hooks import guarded
+from altcraft.hooks import Hooks, guarded
 from altcraft.machine import Command, Emit, TaskMachine
 from altcraft.operations import Operation
 from altcraft.resume import resume_token
 
 if TYPE_CHECKING:
+    from threading import RLock
+
     from typing_extensions import Self
 
     from altcraft.errors import AltcraftError
-    from altcraft.schema import Feedback
+    from altcraft.schema import Feedback, TaskStatus
 
-__all__ = ["TaskBase"]
+__all__ = ["Context", "Leader", "OnProgress", "TaskBase"]
 
 R = TypeVar("R")
+
+OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
+
+
+class Context(NamedTuple):
+    """What all the tasks of a client share."""
+
+    lock: RLock
+    """Guards the machines and what hangs on them; it is never held during I/O, nor while strangers are called."""
+    hooks: Hooks
+    host: str
+
+
+class Leader(Protocol):
+    """Whoever polls for a task at the moment."""
+
+    def notified(self, task: TaskBase[Any]) -> None:
+        """The task was hinted at: have it looked at now. Called from any thread."""
+        ...
 
 
 class TaskBase(Generic[R]):
@@ -28,10 +48,10 @@ class TaskBase(Generic[R]):
     Nothing happens in the background: a task is looked at while somebody waits for it, or when `poll` is called.
     """
 
-    __slots__ = ("__weakref__", "_callbacks", "_conductor", "_declared", "_hinted", "_leader", "_machine", "_watchers")
+    __slots__ = ("__weakref__", "_callbacks", "_context", "_declared", "_hinted", "_leader", "_machine", "_watchers")
 
-    def __init__(self, conductor: Conductor, declared: Operation[R], machine: TaskMachine) -> None:
-        self._conductor = conductor
+    def __init__(self, context: Context, declared: Operation[R], machine: TaskMachine) -> None:
+        self._context = context
         self._declared = declared
         self._machine = machine
         self._callbacks: tuple[Callable[[Self], object], ...] = ()
@@ -68,7 +88,7 @@ class TaskBase(Generic[R]):
 
         What `fn` raises is logged.
         """
-        with self._conductor.lock:
+        with self._context.lock:
             if not self.done():
                 self._callbacks += (fn,)
                 return
@@ -94,7 +114,7 @@ class TaskBase(Generic[R]):
                 self._tell_one(command.what, command.value)
 
     def _tell_one(self, what: str, value: object) -> None:
-        hooks = self._conductor.hooks
+        hooks = self._context.hooks
         if what == "progress":
             for watcher in self._watchers:
                 guarded(cast("Callable[[object], object]", watcher), value)
@@ -102,11 +122,11 @@ class TaskBase(Generic[R]):
                 hooks.fire("altcraft_task_progress", task=self, status=value)
             return
         if what == "failed":
-            cast("AltcraftError", value).locate(None, self._conductor.exchange.host)
+            cast("AltcraftError", value).locate(None, self._context.host)
             hooks.fire("altcraft_task_failed", task=self, error=value)
         else:
             hooks.fire("altcraft_task_completed", task=self, result=value)
-        with self._conductor.lock:
+        with self._context.lock:
             callbacks, self._callbacks = self._callbacks, ()
         for callback in callbacks:
             guarded(cast("Callable[[object], object]", callback), self)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from altcraft.conduct import Conductor, OnProgress
+from altcraft.conduct import Conductor
 from altcraft.driver import Driver
 from altcraft.errors import TaskFailed
-from altcraft.handle import TaskBase
+from altcraft.handle import OnProgress, TaskBase
 from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
 from altcraft.schema import TaskStatus
@@ -23,11 +23,12 @@ class Task(TaskBase[R]):
     Nothing happens in the background: a task is looked at while somebody waits for it, or when `poll` is called.
     """
 
-    __slots__ = ("_driver",)
+    __slots__ = ("_conductor", "_driver")
 
     def __init__(self, driver: Driver, conductor: Conductor, declared: Operation[R], machine: TaskMachine) -> None:
-        super().__init__(conductor, declared, machine)
+        super().__init__(conductor.context, declared, machine)
         self._driver = driver
+        self._conductor = conductor
 
     def poll(self) -> TaskStatus[R]:
         """Looks at the task: exactly one exchange, never retried. Raises the error of the exchange."""
