@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from altcraft import DecodeError
 from altcraft.codecs import Codec, CodecRegistry, default_registry
+from altcraft_plugins.sandbox.courier import Courier
+from altcraft_plugins.sandbox.deliveries import Deliveries
 from altcraft_plugins.sandbox.engine import Engine
 from altcraft_plugins.sandbox.faults import Fault
 from altcraft_plugins.sandbox.http import (
@@ -24,9 +26,11 @@ from altcraft_plugins.sandbox.http import (
     token_of,
 )
 from altcraft_plugins.sandbox.methods import Methods
+from altcraft_plugins.sandbox.misbehaviour import Misbehaviour
+from altcraft_plugins.sandbox.pace import DEFAULT_PACE, Pace
 from altcraft_plugins.sandbox.replies import Failure
 from altcraft_plugins.sandbox.requests import FormatOnly, TokenOnly
-from altcraft_plugins.sandbox.settings import DEFAULT_PACE, DEFAULT_TOKENS, check_settings
+from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings
 from altcraft_plugins.sandbox.store import Store, StoreBusy, StoreClosed
 from altcraft_plugins.sandbox.tasks import Tasks
 
@@ -44,10 +48,12 @@ class Sandbox:
     """The service, as a WSGI application. Thread-safe. Close it, or use it as a context manager.
 
     `db` is a file that keeps everything (None: memory). `profiles` is the size of database 9. `pace` is the
-    number of seconds over which a refresh is spread, 0 for as fast as it goes. `tokens` are those that are
-    let in. `worker` False starts no thread: tasks then move by step() alone. `finished` is called with a
-    task's id when the task has ended. Raises ValueError for settings that make no sense, and for a file that
-    is no sandbox's.
+    number of seconds over which a refresh is spread, 0 for as fast as it goes, or the least and the most of
+    them. `tokens` are those that are let in. `feedback` says how deliveries go wrong, `feedback_delay` by how
+    many seconds late ones are late, `feedback_anywhere` lets them leave this machine. `worker` False starts no
+    thread: tasks then move by step() alone, and deliveries by deliver(). `finished` is called with a task's id
+    when the task has ended. Raises ValueError for settings that make no sense, and for a file that is no
+    sandbox's.
     """
 
     def __init__(
@@ -55,8 +61,11 @@ class Sandbox:
         *,
         db: str | None = None,
         profiles: int | None = None,
-        pace: float = DEFAULT_PACE,
+        pace: Pace = DEFAULT_PACE,
         tokens: Sequence[str] = DEFAULT_TOKENS,
+        feedback: str | None = None,
+        feedback_delay: float = 3.0,
+        feedback_anywhere: bool = False,
         worker: bool = True,
         finished: Callable[[str], None] | None = None,
         codecs: CodecRegistry | None = None,
@@ -64,12 +73,18 @@ class Sandbox:
         check_settings(profiles, pace, tokens)
         self._tokens = tuple(tokens)
         self._codecs = codecs if codecs is not None else default_registry()
+        misbehaviour = Misbehaviour(feedback, feedback_delay)
+        self._finished = finished
         self._store = Store(db, profiles)
-        tasks = Tasks(self._store)
-        self._engine = Engine(tasks, pace=pace, worker=worker, finished=finished)
-        self._methods = Methods(self._store, tasks, self._engine).by_path()
+        deliveries = Deliveries(self._store, misbehaviour, pace, anywhere=feedback_anywhere)
+        self._courier = Courier(deliveries, self._codecs, worker=worker)
+        tasks = Tasks(self._store, deliveries)
+        self._engine = Engine(tasks, pace=pace, worker=worker, finished=self._ended)
+        self._methods = Methods(self._store, tasks, self._engine, self._courier).by_path()
         for task_id in tasks.unfinished():
             self._engine.submit(task_id)
+        for task_id, due in deliveries.owed():
+            self._courier.expect(task_id, due)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         reply = _Reply(reply_codec(environ, self._codecs))
@@ -96,13 +111,18 @@ class Sandbox:
         """Advance the next unfinished task by one slice, due or not. False when there is none."""
         return self._engine.step()
 
+    def deliver(self) -> bool:
+        """Carry out the next delivery that is owed, due or not. False when there is none."""
+        return self._courier.step()
+
     def rows(self) -> AbstractContextManager[sqlite3.Connection]:
         """The tables, to look into and to change: a transaction, committed at the end of the `with`."""
         return self._store.transaction()
 
     def close(self) -> None:
-        """Stop counting, and close the database. Every later request is refused with 503. Idempotent."""
+        """Stop counting and delivering, close the database. Every later request is refused with 503. Idempotent."""
         self._engine.close()
+        self._courier.close()
         self._store.close()
 
     def __enter__(self) -> Sandbox:
@@ -110,6 +130,11 @@ class Sandbox:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _ended(self, task_id: str) -> None:
+        self._courier.look(task_id)
+        if self._finished is not None:
+            self._finished(task_id)
 
     def _answer(self, environ: WSGIEnvironment, reply: _Reply) -> Struct:
         """The reply's envelope. Settles the reply's format on the way, so that a Fault too goes out in it."""

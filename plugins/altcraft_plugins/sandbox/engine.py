@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from altcraft_plugins.sandbox.conditions import BrokenCondition
+from altcraft_plugins.sandbox.pace import Pace, seconds_of
 from altcraft_plugins.sandbox.store import StoreClosed
 from altcraft_plugins.sandbox.tasks import Tasks
 
@@ -41,7 +42,7 @@ class Engine:
         self,
         tasks: Tasks,
         *,
-        pace: float,
+        pace: Pace,
         worker: bool = True,
         finished: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -60,7 +61,8 @@ class Engine:
 
     def submit(self, task_id: str) -> None:
         """See to a queued or unfinished task from now on. After close() it stays for a restart."""
-        interval = self._pace / self._tasks.slices(task_id) if self._pace else 0.0
+        seconds = seconds_of(self._pace, task_id)
+        interval = seconds / self._tasks.slices(task_id) if seconds else 0.0
         with self._changed:
             if self._closed:
                 return

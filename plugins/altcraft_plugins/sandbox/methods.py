@@ -11,6 +11,7 @@ from msgspec import Struct
 from altcraft.codecs import Codec
 from altcraft_plugins.sandbox.conditions import BrokenCondition
 from altcraft_plugins.sandbox.counting import count_all
+from altcraft_plugins.sandbox.courier import Courier
 from altcraft_plugins.sandbox.engine import Engine
 from altcraft_plugins.sandbox.faults import Fault
 from altcraft_plugins.sandbox.replies import (
@@ -66,10 +67,11 @@ class Method(Generic[P]):
 class Methods:
     """All the methods over one store. Each raises Fault where it refuses. Thread-safe."""
 
-    def __init__(self, store: Store, tasks: Tasks, engine: Engine) -> None:
+    def __init__(self, store: Store, tasks: Tasks, engine: Engine, courier: Courier) -> None:
         self._store = store
         self._tasks = tasks
         self._engine = engine
+        self._courier = courier
 
     def by_path(self) -> dict[str, Callable[[Codec, bytes], Call]]:
         """What reads a body into a call, by the method's path below the API's root."""
@@ -117,6 +119,8 @@ class Methods:
     def _start(self, targets: list[Target], kind: str, feedback: Feedback | None) -> StartedReply:
         task_id = self._tasks.begin(targets, kind, feedback)
         self._engine.submit(task_id)
+        if feedback is not None:
+            self._courier.look(task_id)
         return StartedReply(Started(task_id))
 
     def _counters(self, target: Target) -> list[Channel]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from altcraft import Transport, hookimpl
 from altcraft.ports import TransportRegistry
 from altcraft_plugins.sandbox.app import Sandbox
@@ -16,7 +18,7 @@ def altcraft_register_transports(registry: TransportRegistry) -> None:
 
     def create(url: str) -> Transport:
         settings = parse_url(url)
-        app = Sandbox(db=settings.db, profiles=settings.profiles, pace=settings.pace, tokens=settings.tokens)
+        app = Sandbox(**msgspec.structs.asdict(settings))
         # The transport closes the app when the client closes the transport.
         return registry.create("wsgi", url, app=app)
 

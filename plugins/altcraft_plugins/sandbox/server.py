@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -11,7 +12,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from altcraft_plugins.sandbox.app import Sandbox
-from altcraft_plugins.sandbox.settings import DEFAULT_PACE, DEFAULT_TOKENS
+from altcraft_plugins.sandbox.courier import logger
+from altcraft_plugins.sandbox.pace import DEFAULT_PACE, Pace
+from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -42,13 +45,17 @@ def serve(
     port: int = 8080,
     db: str | None = None,
     profiles: int | None = None,
-    pace: float = DEFAULT_PACE,
+    pace: Pace = DEFAULT_PACE,
     tokens: Sequence[str] | None = None,
+    feedback: str | None = None,
+    feedback_delay: float = 3.0,
+    feedback_anywhere: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a sandbox until SIGINT or SIGTERM, then stop cleanly and return.
 
-    Port 0 takes a free one. `report` gets the line that names the URL, once it listens; None prints it.
+    Port 0 takes a free one. `report` gets the line that names the URL, once it listens; None prints it. Every
+    attempt at a delivery is a line on stderr.
     The other parameters are Sandbox's; `tokens` None lets the default ones in. Raises ServerUnavailable where
     waitress is missing or the address is taken, ValueError as Sandbox does. Outside the main thread no signal
     is handled.
@@ -56,7 +63,16 @@ def serve(
     _require_waitress()
     with (
         _stopping_on_signals(),
-        Sandbox(db=db, profiles=profiles, pace=pace, tokens=DEFAULT_TOKENS if tokens is None else tokens) as app,
+        _deliveries_reported(),
+        Sandbox(
+            db=db,
+            profiles=profiles,
+            pace=pace,
+            tokens=DEFAULT_TOKENS if tokens is None else tokens,
+            feedback=feedback,
+            feedback_delay=feedback_delay,
+            feedback_anywhere=feedback_anywhere,
+        ) as app,
     ):
         server = bind(app, host, port)
         try:
@@ -105,6 +121,19 @@ def _stopping_on_signals() -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _deliveries_reported() -> Generator[None]:
+    handler, before = logging.StreamHandler(), logger.level
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _print(line: str) -> None:

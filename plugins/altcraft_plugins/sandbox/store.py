@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from altcraft_plugins.sandbox import seed
-from altcraft_plugins.sandbox.tables import APPLICATION_ID, TABLES
+from altcraft_plugins.sandbox.tables import APPLICATION_ID, DELIVERIES, TABLES
 
 __all__ = ["Store", "StoreBusy", "StoreClosed"]
 
@@ -108,6 +108,7 @@ class Store:
                 there = connection.execute("SELECT value FROM meta WHERE key = 'profiles'").fetchone()[0]
                 if int(there) != profiles:
                     raise ValueError(f"{path} was seeded with profiles={there}: leave profiles out, or use a new file")
+            connection.execute(DELIVERIES)
         # Only now: checking every seeded row would take longer than seeding it.
         connection.execute("PRAGMA foreign_keys = ON")
 

@@ -1,14 +1,14 @@
 """The sandbox's tables, as SQL.
 
 Three groups: the service's data (resources to members), what it has counted (statistics), what it is doing
-(tasks). A profile that is not subscribed to a resource's channel has no row in `subscriptions`.
+(tasks and their deliveries). A profile that is not subscribed to a resource's channel has no row in `subscriptions`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "STATUSES", "TABLES"]
+__all__ = ["APPLICATION_ID", "DELIVERIES", "STATUSES", "TABLES"]
 
 APPLICATION_ID: Final = 0x414C5453
 """sqlite's application_id, by which a database file is known to be a sandbox's."""
@@ -101,3 +101,15 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_unfinished ON tasks (number) WHERE status IN ('queued', 'running');
 """
+
+DELIVERIES: Final = """
+-- Feedback that is owed, or was; `due` is in Unix seconds.
+CREATE TABLE IF NOT EXISTS deliveries (
+    task_id TEXT PRIMARY KEY REFERENCES tasks (id) ON DELETE CASCADE,
+    state TEXT NOT NULL CHECK (state IN ('owed', 'delivered', 'given up', 'withheld')),
+    attempts INTEGER NOT NULL,
+    due REAL NOT NULL,
+    outcome TEXT
+) WITHOUT ROWID
+"""
+"""Apart, since there are files without it, which get it when they are opened."""

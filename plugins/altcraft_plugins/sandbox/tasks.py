@@ -18,6 +18,7 @@ import msgspec
 
 from altcraft_plugins.sandbox import clockwork
 from altcraft_plugins.sandbox.counting import Tally, count_slice, empty_tally, population
+from altcraft_plugins.sandbox.deliveries import Deliveries
 from altcraft_plugins.sandbox.replies import Feedback, entry
 from altcraft_plugins.sandbox.store import Store
 from altcraft_plugins.sandbox.targets import Target
@@ -68,8 +69,9 @@ class TaskRow(msgspec.Struct, frozen=True):
 class Tasks:
     """The table of tasks. Thread-safe, as the store is."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime] = clockwork.now) -> None:
+    def __init__(self, store: Store, deliveries: Deliveries, now: Callable[[], datetime] = clockwork.now) -> None:
         self._store = store
+        self._deliveries = deliveries
         self._now = now
 
     def begin(self, targets: list[Target], kind: str, feedback: Feedback | None = None) -> str:
@@ -90,6 +92,7 @@ class Tasks:
                     clockwork.milliseconds(self._now()),
                 ),
             )
+            self._deliveries.begun(connection, task_id)
         return task_id
 
     def find(self, task_id: str) -> TaskRow | None:
@@ -145,6 +148,7 @@ class Tasks:
                     task_id,
                 ),
             )
+            self._deliveries.ended(connection, task_id)
             return "ended"
 
     def fail(self, task_id: str, reason: str) -> None:
@@ -155,6 +159,7 @@ class Tasks:
                 " WHERE id = ? AND status IN ('queued', 'running')",
                 (reason, clockwork.milliseconds(self._now()), task_id),
             )
+            self._deliveries.ended(connection, task_id)
 
     def _count(self, connection: sqlite3.Connection, work: Work) -> None:
         """One slice, on to the next target where this one has no profiles left."""
