@@ -1,0 +1,52 @@
+"""The receiver on a socket of its own: in a thread, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from altcraft_plugins.feedback.receiver import FeedbackReceiver
+
+__all__ = ["ReceiverUnavailable", "listening"]
+
+
+class ReceiverUnavailable(RuntimeError):
+    """The server cannot be started; the message is one line that says what to do."""
+
+
+@contextmanager
+def listening(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    url: str | None = None,
+    make: Callable[[str], FeedbackReceiver] = FeedbackReceiver,
+) -> Iterator[FeedbackReceiver]:
+    """A receiver that is served while the block lasts: `with listening(port=8081) as receiver: ...`.
+
+    Port 0 takes a free one. `url` is where the platform reaches it, where that is not the socket's own address: behind
+    a proxy, say, which also brings the TLS. `make` makes the receiver for a base URL. Raises ReceiverUnavailable where
+    waitress is missing or the address is taken, and what `make` raises.
+    """
+    try:
+        from altcraft_plugins.feedback.waitress_server import WaitressServer
+    except ImportError:
+        raise ReceiverUnavailable("install altcraft-client[feedback]: a server of its own needs waitress") from None
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        bound = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ReceiverUnavailable(f"cannot listen on {host}:{port}: {error}") from None
+    with bound:
+        own = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
+        receiver = make(url or own)
+        server = WaitressServer(receiver, bound)
+        thread = threading.Thread(target=server.run, name="altcraft-feedback", daemon=True)
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.close()
+            thread.join()
