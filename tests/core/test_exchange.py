@@ -187,7 +187,7 @@ def leaves(document: bytes) -> dict[str, str]:
         (SegmentsGetCounters(7, 24, list_id="1"), "list_id"),  # type: ignore[arg-type]
         (DatabasesGetCounters(5, [24]), "resource_id"),  # type: ignore[arg-type]
         (DatabasesRefreshCounters(5, 24, "http://me"), "feedback"),  # type: ignore[arg-type]
-        (TaskStatusRequest(b"930b"), "task_id"),  # type: ignore[arg-type]
+        (TaskStatusRequest(930), "task_id"),  # type: ignore[arg-type]
     ],
     ids=lambda value: repr(value)[:70],
 )
@@ -283,6 +283,29 @@ def test_xml_is_read_whatever_was_asked_for_by_its_type_or_by_its_look(
 ) -> None:
     body = example("segments_refresh.started", "xml").body.decode().encode(encoding)
     assert read(answer(body, headers), format_=speaks) == example("segments_refresh.started", "xml").decode()
+
+
+class PlainText:
+    """A codec that claims a type which says nothing."""
+
+    name = "plain"
+    content_types = ("text/plain", "application/octet-stream")
+
+    def encode(self, value: object) -> bytes:
+        raise NotImplementedError
+
+    def decode(self, data: bytes, type: type[Any]) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("content_type", PlainText.content_types)
+def test_a_generic_type_says_nothing_though_a_codec_claims_it(content_type: str) -> None:
+    codecs = default_registry()
+    codecs.register(PlainText())
+    reader = Exchange("https://your.host/api/v1.1", "your.host", None, codecs.by_name("json"), codecs)
+    started = example("segments_refresh.started", "json")
+    response = answer(started.body, {"Content-Type": content_type})
+    assert reader.read(PATH, Envelope[TaskStarted], response) == started.decode()
 
 
 def test_the_content_type_is_believed_where_it_says_something() -> None:

@@ -18,6 +18,7 @@ from altcraft import (
     ConnectError,
     ConnectionLost,
     DecodeError,
+    Feedback,
     NotFound,
     Polling,
     RateLimited,
@@ -49,6 +50,7 @@ from altcraft.machine import (
 )
 from altcraft.resume import parse_resume_token
 from altcraft.schema import TaskStatusRequest
+from altcraft.trust import Trust
 
 STEADY = Polling(jitter=False, predict=False)  # steps of 1, 1.5, 2.25 ... 30 s
 REQUEST_TIMEOUT = 10.0
@@ -533,6 +535,13 @@ def test_where_nothing_was_sent_anything_is_repeated_as_often_as_retry_says(atte
     assert sent == attempts
 
 
+@pytest.mark.parametrize(("asked", "waits"), [(30.0, True), (31.0, False), (86_400.0, False), (math.inf, False)])
+def test_a_call_waits_for_a_server_no_longer_than_retry_allows(asked: float, waits: bool) -> None:
+    machine, error = call(safe=True, retry=Retry(maximum=30.0)), ApiError(503, "", 503, asked)
+    machine.handle(Began(0.0))
+    assert machine.handle(Failed(0.0, error)) == ((Sleep(asked),) if waits else (Finish(error=error),))
+
+
 def test_a_refused_call_ends_with_the_refusal() -> None:
     machine, error = call(safe=True), BadRequest(400)
     machine.handle(Began(0.0))
@@ -551,6 +560,65 @@ def test_a_status_that_nobody_has_heard_of_is_data(status: str, progress: float 
     assert emit == Emit("progress", state)
     assert isinstance(command, Sleep)
     assert 0 < command.seconds <= STEADY.maximum
+
+
+# Rule 8: a task with feedback is left alone until the hint is late.
+
+
+def announced(trust: Trust, polling: Polling = STEADY) -> TaskMachine:
+    """A task whose end is to be announced, slept over after its first poll."""
+    machine = TaskMachine(
+        "930b",
+        "p",
+        polling,
+        Retry(),
+        REQUEST_TIMEOUT,
+        at=0.0,
+        submitted=True,
+        feedback=Feedback("http://me"),
+        trust=trust,
+    )
+    machine.handle(Began(0.0))
+    machine.handle(Responded(0.0, TaskStatus("running")))
+    return machine
+
+
+def test_a_task_with_feedback_is_left_alone_for_as_long_as_patience_lasts() -> None:
+    assert announced(Trust()).due >= STEADY.hint_patience > sleeping().due
+
+
+def test_a_task_with_feedback_is_polled_at_once_when_the_hint_comes() -> None:
+    machine = announced(Trust())
+    assert machine.handle(Notified(3.0)) == (Send(REQUEST_TIMEOUT),)
+    assert machine.handle(Responded(3.1, DONE))[-1] == Finish(result=["result"])
+
+
+def test_a_hint_that_came_too_early_is_spent() -> None:
+    machine = announced(Trust())
+    machine.handle(Notified(3.0))
+    machine.handle(Responded(3.0, TaskStatus("running")))
+    assert machine.due - 3.0 < STEADY.hint_patience / 2
+
+
+def test_once_an_end_came_without_a_hint_no_task_is_left_alone() -> None:
+    trust = Trust()
+    first, second = announced(trust), announced(trust)
+    first.handle(Woke(first.due))
+    first.handle(Responded(20.0, DONE))
+    assert not trust.holds
+    second.handle(Woke(second.due))
+    second.handle(Responded(20.0, TaskStatus("running")))
+    assert second.due - 20.0 < STEADY.hint_patience / 2
+    assert announced(trust).due < STEADY.hint_patience / 2
+
+
+def test_ends_that_were_announced_keep_the_trust() -> None:
+    trust = Trust()
+    for _ in range(3):
+        machine = announced(trust)
+        machine.handle(Notified(3.0))
+        machine.handle(Responded(3.1, DONE))
+    assert trust.holds
 
 
 # Cancelling.
