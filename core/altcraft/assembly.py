@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from altcraft.codecs import CodecRegistry, default_registry
 from altcraft.exchange import Auth, Exchange, api_base
@@ -15,7 +16,7 @@ from altcraft.secret import Secret
 __all__ = ["Assembly", "assemble"]
 
 
-class Assembly(NamedTuple):
+class Assembly(Struct, frozen=True):
     """The parts of a client, and the name of the transport that fits its URL."""
 
     hooks: Hooks

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
+
+from msgspec import Struct
 
 from altcraft.hooks import Hooks, guarded
 from altcraft.machine import Command, Emit, TaskMachine
@@ -25,7 +27,7 @@ R = TypeVar("R")
 OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
 
 
-class Context(NamedTuple):
+class Context(Struct, frozen=True):
     """What all the tasks of a client share."""
 
     lock: RLock
