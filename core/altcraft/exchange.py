@@ -31,7 +31,7 @@ from altcraft.schema import (
     TaskStarted,
     TaskStatus,
 )
-from altcraft.secret import Secret
+from altcraft.secret import MaskedDict, Secret
 
 __all__ = ["Auth", "Exchange", "api_base"]
 
@@ -199,7 +199,7 @@ class Exchange:
         if names is None:
             return signed
         values = ((wire, getattr(signed, name)) for name, wire in names)
-        return {wire: value for wire, value in values if value is not None}
+        return MaskedDict({wire: value for wire, value in values if value is not None})
 
     def _located(self, operation: str, error: DecodeError) -> DecodeError:
         error.locate(operation, self.host)

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from altcraft.secret import MASK
+from altcraft.secret import MaskedDict
 
 __all__ = ["Delivery", "Headers", "HttpRequest", "HttpResponse", "header"]
 
 
-class Headers(dict[str, str]):
+class Headers(MaskedDict[str]):
     """Request headers whose repr masks the credentials among them."""
-
-    def __repr__(self) -> str:
-        return repr({name: MASK if name.lower() == "authorization" else value for name, value in self.items()})
 
 
 class HttpRequest(msgspec.Struct, frozen=True):

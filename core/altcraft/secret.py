@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-__all__ = ["Secret"]
+V = TypeVar("V")
+
+__all__ = ["MASK", "MaskedDict", "Secret"]
 
 MASK = "***"
+_CREDENTIALS = ("token", "authorization")
+
+
+class MaskedDict(dict[str, V]):
+    """A dict whose repr masks the credentials among its values."""
+
+    def __repr__(self) -> str:
+        return repr({name: MASK if name.lower() in _CREDENTIALS else value for name, value in self.items()})
 
 
 class Secret:
