@@ -186,7 +186,8 @@ class Hooks:
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
-            self._manager.unregister(plugin)
+            if self._manager.is_registered(plugin):  # how far it came depends on what is wrong with it
+                self._manager.unregister(plugin)
             raise ValueError(f"not a plugin of altcraft: {error}") from None
 
     def _remember(self) -> None:
