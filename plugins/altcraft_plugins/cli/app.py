@@ -29,7 +29,7 @@ def run(argv: Sequence[str], *, connect: Connect = make_client) -> int:
     invocation = Invocation(connect)
     if COMPLETION in os.environ:  # a shell asks; click answers, and exits
         root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION)
-    with _interrupts_restored():
+    with _one_interrupt():
         try:
             code = _guarded(argv, invocation)
             sys.stdout.flush()
@@ -88,13 +88,20 @@ def _unwritable(error: OSError) -> int:
 
 
 @contextmanager
-def _interrupts_restored() -> Iterator[None]:
-    """Puts back the handling of Ctrl-C that a command may have switched off."""
+def _one_interrupt() -> Iterator[None]:
+    """Lets the first Ctrl-C through, and no other: it must not cut off the way back to the task."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
     before = signal.getsignal(signal.SIGINT)
+    if before not in (signal.SIG_IGN, None):  # ignored for a job in the background: it stays so
+        signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
@@ -37,7 +35,6 @@ def refresh(
     except AltcraftError as error:
         return _tell(reporter, problem_of(error, submitting=True))
     except KeyboardInterrupt:
-        _no_more_interrupts()
         hint = "the task may or may not have been started"
         return _tell(reporter, Problem("Interrupted", "interrupted while submitting", INTERRUPTED, hint=hint))
     try:
@@ -133,7 +130,6 @@ def _tell(reporter: Reporter, problem: Problem) -> int:
 
 
 def _interrupted(reporter: Reporter, tasks: Sequence[TaskHandle]) -> int:
-    _no_more_interrupts()
     for task in tasks:
         reporter.problem(
             Problem(
@@ -146,9 +142,3 @@ def _interrupted(reporter: Reporter, tasks: Sequence[TaskHandle]) -> int:
             )
         )
     return INTERRUPTED
-
-
-def _no_more_interrupts() -> None:
-    """So that an impatient second Ctrl-C does not cut off the way back to the task."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
