@@ -266,14 +266,16 @@ class AsyncTasks:
 
     async def _finished(self, fleet: Fleet[AsyncTask[R]], crew: AsyncCrew) -> AsyncIterator[AsyncTask[R]]:
         driver = self._client._driver
-        fleet.begin()
         try:
+            fleet.begin()
             while (task := await driver.run(fleet.finished())) is not None:
                 yield task
         finally:
             fleet.stop()
-            await crew.join(cancel=True)
-            fleet.dismiss()
+            try:
+                await crew.join(cancel=True)
+            finally:
+                fleet.dismiss()
 
     async def status(self, task_id: str) -> TaskStatus[object]:
         """As `Tasks.status`."""

@@ -40,6 +40,7 @@ class AsyncDriver:
         answer: HttpResponse | None = None
         error: Exception | None = None
         try:
+            self._enter()
             while True:
                 step = steps.send(answer) if error is None else steps.throw(error)
                 answer = error = None
@@ -67,7 +68,7 @@ class AsyncDriver:
         await self._transport.close()
 
     async def _sleep(self, step: Rest) -> None:
-        loop = self._running_loop()
+        loop = self._loop
         if loop is None:
             await self._transport.sleep(step.seconds)
             return
@@ -82,7 +83,7 @@ class AsyncDriver:
                 self._sleeps.pop(step.over, None)
 
     async def _pause(self, step: Pause) -> None:
-        loop = self._running_loop()
+        loop = self._loop
         if loop is None:
             await self._transport.sleep(_LOOK_AGAIN if step.seconds is None else min(_LOOK_AGAIN, step.seconds))
             return
@@ -91,23 +92,23 @@ class AsyncDriver:
 
     def _wake(self, over: object) -> None:
         """From any thread: ends the sleep over that thing, in the loop."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._cut_short, over)
+        if self._loop is not None:
+            _call_in(self._loop, self._cut_short, over)
 
     def _cut_short(self, over: object) -> None:
         for sleep in tuple(self._sleeps.get(over, ())):
             sleep.cancel()
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop | None:
-        """asyncio's loop where it runs, else None."""
-        import asyncio
-
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return None
-        return self._loop
+    def _enter(self) -> None:
+        """Takes to asyncio's loop where it runs, before there is anything to wake. RuntimeError in any other one."""
+        loop = _running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None:
+            raise RuntimeError(
+                "this AsyncClient belongs to the event loop of its first call: make one client in each loop"
+            )
+        self._loop = loop
 
 
 class AsyncCrew:
@@ -122,13 +123,19 @@ class AsyncCrew:
 
     def hire(self, work: Callable[[], Steps[None]]) -> None:
         """Starts one more coroutine on the work, unless there are enough."""
-        import asyncio
-
-        if len(self._tasks) < self._most:
-            self._tasks.append(asyncio.get_running_loop().create_task(self._driver.run(work())))
+        if len(self._tasks) >= self._most:
+            return
+        loop = _running_loop()
+        if loop is None:
+            raise RuntimeError(
+                "as_completed, wait and submit_many need asyncio: under another event loop, await each task by itself"
+            )
+        self._tasks.append(loop.create_task(self._driver.run(work())))
 
     async def join(self, *, cancel: bool) -> None:
         """Returns when all of them have left; with `cancel`, whatever they are at is broken off."""
+        if not self._tasks:
+            return
         import asyncio
 
         if cancel:
@@ -138,7 +145,7 @@ class AsyncCrew:
 
 
 class LoopGate:
-    """A Gate for the coroutines of one loop; opened in that loop only."""
+    """A Gate for the coroutines of one loop; opened from any thread."""
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Future[None], None] = {}
@@ -148,19 +155,45 @@ class LoopGate:
         """Lets coroutines go on, those first that have waited longest."""
         self.version += 1
         for future in tuple(self._waiting)[:count]:
-            del self._waiting[future]
-            if not future.done():
-                future.set_result(None)
+            self._waiting.pop(future, None)
+            loop = future.get_loop()
+            if loop is _running_loop():
+                _let_go(future)
+            else:
+                _call_in(loop, _let_go, future)
 
     async def wait(self, opened: asyncio.Future[None], seen: int, seconds: float | None) -> None:
         """Waits until the version is no longer `seen`, or the time is over; `opened` is a new future."""
-        if self.version != seen:
-            return
         self._waiting[opened] = None
         try:
-            await _settled(opened, seconds)
+            if self.version == seen:  # looked at after the entry is made: whoever opens does it the other way round
+                await _settled(opened, seconds)
         finally:
             self._waiting.pop(opened, None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """asyncio's loop where it runs in this thread, else None."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[T], object], argument: T) -> None:
+    """Has it called in the loop, from any thread; not where the loop is closed, for then nobody waits there."""
+    try:
+        loop.call_soon_threadsafe(function, argument)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+
+
+def _let_go(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def _settled(future: asyncio.Future[None], seconds: float | None = None) -> None:

@@ -247,14 +247,16 @@ class Tasks:
 
     def _finished(self, fleet: Fleet[Task[R]], crew: Crew) -> Iterator[Task[R]]:
         driver = self._client._driver
-        fleet.begin()
         try:
+            fleet.begin()
             while (task := driver.run(fleet.finished())) is not None:
                 yield task
         finally:
             fleet.stop()
-            crew.join()
-            fleet.dismiss()
+            try:
+                crew.join()
+            finally:
+                fleet.dismiss()
 
     def status(self, task_id: str) -> TaskStatus[object]:
         """How far a task is: one exchange, never retried, of which no plugin is told as progress.

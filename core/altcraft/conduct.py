@@ -6,17 +6,19 @@ whatever is done with what they command stands here, once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
-from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
+from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, RequestTimeout, TransportError
 from altcraft.exchange import Exchange
 from altcraft.gates import Gate
 from altcraft.handle import Context, OnProgress, TaskBase
 from altcraft.hooks import Hooks
 from altcraft.machine import (
+    LAST_LOOK,
     Began,
     CallMachine,
     Cancelled,
@@ -170,18 +172,19 @@ class Conductor:
 
     # Tasks.
 
-    def look(self, task: TaskBase[R]) -> Steps[Responded]:
+    def look(self, task: TaskBase[R], timeout: float = math.inf) -> Steps[Responded]:
         """Exactly one exchange about a task; nobody is told."""
         if self.closed:
             raise ClientClosed(resume_token=task.resume_token)
-        event = yield from self.ask(task, Send(self.request_timeout))
+        event = yield from self.ask(task, Send(min(timeout, self.request_timeout)))
         if isinstance(event, Failed):
+            self._unless_closed(task, event.error)
             raise event.error
         return event
 
-    def poll(self, task: TaskBase[R]) -> Steps[TaskStatus[R]]:
+    def poll(self, task: TaskBase[R], timeout: float = math.inf) -> Steps[TaskStatus[R]]:
         """Exactly one exchange about a task, whatever is known already."""
-        event = yield from self.look(task)
+        event = yield from self.look(task, timeout)
         with self.lock:
             commands = task._machine.handle(Observed(event.at, event.answer))
         task._tell(commands)
@@ -193,7 +196,8 @@ class Conductor:
         """The task's outcome, or the error that ends this wait. One waiter polls for all who wait for the same task."""
         deadline = None if timeout is None else self.now() + timeout
         if on_progress is not None:
-            task._watchers += (on_progress,)
+            with self.lock:
+                task._watchers += (on_progress,)
         try:
             leads = yield from self._take_lead(task, deadline)
             if leads:
@@ -206,9 +210,10 @@ class Conductor:
                 finish = yield from self._look_last(task)
         finally:
             if on_progress is not None:
-                watchers = list(task._watchers)
-                watchers.remove(on_progress)
-                task._watchers = tuple(watchers)
+                with self.lock:
+                    watchers = list(task._watchers)
+                    watchers.remove(on_progress)
+                    task._watchers = tuple(watchers)
         if finish.error is not None:
             finish.error.locate(None, self.exchange.host)
         return finish
@@ -232,6 +237,7 @@ class Conductor:
                 if task.done() or task._leader is None:
                     task._leader = self
                     return True
+            self._unless_closed(task)  # whoever polls for the task may be held up in an exchange
             left = None if deadline is None else deadline - self.now()
             if left is not None and left <= 0:
                 return False
@@ -284,10 +290,19 @@ class Conductor:
         """The time is up, and the next poll of whoever polls for the task may be far off: one look of our own."""
         cause: AltcraftError | None = None
         try:
-            yield from self.poll(task)
-        except TransportError as error:
+            yield from self.poll(task, LAST_LOOK)
+        except AltcraftError as error:
+            if self.retry.next_delay(1, error, safe=True) is None and not isinstance(error, RequestTimeout):
+                raise
             cause = error
         return task._machine.outcome or Finish(error=task._machine.expired(cause))
+
+    def _unless_closed(self, task: TaskBase[Any], failure: AltcraftError | None = None) -> None:
+        """ClientClosed on a closed client, in place of the failure that closing has brought about."""
+        if self.closed and (failure is None or isinstance(failure, TransportError)):
+            error = ClientClosed("the client was closed while the task went on", task.resume_token)
+            error.locate(task.operation, self.exchange.host, task.id)
+            raise error from failure
 
     # Steps.
 

@@ -35,6 +35,7 @@ class Driver:
     def __init__(self, transport: Transport, conductor: Conductor) -> None:
         self._transport = transport
         self._conductor = conductor
+        self._crews: set[Crew] = set()
         conductor.gate = lambda: ThreadGate(conductor.lock)
         conductor.changed = conductor.gate()
         conductor.wake = self._wake
@@ -64,9 +65,13 @@ class Driver:
             steps.close()
 
     def close(self) -> None:
-        """Ends every wait, and closes the transport."""
+        """Ends every wait, closes the transport, and waits for the threads of the crews."""
         self._conductor.close()
         self._transport.close()
+        crews = tuple(self._crews)
+        if not any(crew.works_here() for crew in crews):  # a thread can't wait for itself, nor two for each other
+            for crew in crews:
+                crew.join()
 
     def _wake(self, over: object) -> None:
         """Wakes all sleepers, for those of a transport can't be told apart; the others sleep on."""
@@ -89,6 +94,8 @@ class Crew:
         if len(self._threads) < self._most:
             import threading
 
+            self._driver._crews.add(self)
+
             name = f"altcraft-{len(self._threads)}"
             # A daemon, so that an iteration which nobody closes does not keep the interpreter from leaving.
             thread = threading.Thread(target=self._driver.run, args=(work(),), name=name, daemon=True)
@@ -99,6 +106,13 @@ class Crew:
         """Returns when all of them have left."""
         for thread in self._threads:
             thread.join()
+        self._driver._crews.discard(self)
+
+    def works_here(self) -> bool:
+        """Whether the calling thread is one of them."""
+        import threading
+
+        return threading.current_thread() in self._threads
 
 
 class ThreadGate:

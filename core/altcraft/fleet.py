@@ -215,7 +215,9 @@ class Fleet(Generic[TaskT]):
             raise
         with conductor.lock:
             if isinstance(command, Sleep):
-                self._agenda.add(task, event.at + command.seconds)
+                # A hint that came after the exchange was read has found the machine busy, and nobody to wake.
+                hinted = task._hinted and machine.state is State.SLEEPING
+                self._agenda.add(task, event.at + (0.0 if hinted else command.seconds))
                 if isinstance(event, Failed) and _refused(event.error):
                     self._agenda.hold(event.at, command.seconds)
                 return

@@ -106,8 +106,10 @@ class TaskBase(Generic[R]):
 
     def _take_hint(self) -> bool:
         """Whether there was a hint since the last call."""
-        hinted, self._hinted = self._hinted, False
-        return hinted
+        if not self._hinted:
+            return False
+        self._hinted = False  # only where one was seen: one that comes between looking and clearing must not get lost
+        return True
 
     def _tell(self, commands: tuple[Command, ...]) -> None:
         """Passes on what the machine emits, to watchers, hooks and callbacks."""
