@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from altcraft_plugins.cli.connection import open_client
-from altcraft_plugins.cli.options import SECONDS, Invocation, connected, reported, waiting
+from altcraft_plugins.cli.options import SECONDS, Invocation, connected, reported, versioned, waiting
 
 if TYPE_CHECKING:
     from altcraft import ChannelStatistics, Client, Task
@@ -31,33 +31,13 @@ class NothingAsked(click.UsageError):
     """A group without its command: what there is gets listed."""
 
 
-def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if not value or ctx.resilient_parsing:
-        return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = version("altcraft-client")
-    except PackageNotFoundError:
-        found = "(not installed: run from its sources)"
-    click.echo(f"altcraft {found}")
-    ctx.exit()
-
-
 def _demand_command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         raise NothingAsked("Missing command.", ctx)
 
 
 @click.group(name="altcraft", invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_version,
-    help="Show the version and exit.",
-)
+@versioned
 @waiting
 @connected
 @click.pass_context

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from altcraft_plugins.cli.connection import TOKEN_VARIABLE, URL_VARIABLE, Connect, Connection, make_client
 from altcraft_plugins.cli.reporting import Reporter
 
-__all__ = ["SECONDS", "Invocation", "connected", "reported", "waiting"]
+__all__ = ["SECONDS", "Invocation", "connected", "reported", "versioned", "waiting"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -104,6 +104,27 @@ def _refuse_token(ctx: click.Context, param: click.Parameter, value: object) -> 
 
 def _option(*names: str, **settings: object) -> Callable[[F], F]:
     return click.option(*names, expose_value=False, callback=_note, **settings)  # type: ignore[arg-type]  # click checks them
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("altcraft-client")
+    except PackageNotFoundError:
+        found = "(not installed: run from its sources)"
+    click.echo(f"altcraft {found}")
+    ctx.exit()
+
+
+def versioned(command: F) -> F:
+    """--version."""
+    text = "Show the version and exit."
+    return click.option(
+        "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=text
+    )(command)
 
 
 def reported(command: F) -> F:
