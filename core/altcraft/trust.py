@@ -5,7 +5,7 @@ Rules:
 1. Hints are relied upon until a poll finds a task done that no hint had announced.
 2. From then on tasks are polled as if there were no hints (which still count when they come), until enough ends in a
    row were announced.
-3. How many are enough doubles with every disappointment: deliveries that get lost now and then stay an extra.
+3. How many are enough doubles each time: deliveries that get lost now and then stay an extra.
 
 Page: docs/feedback.md.
 """
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 __all__ = ["Trust"]
 
-_ENOUGH, _MOST = 10, 10_000
+# A run of 30 hardly comes about by chance where every fifth delivery is lost (1 in 800), yet soon enough where they
+# all come, but a poll is quicker now and then.
+_ENOUGH, _MOST = 30, 10_000
 
 
 class Trust:
@@ -33,10 +35,9 @@ class Trust:
 
     def ended(self, announced: bool) -> None:
         """A task with feedback has ended; a hint had come before the poll that found it, or it had not."""
-        if announced:
-            self._missing = max(0, self._missing - 1)
-        else:
+        if not announced:
+            self._missing = self._enough
+        elif self._missing:
+            self._missing -= 1
             if not self._missing:
-                self._enough, self._missing = min(2 * self._enough, _MOST), self._enough
-            else:
-                self._missing = self._enough
+                self._enough = min(2 * self._enough, _MOST)

@@ -1,0 +1,156 @@
+"""A sandbox in a process of its own, refreshes of random length, and what a client saw of their ends."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from altcraft import Client, DatabaseStatistics, Feedback, Polling, Task, TaskHandle, TaskStatus, hookimpl
+from altcraft_plugins.feedback.server import listening
+
+SERVE = """
+import sys
+from altcraft_plugins.sandbox.server import serve
+db, least, most, feedback = sys.argv[1:]
+serve(port=0, db=db, pace=(float(least), float(most)), feedback=feedback or None)
+"""
+PATIENCE = 120.0
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One task: how many polls it took, seconds from its end to the client's knowing, and how its delivery went.
+
+    `lost` says that no delivery was sent; `unaware` that the client could not know yet that any ever gets lost.
+    """
+
+    polls: int
+    lag: float
+    lost: bool
+    unaware: bool
+
+
+class Polls:
+    """Counts the polls of each task."""
+
+    def __init__(self) -> None:
+        self.of: Counter[str] = Counter()
+
+    @hookimpl
+    def altcraft_task_progress(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        self.of[task.id] += 1  # one thread follows a task
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of learning that tasks are done. `misbehaviour` is the sandbox's setting `feedback`.
+
+    With `warm`, so many tasks are only counted from when the client has met with a delivery that did not come.
+    """
+
+    name: str
+    polling: Polling
+    feedback: bool = False
+    misbehaviour: str = ""
+    warm: bool = False
+
+
+def measure(run: Run, tasks: int, at_once: int, lengths: tuple[float, float]) -> list[Seen]:
+    """Refreshes database 5 so often, `at_once` at the same time, in threads that share a client."""
+    with TemporaryDirectory() as place, sandbox(Path(place) / "db", run.misbehaviour, lengths) as (url, file):
+        ends = follow(run, url, tasks, at_once)
+        connection = sqlite3.connect(file)
+        finished = dict(connection.execute("SELECT id, finished FROM tasks").fetchall())
+        states = dict(connection.execute("SELECT task_id, state FROM deliveries").fetchall())
+        connection.close()
+    noticed = min((end for id_, _, end, _ in ends if states.get(id_) == "withheld"), default=float("inf"))
+    return [
+        Seen(polls, end - stamp(finished[id_]), states.get(id_) == "withheld", begun < noticed)
+        for id_, begun, end, polls in ends
+    ]
+
+
+def follow(run: Run, url: str, tasks: int, at_once: int) -> list[tuple[str, float, float, int]]:
+    """Id, begin and end (Unix seconds, as seen by the client) and polls of each task."""
+    polls, ends = Polls(), list[tuple[str, float, float, int]]()
+    left, lock = [tasks], threading.Lock()
+    disappointed = threading.Event()
+    if not run.warm:
+        disappointed.set()
+
+    def work() -> None:
+        while True:
+            with lock:
+                if left[0] <= 0:
+                    return
+                left[0] -= disappointed.is_set()
+            feedback: Feedback | None = receiver.feedback() if receiver is not None else None
+            begun = time.time()
+            task: Task[list[DatabaseStatistics]] = client.databases.refresh_counters(
+                5, resource_id=24, feedback=feedback
+            )
+            task.result(PATIENCE)
+            ends.append((task.id, begun, time.time(), polls.of[task.id]))
+            if feedback is not None and not heard(feedback, deliveries):
+                disappointed.set()
+
+    deliveries = Heard()
+    listener = listening() if run.feedback else nullcontext()
+    with listener as receiver, Client(url, "sandbox", polling=run.polling, plugins=[polls]) as client:
+        if receiver is not None:
+            client.hooks.register(receiver)
+            receiver.hooks.register(deliveries)
+        with ThreadPoolExecutor(at_once) as pool:
+            for future in [pool.submit(work) for _ in range(at_once)]:
+                future.result()
+    return ends
+
+
+class Heard:
+    """Remembers the URLs that were delivered to."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+    @hookimpl
+    def altcraft_feedback_received(self, delivery: object) -> None:
+        self.keys.add(getattr(delivery, "key", ""))
+
+
+def heard(feedback: Feedback, deliveries: Heard) -> bool:
+    """Whether anything was delivered there. The hook comes right after the hint, so it may need a moment."""
+    patience = time.monotonic() + 0.2
+    while time.monotonic() < patience:
+        if any(key in feedback.url for key in tuple(deliveries.keys)):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@contextmanager
+def sandbox(file: Path, misbehaviour: str, lengths: tuple[float, float]) -> Iterator[tuple[str, Path]]:
+    """The sandbox's URL and file."""
+    command = [sys.executable, "-c", SERVE, str(file), *map(str, lengths), misbehaviour]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        yield line[line.index("http://") :].split()[0], file
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def stamp(text: str) -> float:
+    """Unix seconds of one of the sandbox's times."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

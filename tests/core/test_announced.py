@@ -1,0 +1,228 @@
+"""A task whose end is to be announced is left alone until the hint is late, by a pure schedule and by experience."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from altcraft import Feedback, HttpRequest, HttpResponse, Polling, TaskFailed
+from altcraft.polling import History
+from altcraft.testing import reply
+from altcraft.trust import Trust
+from core.worlds import World
+
+STEADY = Polling(jitter=False)
+STARTED = reply({"task_id": "t-1"})
+FEEDBACK = Feedback("https://me.example/hook")
+
+
+def told(*answers: tuple[float, float | None], announced: bool = True, start: float = 0.0) -> History:
+    """A history of answers, each with its time and its progress."""
+    history = History.begin(start, True, "task", announced=announced)
+    for at, progress in answers:
+        history = history.observed(at, "running", progress)
+    return history
+
+
+def looks(polling: Polling, duration: float, *, steady: bool, announced: bool = True) -> list[float]:
+    """When a task of that duration is looked at, if no hint comes."""
+    history, at, times = History.begin(0.0, True, "task", announced=announced), 0.0, [0.0]
+    while at < duration:
+        history = history.observed(at, "running", int(100 * at / duration) if steady else None)
+        at += polling.next_delay(history)
+        times.append(at)
+    return times
+
+
+# The schedule.
+
+
+def test_after_the_first_look_a_task_is_left_alone_for_the_patience() -> None:
+    assert STEADY.next_delay(told((0.1, 0))) == 10
+    assert STEADY.replace(hint_patience=4.0).next_delay(told((0.1, 0))) == 4
+    assert STEADY.next_delay(told((0.1, 0), announced=False)) == 1
+
+
+def test_without_patience_a_task_is_looked_at_like_any_other() -> None:
+    impatient = Polling(hint_patience=0.0)
+    for answers in ([(0.1, 0)], [(0.1, 0), (0.6, 10)], [(0.1, None), (0.6, None), (2.0, None)]):
+        assert impatient.next_delay(told(*answers)) == Polling().next_delay(told(*answers, announced=False))
+
+
+def test_a_hint_is_late_when_the_forecast_is_over() -> None:
+    history = told((0.1, 0), (10.0, 20))
+    assert history.forecast() == (25.0, 50.0)
+    due = 10.0 + STEADY.next_delay(history)
+    assert 40.0 <= due <= 41.0  # the longest delay comes first
+    history = history.observed(40.0, "running", 80)
+    due = 40.0 + STEADY.next_delay(history)
+    assert 50.0 < due < 52.0
+
+
+def test_a_late_hint_is_waited_for_no_more() -> None:
+    late = told((0.1, 0), (10.0, 50), (21.0, 98))
+    assert late.late
+    assert STEADY.next_delay(late) == STEADY.next_delay(told((0.1, 0), (10.0, 50), (21.0, 98), announced=False))
+
+
+def test_a_task_that_shows_no_progress_is_looked_at_ever_more_rarely() -> None:
+    silent = looks(STEADY, 120.0, steady=False)
+    assert silent == [0.0, 10.0, 25.0, 47.5, 77.5, 107.5, 137.5]
+    assert len(silent) < len(looks(STEADY, 120.0, steady=False, announced=False))
+
+
+@pytest.mark.parametrize("duration", [15.0, 40.0, 90.0, 600.0])
+def test_the_end_of_a_steady_task_is_found_soon_though_no_hint_comes(duration: float) -> None:
+    with_hint, without = (looks(Polling(), duration, steady=True, announced=announced) for announced in (True, False))
+    assert with_hint[-1] - duration < 3.0
+    assert len(with_hint) <= len(without)
+
+
+def test_a_wait_that_begins_late_forecasts_from_its_first_look() -> None:
+    history = told((60.0, 50))
+    assert 60.0 + STEADY.replace(maximum=100.0).next_delay(history) == pytest.approx(120.5, abs=1)
+
+
+def test_tasks_that_are_submitted_together_are_not_looked_at_together() -> None:
+    delays = {
+        Polling().next_delay(History.begin(0.0, True, f"task {n}", announced=True).observed(0.0, "queued", 0))
+        for n in range(50)
+    }
+    assert len(delays) == 50
+    assert min(delays) >= 10
+    assert max(delays) <= 12.5
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e5), st.one_of(st.none(), st.floats(), st.integers(-1, 101))), max_size=20),
+    st.floats(0, 1e3),
+    st.booleans(),
+)
+def test_every_delay_is_within_bounds_whatever_the_service_says(
+    answers: list[tuple[float, float | None]], patience: float, predict: bool
+) -> None:
+    polling = Polling(hint_patience=patience, predict=predict)
+    at, history = 0.0, History.begin(0.0, True, "task", announced=True)
+    for gap, progress in answers:
+        at += gap
+        history = history.observed(at, "running", progress)
+        assert 0 < polling.next_delay(history) <= max(30.0, patience)
+
+
+@pytest.mark.parametrize("patience", [-1.0, math.nan, math.inf])
+def test_patience_that_makes_no_sense_is_refused_by_name(patience: float) -> None:
+    with pytest.raises(ValueError, match="hint_patience"):
+        Polling(hint_patience=patience)
+
+
+# Experience.
+
+
+def after(*ends: bool) -> Trust:
+    trust = Trust()
+    for announced in ends:
+        trust.ended(announced)
+    return trust
+
+
+def test_hints_are_relied_upon_until_one_fails_to_come() -> None:
+    assert after().holds
+    assert after(*[True] * 1000).holds
+    assert not after(*[True] * 1000, False).holds
+
+
+def test_trust_is_won_back_by_a_run_of_ends_that_were_announced() -> None:
+    assert not after(False, *[True] * 29).holds
+    assert after(False, *[True] * 30).holds
+    assert not after(False, *[True] * 29, False, *[True] * 29).holds
+
+
+def test_each_further_time_it_takes_twice_as_long() -> None:
+    again = [False, *[True] * 30, False]
+    assert not after(*again, *[True] * 59).holds
+    assert after(*again, *[True] * 60).holds
+
+
+# Both clients.
+
+
+def platform(world: World, duration: float) -> Callable[[HttpRequest], HttpResponse]:
+    """Starts tasks, and has each of them done so many seconds later."""
+    begun: list[float] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.url.endswith("refresh_counters"):
+            begun.append(world.clock.now)
+            return STARTED
+        done = world.clock.now >= begun[-1] + duration
+        return reply({"status": "completed", "progress": 100, "result": []} if done else {"status": "running"})
+
+    return answer
+
+
+@pytest.mark.parametrize(("feedback", "polls"), [(FEEDBACK, 2), (None, 6)])
+def test_a_task_with_feedback_is_polled_rarely(world: World, feedback: Feedback | None, polls: int) -> None:
+    client = world.client([platform(world, 9.0)], repeat=True, polling=STEADY)
+    task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=feedback))
+    world.do(task.result())
+    assert len(client.fake.requests) - 1 == polls
+
+
+def test_one_of_many_tasks_is_polled_as_rarely(world: World) -> None:
+    client = world.client([platform(world, 9.0)], repeat=True, polling=STEADY)
+    task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
+    assert world.do(client.tasks.as_completed([task])) == [task]
+    assert len(client.fake.requests) - 1 == 2
+
+
+def test_a_client_that_was_disappointed_relies_on_hints_no_more(world: World) -> None:
+    client = world.client([platform(world, 9.0)], repeat=True, polling=STEADY)
+    polls = []
+    for _ in range(2):
+        client.fake.requests.clear()
+        world.do(world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK)).result())
+        polls.append(len(client.fake.requests) - 1)
+    assert polls == [2, 6]
+
+
+def test_an_announced_failure_is_an_end_that_was_announced(world: World) -> None:
+    client = world.client([STARTED, reply({"status": "failed"})])
+    task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
+    task.notify()
+    assert isinstance(world.do(task.exception()), TaskFailed)
+    assert client._conductor.trust.holds
+
+
+def test_a_hint_before_the_wait_counts(world: World) -> None:
+    for wait in ("result", "as_completed"):
+        client = world.client([STARTED, reply({"status": "completed", "result": []})])
+        task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
+        task.notify()
+        world.do(task.result() if wait == "result" else client.tasks.as_completed([task]))
+        assert len(client.fake.requests) == 2
+        assert client._conductor.trust.holds
+
+
+def test_what_a_look_of_ones_own_finds_is_no_disappointment(world: World) -> None:
+    client = world.client([STARTED, reply({"status": "completed", "result": []})])
+    task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
+    world.do(task.poll())
+    assert task.done()
+    assert client._conductor.trust.holds
+
+
+def test_a_task_without_feedback_says_nothing_about_hints(world: World) -> None:
+    client = world.client([STARTED, reply({"status": "completed", "result": []})])
+    world.do(world.do(client.databases.refresh_counters(5, resource_id=24)).result())
+    assert client._conductor.trust.holds
+
+
+def test_the_handle_knows_its_feedback(world: World) -> None:
+    client = world.client([STARTED])
+    task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
+    assert task.feedback == FEEDBACK
+    assert client.tasks.resume(task.resume_token).feedback is None
