@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FeedbackReceiver"]
 
 HOOK = "altcraft_feedback_received"
+TAKEN = HttpResponse(200, {"Content-Type": "text/plain", "Content-Length": "0"}, b"")
 
 
 class FeedbackReceiver:
@@ -256,15 +257,12 @@ class FeedbackReceiver:
 
 def refused(refusal: Refusal) -> HttpResponse:
     """The answer: a status and nothing else."""
-    headers = {"Content-Length": "0"}
+    headers = dict(TAKEN.headers)
     if refusal.status == 405:
         headers["Allow"] = "POST"
     if refusal.status in (408, 413):
         headers["Connection"] = "close"  # what is left of the body is not read
     return HttpResponse(refusal.status, headers, b"")
-
-
-TAKEN = HttpResponse(200, {"Content-Length": "0"}, b"")
 
 
 def _notify(task: TaskHandle) -> None:

@@ -55,6 +55,7 @@ class Method(Generic[P]):
     """One path's method: the type of its parameters, and the function from them to the reply's envelope."""
 
     def __init__(self, parameters: type[P], run: Callable[[P], Struct]) -> None:
+        make_ready(parameters)
         self._parameters = parameters
         self._run = run
 

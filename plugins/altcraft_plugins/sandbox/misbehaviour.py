@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
 __all__ = ["MODES", "Misbehaviour", "Mode"]
 
 Mode: TypeAlias = Literal["late", "never", "twice", "early", "wrong-path", "wrong-body"]
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+MODES: Final[tuple[Mode, ...]] = ("late", "never", "twice", "early", "wrong-path", "wrong-body")
 
 
 class Misbehaviour:

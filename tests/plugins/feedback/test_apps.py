@@ -1,0 +1,156 @@
+"""The one object as a WSGI application and as an ASGI application, by the letter of both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from wsgiref.validate import validator
+
+import pytest
+import trio
+
+from altcraft import Delivery, hookimpl
+from altcraft_plugins.feedback import FeedbackReceiver
+from plugins.feedback.world import BASE, by_asgi, by_wsgi, environ, scope, waiting
+
+EMPTY = {"Content-Type": "text/plain", "Content-Length": "0"}
+
+
+def test_wsgi_by_the_letter(receiver, heard):
+    task, url = waiting(receiver)
+    answer = by_wsgi(validator(receiver), environ(url, b'{"a": 1}'))
+    assert (answer.status, answer.headers, answer.body) == (200, EMPTY, b"")
+    assert task.hints == 1
+    assert heard.deliveries[0].body == b'{"a": 1}'
+    assert by_wsgi(validator(receiver), environ(f"{BASE}/x", b"")).status == 404
+    answer = by_wsgi(validator(receiver), environ(url, method="GET"))
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_wsgi_below_a_mount_point(receiver):
+    task, url = waiting(receiver)
+    given = environ(url, SCRIPT_NAME="/feedback", PATH_INFO="/" + url.rpartition("/")[2])
+    assert by_wsgi(receiver, given).status == 200
+    assert task.hints == 1
+
+
+def test_wsgi_reads_no_stream_without_a_length_unless_the_server_ends_it(receiver, heard):
+    class Endless:
+        def read(self, size: int) -> bytes:
+            raise AssertionError("this would wait for ever")
+
+    _, url = waiting(receiver)
+    assert by_wsgi(receiver, environ(url, stream=Endless(), CONTENT_LENGTH=None)).status == 200
+    assert by_wsgi(receiver, environ(url, stream=Endless(), CONTENT_LENGTH="")).status == 200
+    given = environ(url, b"all of it", CONTENT_LENGTH=None, **{"wsgi.input_terminated": True})
+    assert by_wsgi(receiver, given).status == 200
+    assert [delivery.body for delivery in heard.deliveries] == [b"", b"", b"all of it"]
+
+
+def test_asgi_by_the_letter(receiver, heard):
+    task, url = waiting(receiver)
+    answer = by_asgi(receiver, scope(url), b'{"a"', b": 1}")
+    assert answer is not None
+    assert (answer.status, answer.headers, answer.body) == (
+        200,
+        {name.lower(): value for name, value in EMPTY.items()},
+        b"",
+    )
+    assert task.hints == 1
+    (delivery,) = heard.deliveries
+    assert (delivery.body, delivery.content_type) == (b'{"a": 1}', "application/json")
+    assert by_asgi(receiver, scope(f"{BASE}/x")).status == 404
+    assert by_asgi(receiver, scope(url, "GET")).headers["allow"] == "POST"
+
+
+def test_asgi_2_by_which_some_servers_call_an_object(receiver):
+    task, url = waiting(receiver)
+
+    async def double(given, receive, send):
+        await receiver(given)(receive, send)
+
+    assert by_asgi(double, scope(url)).status == 200
+    assert task.hints == 1
+
+
+@pytest.mark.leaves_threads  # trio keeps a worker thread for its next use
+def test_asgi_under_trio(receiver, heard):
+    task, url = waiting(receiver)
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    trio.run(receiver, scope(url), receive, send)
+    assert sent == ["http.response.start", "http.response.body"]
+    assert (task.hints, len(heard.deliveries)) == (1, 1)
+
+
+def test_asgi_under_trio_cuts_slow_senders_off():
+    receiver = FeedbackReceiver(BASE, read_timeout=0.05)
+    _, url = waiting(receiver)
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    trio.run(receiver, scope(url), trio.sleep_forever, send)
+    assert sent[0]["status"] == 408
+
+
+def test_http_2_is_sent_no_connection_header():
+    receiver = FeedbackReceiver(BASE, limit=1)
+    _, url = waiting(receiver)
+    for version, kept in (("1.1", True), ("2", False)):
+        answer = by_asgi(receiver, scope(url, http_version=version), b"xx")
+        assert ("connection" in answer.headers) is kept
+
+
+def test_a_servers_lifespan_is_seen_through(receiver):
+    events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    sent = []
+
+    async def receive():
+        return events.pop(0)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(receiver({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_a_websocket_is_refused(receiver):
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(receiver({"type": "websocket", "path": "/"}, None, send))
+    assert sent == ["websocket.close"]
+
+
+def test_a_plugin_that_takes_its_time_does_not_hold_the_loop_up():
+    class Slow:
+        def __init__(self) -> None:
+            self.threads: set[int] = set()
+
+        @hookimpl
+        def altcraft_feedback_received(self, delivery: Delivery) -> None:
+            self.threads.add(threading.get_ident())
+
+    slow = Slow()
+    receiver = FeedbackReceiver(BASE, plugins=[slow])
+    _, url = waiting(receiver)
+    assert by_asgi(receiver, scope(url)).status == 200
+    assert slow.threads
+    assert threading.get_ident() not in slow.threads
+
+
+@pytest.mark.parametrize("path", ["\udc80", "/\x00", ""])
+def test_a_strange_path_is_404_in_both(receiver, path):
+    assert by_wsgi(receiver, environ("", PATH_INFO=path)).status == 404
+    assert by_asgi(receiver, scope("", path=path)).status == 404

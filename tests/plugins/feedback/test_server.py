@@ -1,0 +1,132 @@
+"""The receiver on a real socket."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from altcraft_plugins.feedback import FeedbackReceiver
+from altcraft_plugins.feedback.server import ReceiverUnavailable, listening
+from plugins.feedback.world import waiting
+
+
+def post(url, body=b"{}", method="POST", **headers):
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request(method, parts.path, body, {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def dialogue(url, *parts, pause=0.0):
+    """What comes back until the connection is closed, and after how many seconds it was."""
+    began = time.monotonic()
+    host, port = urlsplit(url).netloc.split(":")
+    answer = b""
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        try:
+            for part in parts:
+                connection.sendall(part)
+                if pause:
+                    time.sleep(pause)
+            while chunk := connection.recv(65536):
+                answer += chunk
+        except ConnectionError:
+            pass
+    return answer, time.monotonic() - began
+
+
+def head(url, *lines):
+    return b"\r\n".join([f"POST {urlsplit(url).path} HTTP/1.1".encode(), b"Host: me", *lines, b"", b""])
+
+
+def test_a_delivery_over_a_socket():
+    with listening() as receiver:
+        task, url = waiting(receiver)
+        assert post(url) == (200, b"")
+        assert task.hints == 1
+        assert post(url + "x") == (404, b"")
+        assert post(url, method="GET") == (405, b"")
+
+
+def test_the_public_url_may_be_another_than_the_sockets_own():
+    with listening(url="https://me.example/hooks") as receiver:
+        assert receiver.feedback().url.startswith("https://me.example/hooks/")
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent():
+    with listening(make=lambda url: FeedbackReceiver(url, limit=1000)) as receiver:
+        _, url = waiting(receiver)
+        answer, took = dialogue(url, head(url, b"Content-Length: 100000000"))
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert took < 5
+
+
+def test_a_chunked_body_over_the_limit_is_cut_off():
+    with listening(make=lambda url: FeedbackReceiver(url, limit=1000)) as receiver:
+        task, url = waiting(receiver)
+        chunk = b"1000\r\n" + b"x" * 0x1000 + b"\r\n"
+        answer, _ = dialogue(url, head(url, b"Transfer-Encoding: chunked"), chunk)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 413 ")
+        assert task.hints == 0
+
+
+@pytest.mark.parametrize("dripping", [b"X: ", b"Content-Length: 100\r\n\r\n"])
+def test_a_sender_that_drips_is_cut_off_though_it_never_stops(dripping):
+    """In the headers or in the body: a byte every 0.2 s is no sign of life."""
+    with listening(make=lambda url: FeedbackReceiver(url, read_timeout=1.0)) as receiver:
+        task, url = waiting(receiver)
+        start = head(url)[:-2] + dripping
+        answer, took = dialogue(url, start, *[b"a"] * 50, pause=0.2)
+        assert not answer.startswith(b"HTTP/1.1 200")
+        assert took < 8  # the fifty bytes alone would take ten seconds
+        assert task.hints == 0
+
+
+def test_many_at_once():
+    with listening() as receiver, ThreadPoolExecutor(16) as pool:
+        tasks = [waiting(receiver, f"t-{n}") for n in range(200)]
+        assert set(pool.map(lambda pair: post(pair[1])[0], tasks)) == {200}
+        assert {task.hints for task, _ in tasks} == {1}
+
+
+def test_nothing_is_left_when_the_block_ends():
+    before = threading.active_count()
+    with listening() as receiver:
+        url = receiver.feedback().url
+        assert threading.active_count() > before
+    assert threading.active_count() == before
+    with pytest.raises(ConnectionRefusedError):
+        post(url)
+
+
+def test_a_taken_address_is_one_line():
+    with listening() as receiver:
+        port = urlsplit(receiver.base_url).port
+        assert port is not None
+        with pytest.raises(ReceiverUnavailable, match=str(port)) as caught, listening(port=port):
+            pass
+    assert "\n" not in str(caught.value)
+
+
+def test_without_waitress_it_says_what_to_install():
+    script = (
+        "import sys; sys.modules['waitress'] = None\n"
+        "from altcraft_plugins.feedback.server import ReceiverUnavailable, listening\n"
+        "try:\n    with listening(): pass\n"
+        "except ReceiverUnavailable as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("install altcraft-client[feedback]")
+    assert done.stdout.count("\n") == 1
