@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from altcraft import DecodeError
-from altcraft.codecs import Codec, CodecRegistry, default_registry
+from altcraft.codecs import Codec, CodecRegistry, default_registry, make_ready
 from altcraft_plugins.sandbox.courier import Courier
 from altcraft_plugins.sandbox.deliveries import Deliveries
 from altcraft_plugins.sandbox.engine import Engine
@@ -28,11 +28,11 @@ from altcraft_plugins.sandbox.http import (
 from altcraft_plugins.sandbox.methods import Methods
 from altcraft_plugins.sandbox.misbehaviour import Misbehaviour
 from altcraft_plugins.sandbox.pace import DEFAULT_PACE, Pace
-from altcraft_plugins.sandbox.replies import Failure
+from altcraft_plugins.sandbox.replies import ENTRIES, Failure
 from altcraft_plugins.sandbox.requests import FormatOnly, TokenOnly
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings
 from altcraft_plugins.sandbox.store import Store, StoreBusy, StoreClosed
-from altcraft_plugins.sandbox.tasks import Tasks
+from altcraft_plugins.sandbox.tasks import Tasks, Work
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -71,6 +71,7 @@ class Sandbox:
         codecs: CodecRegistry | None = None,
     ) -> None:
         check_settings(profiles, pace, tokens)
+        make_ready(FormatOnly, TokenOnly, Work, *ENTRIES.values())  # many threads will read into them
         self._tokens = tuple(tokens)
         self._codecs = codecs if codecs is not None else default_registry()
         misbehaviour = Misbehaviour(feedback, feedback_delay)

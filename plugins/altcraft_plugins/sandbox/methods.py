@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from altcraft.codecs import Codec
+from altcraft.codecs import Codec, make_ready
 from altcraft_plugins.sandbox.conditions import BrokenCondition
 from altcraft_plugins.sandbox.counting import count_all
 from altcraft_plugins.sandbox.courier import Courier

@@ -9,6 +9,7 @@ __all__ = ["MODES", "Misbehaviour", "Mode"]
 
 Mode: TypeAlias = Literal["late", "never", "twice", "early", "wrong-path", "wrong-body"]
 MODES: Final[tuple[Mode, ...]] = ("late", "never", "twice", "early", "wrong-path", "wrong-body")
+_BY_NAME: Final[dict[str, Mode]] = {mode: mode for mode in MODES}
 
 
 class Misbehaviour:
@@ -24,7 +25,7 @@ class Misbehaviour:
         self._shares: list[tuple[Mode, float]] = []
         for part in (text or "").split(",") if text else ():
             name, _, share = part.partition(":")
-            mode = next((mode for mode in MODES if mode == name.strip()), None)
+            mode = _BY_NAME.get(name.strip())
             if mode is None:
                 raise ValueError(f"feedback goes wrong in these ways: {', '.join(MODES)}; not {name.strip()!r}")
             self._shares.append((mode, _share(share)))
@@ -47,5 +48,5 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise ValueError(f"the share of a misbehaviour is from 0 to 1, not {text!r}")
+        raise ValueError(f"the share of feedback that goes wrong is from 0 to 1, not {text!r}")
     return share

@@ -1,0 +1,417 @@
+"""What the sandbox owes to the addresses that a task names, and how it delivers it: well, or badly on request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from altcraft import ConnectError, HttpResponse
+from altcraft.codecs import default_registry
+from altcraft_plugins.sandbox import Sandbox
+from altcraft_plugins.sandbox.courier import Courier
+from altcraft_plugins.sandbox.deliveries import ATTEMPTS, LEASE, Deliveries, is_loopback
+from altcraft_plugins.sandbox.misbehaviour import MODES, Misbehaviour
+from altcraft_plugins.sandbox.settings import parse_url
+from altcraft_plugins.sandbox.store import Store
+from altcraft_plugins.sandbox.targets import Target
+from altcraft_plugins.sandbox.tasks import Tasks
+from plugins.sandbox.api import finish, post, start, status
+from plugins.sandbox.test_server import served
+
+URL = "http://127.0.0.1:9/hooks/token"
+
+
+class Post:
+    """A transport that keeps what it is given, and answers from a script; the last answer is repeated."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers) or [200]
+        self.sent = []
+
+    def send(self, request, *, timeout):
+        self.sent.append(request)
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return HttpResponse(answer, {}, b"")
+
+    def sleep(self, seconds):
+        raise AssertionError("a courier sleeps by itself")
+
+    def close(self):
+        pass
+
+
+class World:
+    """The tables and the courier without the service around them, at a time that stands still."""
+
+    def __init__(self, *answers, mode=None, file=None, anywhere=False):
+        self.now = 1_700_000_000.0
+        self.post = Post(*answers)
+        self.store = Store(file)
+        self.deliveries = Deliveries(self.store, Misbehaviour(mode), 2.0, anywhere=anywhere, now=lambda: self.now)
+        self.tasks = Tasks(self.store, self.deliveries)
+        self.courier = Courier(
+            self.deliveries, default_registry(), worker=False, connect=lambda: self.post, clock=lambda: self.now
+        )
+
+    def begin(self, url=URL, type="JSON"):
+        from altcraft_plugins.sandbox.replies import Feedback
+
+        return self.tasks.begin([Target("database", 5, 5, 24)], "database", Feedback(type, url) if url else None)
+
+    def end(self, task_id):
+        while self.tasks.advance(task_id) == "more":
+            pass
+        self.courier.look(task_id)
+
+    def row(self, task_id):
+        with self.store.transaction() as rows:
+            return rows.execute(
+                "SELECT state, attempts, outcome FROM deliveries WHERE task_id = ?", (task_id,)
+            ).fetchone()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.courier.close()
+        self.store.close()
+
+
+@pytest.mark.parametrize("type", ["JSON", "XML"])
+def test_a_delivery_says_what_tasks_status_says_and_of_which_task(type):
+    with World() as world:
+        task_id = world.begin(type=type)
+        world.end(task_id)
+        assert world.courier.step()
+        (request,) = world.post.sent
+        assert (request.method, request.url) == ("POST", URL)
+        assert request.headers["Content-Type"] == f"application/{type.lower()}"
+        if type == "JSON":
+            said = json.loads(request.body)
+            assert list(said) == ["data", "error", "error_text"]
+            assert list(said["data"]) == ["task_id", "status", "progress", "result"]
+            assert said["data"]["task_id"] == task_id
+            assert said["data"]["status"] == "completed"
+            assert said["data"]["result"][0]["total_count"] == 1336
+        else:
+            assert request.body.startswith(b"<xml><data><task_id>" + task_id.encode() + b"</task_id>")
+            assert b"<hardbounced>411</hardbounced>" in request.body
+        assert world.row(task_id) == ("delivered", 1, "answered with 200")
+        assert not world.courier.step()
+
+
+def test_a_failed_task_is_told_of_too():
+    with World() as world:
+        task_id = world.begin()
+        world.tasks.fail(task_id, "broken")
+        world.courier.look(task_id)
+        world.courier.step()
+        said = json.loads(world.post.sent[0].body)["data"]
+        assert (said["status"], said["result"]) == ("failed", None)
+
+
+def test_nothing_is_owed_for_a_task_that_named_no_address():
+    with World() as world:
+        task_id = world.begin(url=None)
+        world.end(task_id)
+        assert world.row(task_id) is None
+        assert not world.courier.step()
+
+
+def test_a_refusal_is_retried_ever_later_and_then_given_up(caplog):
+    with World(ConnectError("refused"), 404, 301, 500) as world, caplog.at_level(logging.INFO, "altcraft.sandbox"):
+        task_id = world.begin()
+        world.end(task_id)
+        dues = []
+        for _ in range(ATTEMPTS):
+            due = world.deliveries.due(task_id)
+            assert due is not None
+            dues.append(due - world.now)
+            world.now = due
+            assert world.courier.step()
+        assert dues == [0, 1, 2, 4, 8, 16]
+        assert world.row(task_id) == ("given up", ATTEMPTS, "answered with 500")
+        assert not world.courier.step()
+    lines = [record.getMessage() for record in caplog.records if record.name == "altcraft.sandbox.feedback"]
+    assert len(lines) == ATTEMPTS
+    assert all(task_id in line and "http://127.0.0.1:9" in line for line in lines)
+    assert not any("token" in line for line in lines), "the log gives the receiver's URL away"
+
+
+def test_a_later_attempt_may_succeed():
+    with World(503, 503, 204) as world:
+        task_id = world.begin()
+        world.end(task_id)
+        while world.courier.step():
+            pass
+        assert world.row(task_id) == ("delivered", 3, "answered with 204")
+
+
+@pytest.mark.parametrize(
+    ("url", "inside"),
+    [
+        ("http://127.0.0.1:8080/x", True), ("http://127.1.2.3/", True), ("http://localhost/x", True),
+        ("http://[::1]:80/", True), ("http://LOCALHOST:1/", True),
+        ("http://10.0.0.1/", False), ("http://169.254.169.254/latest", False), ("http://example.com/", False),
+        ("http://127.0.0.1.example.com/", False), ("http://localhost.example.com/", False),
+        ("http://localhost@example.com/", False), ("http://0x7f.0.0.1/", False), ("http://127.0.0.256/", False),
+        ("http://[::ffff:10.0.0.1]/", False), ("http://0.0.0.0/", False), ("http://2130706433/", False),
+    ],
+)  # fmt: skip
+def test_only_this_machines_own_addresses_are_delivered_to(url, inside):
+    assert is_loopback(url) is inside
+    with World() as world:
+        task_id = world.begin(url=url)
+        world.end(task_id)
+        assert world.courier.step() is inside
+        assert [request.url for request in world.post.sent] == [url] * inside
+        assert world.row(task_id)[0] == ("delivered" if inside else "withheld")
+
+
+def test_unless_it_may_deliver_anywhere():
+    with World(anywhere=True) as world:
+        world.end(world.begin(url="http://example.com/x"))
+        assert world.courier.step()
+        assert len(world.post.sent) == 1
+
+
+# Crashes.
+
+
+def test_what_is_owed_is_written_with_the_tasks_end_and_taken_up_by_the_next_process(tmp_path):
+    file = str(tmp_path / "sandbox.sqlite3")
+    seen = threading.Event()
+    with receiving(seen) as url:
+        with World(file=file) as world:
+            task_id = world.begin(url)
+            while world.tasks.advance(task_id) == "more":
+                pass  # and here the process dies: nobody has looked at the delivery
+        assert not seen.is_set()
+        with Sandbox(db=file):
+            assert seen.wait(10)
+
+
+def test_a_claim_keeps_others_away_until_it_runs_out(tmp_path):
+    file = str(tmp_path / "sandbox.sqlite3")
+    with World(file=file) as one, World(file=file) as other:
+        task_id = one.begin()
+        one.end(task_id)
+        assert one.deliveries.claim(task_id) is not None  # and then it dies
+        assert other.deliveries.claim(task_id) is None
+        other.now += LEASE + 1
+        parcel = other.deliveries.claim(task_id)
+        assert parcel is not None
+        assert parcel.attempt == 2
+        other.deliveries.settle(parcel, "answered with 200", taken=True)
+        one.now += 2 * LEASE
+        assert one.deliveries.claim(task_id) is None
+
+
+def test_a_file_from_before_there_were_deliveries_gets_the_table(tmp_path):
+    file = str(tmp_path / "sandbox.sqlite3")
+    Sandbox(db=file, worker=False).close()
+    with sqlite3.connect(file) as rows:
+        rows.execute("DROP TABLE deliveries")
+    rows.close()
+    with World(file=file) as world:
+        world.end(world.begin())
+        assert world.courier.step()
+
+
+# On request, badly.
+
+
+def test_late_is_late():
+    with World(mode="late") as world:
+        task_id = world.begin()
+        world.end(task_id)
+        assert world.deliveries.due(task_id) == world.now + 3.0
+
+
+def test_never_is_never():
+    with World(mode="never") as world:
+        task_id = world.begin()
+        world.end(task_id)
+        assert not world.courier.step()
+        assert world.row(task_id) == ("withheld", 0, "as feedback=never demands")
+
+
+def test_twice_is_twice():
+    with World(mode="twice") as world:
+        world.end(world.begin())
+        world.courier.step()
+        first, second = world.post.sent
+        assert first == second
+
+
+def test_early_is_before_the_tasks_own_end():
+    with World(mode="early") as world:
+        task_id = world.begin()
+        assert world.deliveries.due(task_id) == world.now + 1.0  # half of its two seconds
+        world.tasks.advance(task_id)
+        world.courier.look(task_id)
+        world.courier.step()
+        assert json.loads(world.post.sent[0].body)["data"]["status"] == "running"
+        world.end(task_id)
+        assert not world.courier.step()
+
+
+def test_a_wrong_path_and_a_wrong_body_are_wrong():
+    with World(404, mode="wrong-path") as world:
+        world.end(world.begin())
+        world.courier.step()
+        (request,) = world.post.sent
+        assert request.url.startswith("http://127.0.0.1:9/hooks/")
+        assert request.url != URL
+    with World(mode="wrong-body") as world:
+        world.end(world.begin())
+        world.courier.step()
+        with pytest.raises(ValueError, match="char"):
+            json.loads(world.post.sent[0].body)
+
+
+def test_shares_are_kept_and_a_task_keeps_its_fate():
+    misbehaviour = Misbehaviour("never:0.2, twice:0.1")
+    fates = [misbehaviour.of(f"task {n}") for n in range(10_000)]
+    assert fates.count("never") == pytest.approx(2000, abs=150)
+    assert fates.count("twice") == pytest.approx(1000, abs=120)
+    assert fates.count(None) == pytest.approx(7000, abs=200)
+    assert fates == [misbehaviour.of(f"task {n}") for n in range(10_000)]
+    assert [Misbehaviour(mode).of("any") for mode in MODES] == list(MODES)
+    assert Misbehaviour().of("any") is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "feedback=lost",
+        "feedback=late:2",
+        "feedback=late:x",
+        "feedback=late:-1",
+        "feedback=late,never",
+        "feedback=late:0.6,never:0.6",
+        "feedback_delay=-1",
+        "feedback_delay=x",
+        "feedback_delay=inf",
+        "feedback_anywhere=yes",
+        "pace=5..1",
+        "pace=1..",
+        "pace=..",
+        "pace=1..inf",
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(query):
+    with pytest.raises(ValueError, match=r"feedback|pace"):
+        parse_url(f"sandbox:?{query}")
+
+
+def test_settings_come_from_the_url():
+    settings = parse_url(
+        "sandbox:?pace=0.5..5&feedback=late:0.5,never&feedback_delay=7".replace(",never", ",never:0.5")
+    )
+    assert settings.pace == (0.5, 5.0)
+    assert (settings.feedback, settings.feedback_delay) == ("late:0.5,never:0.5", 7.0)
+
+
+def test_a_range_gives_every_task_its_own_length():
+    from altcraft_plugins.sandbox.pace import seconds_of
+
+    lengths = [seconds_of((0.5, 5.0), f"task {n}") for n in range(1000)]
+    assert 0.5 <= min(lengths) < 0.6
+    assert 4.9 < max(lengths) <= 5.0
+    assert sum(lengths) / 1000 == pytest.approx(2.75, abs=0.15)
+    assert seconds_of((0.5, 5.0), "task 1") == lengths[1]
+
+
+# The whole service, on sockets.
+
+
+@contextmanager
+def receiving(seen, hold=None, code=200):
+    """A receiver's URL. `seen` is set by a delivery, which is answered when `hold` lets it."""
+
+    def app(environ, start_response):
+        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        seen.set()
+        if hold is not None:
+            hold.wait(30)
+        start_response(f"{code} .", [("Content-Length", "0")])
+        return [b""]
+
+    from altcraft_plugins.sandbox.server import bind
+
+    server = bind(app)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield f"{server.url}/hooks/token"
+    finally:
+        if hold is not None:
+            hold.set()
+        server.close()
+        thread.join(10)
+
+
+def couriers():
+    return [thread for thread in threading.enumerate() if thread.name == "altcraft-sandbox-feedback"]
+
+
+def test_the_service_delivers_when_a_task_has_ended_and_has_no_thread_before_and_after():
+    seen = threading.Event()
+    with receiving(seen) as url, Sandbox(pace=0) as app:
+        assert couriers() == []
+        start(app, "databases/refresh_counters", id=5, resource_id=24, feedback={"url": url, "type": "json"})
+        assert seen.wait(10)
+        patience = time.monotonic() + 10
+        while couriers():
+            assert time.monotonic() < patience
+
+
+def test_slow_receivers_do_not_hold_up_tasks_nor_closing():
+    seen, hold = threading.Event(), threading.Event()
+    with receiving(seen, hold) as url:
+        app = Sandbox(pace=0)
+        for _ in range(10):
+            feedback = {"url": url, "type": "XML"}
+            task_id = start(app, "databases/refresh_counters", id=5, resource_id=24, feedback=feedback)
+        assert seen.wait(10)
+        patience = time.monotonic() + 10
+        while status(app, task_id)["status"] != "completed":
+            assert time.monotonic() < patience
+        assert 1 <= len(couriers()) <= 4
+        began = time.monotonic()
+        app.close()
+        assert time.monotonic() - began < 3
+        assert couriers() == []
+
+
+def test_by_hand_deliveries_move_when_the_test_says_so():
+    seen = threading.Event()
+    with receiving(seen) as url, Sandbox(worker=False) as app:
+        start(app, "resources/refresh_counters", id=24, list_id=5, feedback={"url": url})
+        finish(app)
+        assert not seen.is_set()
+        assert app.deliver()
+        assert seen.is_set()
+        assert not app.deliver()
+
+
+def test_segments_have_no_feedback(app):
+    feedback = {"url": URL}
+    post(app, "segments/refresh_counters", {"id": 7, "resource_id": 24, "db_id": 1, "feedback": feedback})
+    finish(app)
+    assert not app.deliver()
+
+
+def test_a_served_sandbox_reports_its_deliveries(capfd):
+    with served():
+        pass  # without feedback there is nothing to report
+    assert capfd.readouterr().err == ""
