@@ -33,6 +33,7 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
+from altcraft.secret import Secret
 
 if TYPE_CHECKING:
     from altcraft.fleet import Fleet, Waited
@@ -100,7 +101,8 @@ class AsyncClient:
         load_entry_points: bool = False,
     ) -> None:
         name = transport if isinstance(transport, str) else "threads"
-        parts = assemble(url, token, codec, name, auth, plugins, load_entry_points)
+        secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
+        parts = assemble(url, secret, codec, name, auth, plugins, load_entry_points)
         self.hooks = parts.hooks
         self.codecs = parts.codecs
         self.operations = parts.operations
@@ -129,17 +131,17 @@ class AsyncClient:
 
     async def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[AsyncTask[R]]:
         """As `Client.submit_many`. Needs asyncio."""
-        from altcraft.fleet import Batch  # a fleet is for those who have one
+        from altcraft.batch import Batch  # many tasks at once are for those who have them
 
         batch: Batch[AsyncTask[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = AsyncCrew(self._driver, max_in_flight)
-        for _ in range(min(batch.size, max_in_flight)):
-            crew.hire(batch.work)
         try:
+            for _ in range(min(batch.size, max_in_flight)):
+                crew.hire(batch.work, batch.failed)
             await crew.join(cancel=False)
-        except BaseException:
+        finally:
+            batch.stop()
             await crew.join(cancel=True)
-            raise
         return batch.tasks()
 
     async def close(self) -> None:
@@ -155,7 +157,12 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<AsyncClient of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
+        conductor = getattr(self, "_conductor", None)  # not there yet, should the making of it fail
+        return (
+            f"<AsyncClient of {conductor.exchange.host}{', closed' if conductor.closed else ''}>"
+            if conductor
+            else "<AsyncClient, not made>"
+        )
 
     def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> AsyncTask[R]:
         machine = self._conductor.machine(task_id, operation.path, request)
@@ -235,7 +242,7 @@ class AsyncTasks:
         client = self._client
         crew = AsyncCrew(client._driver, max_in_flight)
         fleet: Fleet[AsyncTask[R]] = Fleet(
-            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work)
+            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work, fleet.failed)
         )
         return self._finished(fleet, crew)
 
@@ -272,10 +279,7 @@ class AsyncTasks:
                 yield task
         finally:
             fleet.stop()
-            try:
-                await crew.join(cancel=True)
-            finally:
-                fleet.dismiss()
+            await crew.join(cancel=True)
 
     async def status(self, task_id: str) -> TaskStatus[object]:
         """As `Tasks.status`."""

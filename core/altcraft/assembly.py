@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from altcraft.address import api_base
 from altcraft.codecs import CodecRegistry, default_registry
-from altcraft.exchange import Auth, Exchange, api_base
+from altcraft.exchange import Auth, Exchange
 from altcraft.hooks import Hooks
 from altcraft.operations import OperationRegistry, default_operations
 from altcraft.ports import TransportRegistry
@@ -29,7 +30,7 @@ class Assembly(Struct, frozen=True):
 
 def assemble(
     url: str,
-    token: str | None,
+    token: Secret | None,
     codec: str,
     transport: str,
     auth: Auth,
@@ -50,7 +51,6 @@ def assemble(
         hooks.fill(registries, only=hooks.load_entry_points(name))
     if in_process and name not in transports:
         raise ValueError(f"no plugin serves {name + ':'!r} URLs; an installation's begins with https://")
-    token = token or transports.default_token(name)
-    secret = Secret(token) if token else None
-    exchange = Exchange(base, host, secret, codecs.by_name(codec), codecs, auth)
+    token = token or Secret.of(transports.default_token(name))
+    exchange = Exchange(base, host, token, codecs.by_name(codec), codecs, auth)
     return Assembly(hooks, codecs, operations, transports, exchange, name)

@@ -30,6 +30,7 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
+from altcraft.secret import Secret
 from altcraft.task import Task
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 R = TypeVar("R")
+
+_PATIENCE = 0.25
+"""Seconds in which exchanges under way may end before an iteration that failed tells so."""
 
 
 class Client:
@@ -72,7 +76,8 @@ class Client:
         load_entry_points: bool = False,
     ) -> None:
         name = transport if isinstance(transport, str) else "urllib3"
-        parts = assemble(url, token, codec, name, auth, plugins, load_entry_points)
+        secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
+        parts = assemble(url, secret, codec, name, auth, plugins, load_entry_points)
         self.hooks = parts.hooks
         self.codecs = parts.codecs
         self.operations = parts.operations
@@ -109,13 +114,16 @@ class Client:
 
         Where some fail, SubmissionsFailed holds their errors and all the other tasks.
         """
-        from altcraft.fleet import Batch  # a fleet is for those who have one
+        from altcraft.batch import Batch  # many tasks at once are for those who have them
 
         batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = Crew(self._driver, max_in_flight)
-        for _ in range(min(batch.size, max_in_flight)):
-            crew.hire(batch.work)
-        crew.join()
+        try:
+            for _ in range(min(batch.size, max_in_flight)):
+                crew.hire(batch.work, batch.failed)
+            crew.join()
+        finally:
+            batch.stop()
         return batch.tasks()
 
     def close(self) -> None:
@@ -131,7 +139,12 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self._conductor.exchange.host}{', closed' if self._conductor.closed else ''}>"
+        conductor = getattr(self, "_conductor", None)  # not there yet, should the making of it fail
+        return (
+            f"<Client of {conductor.exchange.host}{', closed' if conductor.closed else ''}>"
+            if conductor
+            else "<Client, not made>"
+        )
 
     def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> Task[R]:
         machine = self._conductor.machine(task_id, operation.path, request)
@@ -216,7 +229,7 @@ class Tasks:
         client = self._client
         crew = Crew(client._driver, max_in_flight)
         fleet: Fleet[Task[R]] = Fleet(
-            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work)
+            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work, fleet.failed)
         )
         return self._finished(fleet, crew)
 
@@ -247,16 +260,19 @@ class Tasks:
 
     def _finished(self, fleet: Fleet[Task[R]], crew: Crew) -> Iterator[Task[R]]:
         driver = self._client._driver
+        patience: float | None = None
         try:
             fleet.begin()
             while (task := driver.run(fleet.finished())) is not None:
                 yield task
+        except GeneratorExit:
+            raise
+        except BaseException:
+            patience = _PATIENCE  # the consumer is to hear of it now, however long an exchange hangs
+            raise
         finally:
             fleet.stop()
-            try:
-                crew.join()
-            finally:
-                fleet.dismiss()
+            crew.join(patience)
 
     def status(self, task_id: str) -> TaskStatus[object]:
         """How far a task is: one exchange, never retried, of which no plugin is told as progress.

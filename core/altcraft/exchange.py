@@ -5,13 +5,13 @@ Pure. Format, credentials and the meaning of refusals are decided here and nowhe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container
 from functools import cache
 from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
+from altcraft.address import shown_url
 from altcraft.codecs import Codec, CodecRegistry
 from altcraft.errors import ApiError, DecodeError, EncodeError, api_error
 from altcraft.messages import Headers, HttpRequest, HttpResponse, header
@@ -33,18 +33,15 @@ from altcraft.schema import (
 )
 from altcraft.secret import MaskedDict, Secret
 
-__all__ = ["Auth", "Exchange", "api_base"]
+__all__ = ["Auth", "Exchange"]
 
 R = TypeVar("R")
 Auth = Literal["body", "bearer"]
 
-API_PATH = "/api/v1.1"
 USER_AGENT = "altcraft-client"
 
-_URL = r"(?i)(https?)://([^/?#\s]+)([^?#\s]*)"
-# "sandbox:", "sandbox:?profiles=9": the scheme names a plugin. "host:8080" and "http:/host" are mistakes, not schemes.
-_IN_PROCESS = r"(?i)(?!https?:)([a-z][a-z0-9+-]*):(?![0-9/]).*"
 _EXCERPT = 120
+_LONGEST_WAIT = 86400.0  # a day: what a Retry-After asks for beyond it, nobody means
 # Types that say nothing about the platform's format; HTML is among them, since some proxies label anything so.
 _GENERIC = {
     "",
@@ -54,29 +51,6 @@ _GENERIC = {
     "binary/octet-stream",
     "application/xhtml+xml",
 }
-
-
-def api_base(url: str) -> tuple[str, str]:
-    """The base of all request URLs, and the host for messages. A URL without a path gets the API's.
-
-    ValueError for what is no http or https URL, or carries what has no place in one: credentials, a query.
-    """
-    in_process = re.fullmatch(_IN_PROCESS, url)
-    if in_process is not None:
-        scheme = in_process[1].lower()
-        return f"{scheme}:{API_PATH}", scheme
-    match = re.fullmatch(_URL, url)
-    if match is None:
-        raise ValueError(f"not the URL of an installation: {_shown(url)!r}; write it as https://your.host")
-    scheme, host, path = match.groups()
-    if "@" in host:
-        raise ValueError("the URL carries a user name or a password: leave them out, and pass the token as token=")
-    return f"{scheme.lower()}://{host}{path.rstrip('/') or API_PATH}", host
-
-
-def _shown(url: str) -> str:
-    """A URL fit for an error message: whatever could be a credential in it is left out."""
-    return url.partition("?")[0].rpartition("@")[2]
 
 
 class Exchange:
@@ -172,6 +146,7 @@ class Exchange:
         reply = cast("Envelope[TaskStatus[R]]", self.read(TASK_STATUS, operation.status, response))
         if reply.data is msgspec.UNSET:
             raise self._located(TASK_STATUS, DecodeError("the reply reports success, but carries no status"))
+        reply.data.status = self._scrub(reply.data.status)
         return reply.data
 
     def _present(self, operation: Operation[R], data: R | msgspec.UnsetType) -> R:
@@ -187,7 +162,8 @@ class Exchange:
     def _check(self, path: str, request: Request[R]) -> None:
         """Bad input is refused here, with the name of the field, rather than by a distant server."""
         try:
-            msgspec.convert(msgspec.to_builtins(request), type(request))
+            plain = msgspec.to_builtins(request, builtin_types=(bytes, bytearray, memoryview))
+            msgspec.convert(plain, type(request))
         except (msgspec.ValidationError, TypeError) as error:
             what, _, where = str(error).partition(" - at `$.")
             raise TypeError(f"{path}: {where.rstrip('`') or 'request'}: {what}") from None
@@ -208,7 +184,7 @@ class Exchange:
     def _read(self, reply: type[Reply], response: HttpResponse) -> Reply:
         status = response.status
         if 300 <= status < 400:
-            target = self._scrub(_shown(header(response.headers, "location") or "nowhere"))
+            target = self._scrub(shown_url(header(response.headers, "location") or "nowhere"))
             raise ApiError(
                 status,
                 f"redirected to {target}, not followed: set the client's URL to where it leads",
@@ -222,8 +198,8 @@ class Exchange:
                 raise
             raise api_error(status, error.message(), status, _retry_after(response)) from error
         if value.error or not 200 <= status < 300:
-            text = self._scrub(value.error_text or "")
-            raise api_error(value.error or status, text, status, _retry_after(response))
+            value.error_text = self._scrub(value.error_text or "")
+            raise api_error(value.error or status, value.error_text, status, _retry_after(response))
         if value.error is None and getattr(value, "data", msgspec.UNSET) is msgspec.UNSET:
             raise DecodeError(
                 f"the reply is no envelope of this API: neither data nor error in {self._excerpt(response)}"
@@ -238,7 +214,7 @@ class Exchange:
         codec = None if media_type in _GENERIC else self._codecs.by_content_type(content_type)
         codec = codec or self._codecs.sniff(response.body)
         if codec is None:
-            kind = f"of type {media_type!r}" if media_type else "without a Content-Type"
+            kind = f"of type {self._scrub(media_type)!r}" if media_type else "without a Content-Type"
             raise DecodeError(f"a reply {kind} that no codec reads: {self._excerpt(response)}")
         return codec
 
@@ -257,7 +233,8 @@ class Exchange:
 
     def _excerpt(self, response: HttpResponse) -> str:
         """The first line of a body, quoted and bounded, with the token masked."""
-        lines = response.body[: 16 * _EXCERPT].decode("utf-8", "replace").strip().splitlines()
+        # Without the NULs of UTF-16: between its letters they would hide the token.
+        lines = response.body[: 16 * _EXCERPT].replace(b"\0", b"").decode("utf-8", "replace").strip().splitlines()
         if not lines:
             return "an empty body"
         line = self._scrub(lines[0])
@@ -291,13 +268,14 @@ def _retry_after(response: HttpResponse) -> float | None:
     value = header(response.headers, "retry-after")
     if value is None:
         return None
-    if value.strip().isdecimal():
-        return float(value)
+    seconds = value.strip()
+    if seconds.isascii() and seconds.isdigit():
+        return min(float(seconds), _LONGEST_WAIT)
     from email.utils import parsedate_to_datetime
 
     try:
         until = parsedate_to_datetime(value)
         since = parsedate_to_datetime(header(response.headers, "date") or "")
-        return max(0.0, (until - since).total_seconds())
+        return min(max(0.0, (until - since).total_seconds()), _LONGEST_WAIT)
     except (TypeError, ValueError):
         return None

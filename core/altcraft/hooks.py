@@ -180,6 +180,10 @@ class Hooks:
                 _log(f"the plugin {name!r} failed in {hook}; everything else goes on", traceback=True)
 
     def _register(self, plugin: object, name: str | None = None) -> None:
+        if type(plugin).__hash__ is None:
+            raise TypeError(
+                f"{type(plugin).__name__} is not hashable, as a plugin must be: a dataclass with eq=False is"
+            )
         if isinstance(plugin, type):
             raise TypeError(f"{plugin.__name__} is a class: pass an instance of it, {plugin.__name__}()")
         try:

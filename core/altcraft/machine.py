@@ -44,6 +44,9 @@ __all__ = [
 LAST_LOOK = 1.0
 """Seconds that the last poll, which starts at the deadline, may take."""
 
+TOO_LATE_TO_ASK = 0.1
+"""Seconds before the deadline in which no poll starts."""
+
 
 # Events: what has happened, and when.
 
@@ -220,7 +223,7 @@ class TaskMachine(_Machine):
 
     __slots__ = (
         "deadline", "feedback", "hinted", "history", "operation", "outcome", "polling", "prompted", "status", "task_id",
-        "trust",
+        "trust", "watched_from",
     )  # fmt: skip
 
     def __init__(
@@ -242,6 +245,7 @@ class TaskMachine(_Machine):
         self.operation = operation
         self.polling = polling
         self.deadline: float | None = None
+        self.watched_from = at
         self.feedback = feedback
         self.trust = trust or Trust()
         self.hinted = False
@@ -262,6 +266,7 @@ class TaskMachine(_Machine):
             limits.append(self.history.started + self.polling.deadline)
         self.deadline = min((limit for limit in limits if limit is not None), default=None)
         self.failures = 0
+        self.watched_from = event.at  # a stall is what this wait has seen, not what went on before it
         return self._poll(event)
 
     def _poll(self, event: Event) -> Commands:
@@ -284,7 +289,7 @@ class TaskMachine(_Machine):
         """The task is not done: sleep until the next poll, unless the time is up."""
         if self._left(event.at) <= 0:
             return self._give_up(self.expired())
-        stalled_at = self.history.moved_at + (self.polling.stall_after or float("inf"))
+        stalled_at = max(self.history.moved_at, self.watched_from) + (self.polling.stall_after or float("inf"))
         if event.at >= stalled_at:
             text = f"no progress for {self.polling.stall_after:g} s, {self._standing()}"
             return self._give_up(TaskStalled(text, *self._leads()))
@@ -292,8 +297,10 @@ class TaskMachine(_Machine):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
-        due = event.at + self.polling.next_delay(self.history)
-        return self._sleep(event.at, min(due, stalled_at, self._limit()), State.SLEEPING)
+        due = min(event.at + self.polling.next_delay(self.history), stalled_at)
+        if due > self._limit() - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
+            due = self._limit()
+        return self._sleep(event.at, due, State.SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1

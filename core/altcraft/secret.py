@@ -27,6 +27,18 @@ class Secret:
     def __init__(self, value: str) -> None:
         self._value = value
 
+    @staticmethod
+    def of(token: str | None) -> Secret | None:
+        """The token as a secret, None for none. ValueError, without showing it, for what no token can be."""
+        if not token:
+            return None
+        secret = Secret(token)
+        printable, stripped = token.isprintable(), token == token.strip()
+        token = None  # from here on, no frame of a traceback shows it
+        if not printable or not stripped:
+            raise ValueError("the token has white space around it, or characters in it that no token has")
+        return secret
+
     def reveal(self) -> str:
         """The token itself, for the request that needs it."""
         return self._value

@@ -35,8 +35,9 @@ from altcraft import (
     Unauthorized,
     UnsafeXml,
 )
+from altcraft.address import api_base
 from altcraft.codecs import default_registry
-from altcraft.exchange import Auth, Exchange, api_base
+from altcraft.exchange import Auth, Exchange
 from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import (
     DatabasesGetCounters,

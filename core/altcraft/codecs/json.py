@@ -23,7 +23,7 @@ class JsonCodec:
     """
 
     name = "json"
-    content_types = ("application/json", "text/json")
+    content_types: tuple[str, ...] = ("application/json", "text/json")
 
     def __init__(self) -> None:
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -41,20 +41,20 @@ class JsonCodec:
         decoder = self._decoders.get(type)
         if decoder is None:
             decoder = self._decoders[type] = msgspec.json.Decoder(type)
+        if data[:3] == BOM:
+            data = data[3:]
         try:
             return decoder.decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
         except msgspec.ValidationError as error:
             return self._decode_without_nulls(data, type, error)
-        except (ValueError, RecursionError) as error:
-            if data.startswith(BOM):
-                return self.decode(data[len(BOM) :], type)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DecodeError(f"not JSON: {error}") from None
 
     def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
         """Second reading, of what the schema refused: nulls are taken for absent. The first refusal is reported."""
         try:
-            return msgspec.convert(_drop_nulls(msgspec.json.decode(data)), type)
-        except (ValueError, RecursionError):
+            return msgspec.convert(_drop_nulls(msgspec.json.decode(data)), type, str_keys=True)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise DecodeError(f"JSON of another shape: {first}") from None
 
 

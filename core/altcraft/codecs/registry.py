@@ -46,6 +46,10 @@ class CodecRegistry:
         `first_bytes` are the bytes with which its documents, and no other format's, may begin: for replies that come
         without a telling Content-Type. Leave them out where that can't be said.
         """
+        replaced = self._by_name.get(codec.name)
+        for table in (self._by_content_type, self._by_first_byte):
+            for key in [key for key, known in table.items() if known is replaced]:
+                del table[key]  # type: ignore[arg-type]  # a key of its own table
         self._by_name[codec.name] = codec
         self._by_content_type.update(dict.fromkeys(codec.content_types, codec))
         self._by_first_byte.update(dict.fromkeys(first_bytes, codec))
@@ -67,7 +71,7 @@ class CodecRegistry:
 
     def sniff(self, data: bytes) -> Codec | None:
         """The codec whose documents begin like `data`, white space and a byte order mark aside; or None."""
-        start = data[:64].lstrip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n")  # the NUL: UTF-16's other half
+        start = data.lstrip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n")[:1]  # the NUL: UTF-16's other half
         return self._by_first_byte.get(start[0]) if start else None
 
     def __iter__(self) -> Iterator[Codec]:
