@@ -1,0 +1,111 @@
+"""The codecs beside everything else that reads and writes the same documents, side by side in one run.
+
+    python -m tests.benchmarks.codecs [--quick] [--json] [--no-instructions] [--rounds N]
+
+Needs the extra `bench`; what is not installed is a row that says so. Times are the least of rounds in which all take
+their turn; instructions come from valgrind's cachegrind where there is one, and are what to compare on a busy machine.
+Goals are ratios between rows. Exits with 1 when one is missed. Under ten minutes; `--quick` under one, times alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import platform
+import sys
+from collections.abc import Callable
+
+import msgspec
+from tests.benchmarks.instructions import valgrind
+
+from .contenders import ENCODED
+from .documents import SIZES, document
+from .goals import Goal, goals
+from .measure import Row, measure
+
+BASE = {"decode": "raw expat, no handlers", "encode": "C ElementTree"}
+BAR = 4  # characters for the yardstick's own figure
+LONGEST = 48
+
+
+def bar(ratio: float) -> str:
+    eighths = round(ratio * BAR * 8)
+    drawn = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    return drawn if len(drawn) <= LONGEST else drawn[: LONGEST - 2] + "▶▶"
+
+
+def figure(value: float | None, digits: int = 2) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.{digits}f}" if value < 100 else f"{value:.1f}"
+
+
+def table(rows: list[Row]) -> str:
+    """One task and size: figures, and the ratio to the yardstick by the best measure that both have."""
+    first = rows[0]
+    base = next(row for row in rows if row.name == BASE[first.task])
+    key: Callable[[Row], float | None] = (lambda row: row.kinstr) if base.kinstr else (lambda row: row.us)
+    shown = "peak MiB" if first.size == "large" else ""
+    yardstick = "instructions" if base.kinstr else "time"
+    lines = [f"{first.task}, {first.size} document; ratio of {yardstick} to {base.name}", ""]
+    lines.append(f"  {'':<36} {'us':>9} {'median':>9} {'kinstr':>9} {shown:>8} {'ratio':>6}")
+    for row in rows:
+        mine, theirs = key(row), key(base)
+        if mine is None and row.us and base.us:
+            mine, theirs = row.us, base.us
+        ratio = mine / theirs if mine is not None and theirs else None
+        figures = [figure(row.us), figure(row.us_median), figure(row.kinstr, 1), figure(row.peak_mib, 1)]
+        aligned = f"{figures[0]:>9} {figures[1]:>9} {figures[2]:>9} {figures[3]:>8} {figure(ratio):>6}"
+        star = "* " if row.ours else "  "
+        lines.append(f"{star}{row.name:<36} {aligned} {bar(ratio) if ratio is not None else row.note}".rstrip())
+    return "\n".join(lines)
+
+
+def verdict(goal: Goal) -> str:
+    said = {True: "PASS", False: "miss" if goal.stretch else "FAIL", None: "----"}[goal.passed]
+    ratio = "not measured" if goal.ratio is None else f"{goal.ratio:.3f}"
+    stretch = ", stretch" if goal.stretch else ""
+    return (
+        f"{said}  {goal.task} {goal.size}: {goal.ours} / {goal.theirs}, {goal.measure}: {ratio}"
+        f" (at most {goal.limit:.3f}{stretch})"
+    )
+
+
+def main() -> int:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no instructions")
+    parser.add_argument("--json", action="store_true", help="a JSON line per row and per goal, no tables")
+    parser.add_argument("--no-instructions", action="store_true", help="times and memory alone")
+    parser.add_argument("--rounds", type=int, help="rounds of each contender's turn (30; quick: 7)")
+    options = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the bars, on a terminal that knows ASCII alone
+
+    counting = not (options.quick or options.no_instructions)
+    if counting and valgrind() is None:
+        print("no valgrind here: times alone", file=sys.stderr)
+    plan = [("decode", size) for size in SIZES] + [("encode", size) for size in ENCODED]
+    rounds = options.rounds or (7 if options.quick else 30)
+    budget = 0.002 if options.quick else 0.01
+    if not options.json:
+        lengths = [(size, len(document(size, "xml")), len(document(size, "json"))) for size in SIZES]
+        sizes = ", ".join(f"{size} {xml:,} B XML / {text:,} B JSON" for size, xml, text in lengths)
+        print(f"CPython {platform.python_version()}; {sizes}; * ours\n")
+    rows: list[Row] = []
+    for group in measure(plan, rounds, budget, counting and valgrind() is not None):
+        rows += group
+        if options.json:
+            for row in group:
+                print(json.dumps(msgspec.to_builtins(row)), flush=True)
+        else:
+            print(table(group), end="\n\n", flush=True)
+    judged = list(goals(rows))
+    for goal in judged:
+        print(json.dumps(msgspec.to_builtins(goal) | {"passed": goal.passed}) if options.json else verdict(goal))
+    return 1 if any(goal.passed is False and not goal.stretch for goal in judged) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

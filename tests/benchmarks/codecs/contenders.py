@@ -1,0 +1,127 @@
+"""Everything that is measured, by name: what it is given, and a function that it is given to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from altcraft.codecs import default_registry
+from altcraft.exchange import Exchange
+from altcraft.messages import HttpResponse
+from altcraft.schema import DatabasesRefreshCounters, DatabaseStatistics
+from altcraft.secret import Secret
+
+from . import peers_json, peers_xml
+from .documents import document
+from .peers_xml import envelope_type, started_type
+
+__all__ = ["ENCODED", "Contender", "contenders", "prepare"]
+
+ENCODED = ("request", "small", "large")
+WARM = 200  # as often as a codec sees a document before it is measured: what it learns, it has learnt
+
+
+class Contender(NamedTuple):
+    """A way to read ("decode") or write ("encode") a document of a size."""
+
+    task: str
+    format: str
+    size: str
+    name: str
+    ours: bool = False
+
+    @property
+    def key(self) -> str:
+        """All of it in a line."""
+        return "/".join((self.task, self.format, self.size, self.name))
+
+
+def contenders(task: str, size: str) -> list[Contender]:
+    """Those that take part, ours first."""
+    formats = {"xml": peers_xml, "json": peers_json}
+    found: list[Contender] = []
+    for format_, peers in formats.items():
+        table = peers.DECODERS if task == "decode" else peers.ENCODERS
+        found += [Contender(task, format_, size, name, True) for name in _OURS[task, format_]]
+        found += [Contender(task, format_, size, name) for name in table]
+    return found
+
+
+def prepare(key: str) -> tuple[Callable[[Any], Any], Any]:
+    """The function and what to give it, warmed up. ImportError where what it needs is not installed.
+
+    AssertionError where it doesn't read what the document says: nobody is fast by leaving something out.
+    """
+    task, format_, size, name = key.split("/")
+    make = _OURS[task, format_].get(name)
+    if make is None:
+        peers = peers_xml if format_ == "xml" else peers_json
+        make = (peers.DECODERS if task == "decode" else peers.ENCODERS)[name]
+    given: Any = document(size, _VARIANTS.get(name, format_)) if task == "decode" else value(size)
+    run = make(size)
+    if task == "decode":
+        if name.startswith("altcraft") and "JSON" in name:
+            given = HttpResponse(200, {"Content-Type": "application/json"}, given)
+        _verify(run(given), size, name)
+    for _ in range(1 if size == "large" else WARM):
+        run(given)
+    return run, given
+
+
+def value(size: str) -> Any:
+    """What is written: a request, the small reply or the large one."""
+    if size == "request":
+        return DatabasesRefreshCounters(5, 24, token="abcdefghijklmnqrstuvwxyz", format="xml")
+    return default_registry().by_name("json").decode(document(size, "json"), envelope_type())
+
+
+def _kind(size: str) -> Any:
+    return started_type() if size == "task_id" else envelope_type()
+
+
+def _xml_decoder(size: str) -> Callable[[Any], Any]:
+    codec, kind = default_registry().by_name("xml"), _kind(size)
+    plain = document(size, "xml")
+    for _ in range(2 if size == "large" else WARM):  # the platform's usual documents come first, in life as here
+        codec.decode(plain, kind)
+    return lambda data: codec.decode(data, kind)
+
+
+def _json_exchange(size: str) -> Callable[[Any], Any]:
+    codecs, kind = default_registry(), _kind(size)
+    exchange = Exchange("https://x.example/api/v1.1", "x.example", Secret("a token"), codecs.by_name("json"), codecs)
+    return lambda response: exchange.read("tasks/status", kind, response)
+
+
+def _encoder(format_: str) -> Callable[[str], Callable[[Any], Any]]:
+    return lambda size: default_registry().by_name(format_).encode
+
+
+_VARIANTS = {"altcraft, a comment": "xml, comment", "altcraft, a comment at its end": "xml, late comment"}
+_OURS: dict[tuple[str, str], dict[str, Callable[[str], Callable[[Any], Any]]]] = {
+    ("decode", "xml"): {"altcraft": _xml_decoder, **dict.fromkeys(_VARIANTS, _xml_decoder)},
+    ("decode", "json"): {"altcraft JSON, envelope and errors": _json_exchange},
+    ("encode", "xml"): {"altcraft": _encoder("xml")},
+    ("encode", "json"): {"altcraft JSON": _encoder("json")},
+}
+
+
+def _verify(read: Any, size: str, name: str) -> None:
+    if name.endswith(("tree only", "no handlers")):
+        return
+    assert read.error == 0
+    if size == "task_id":
+        assert read.data.task_id == "6908adeb-346e-4f5e-9f68-df062bf795cf", read
+        return
+    last: DatabaseStatistics = read.data.result[-1]
+    assert len(read.data.result) == (1000 if size == "large" else 1)
+    assert (read.data.progress, last.resource_id, last.in_progress) == (100, 24, False)
+    assert last.total_count == (1999 if size == "large" else 1336)
+    assert [channel.channel for channel in last.channels] == ["email", "push", "sms"]
+    counters = last.channels[0].status
+    get = counters.get if hasattr(counters, "get") else lambda counter: getattr(counters, counter)
+    assert (get("hardbounced"), get("subscribed")) == (411, 925)
+    moment: Any = last.updated
+    moment = moment.to_datetime() if hasattr(moment, "to_datetime") else moment
+    assert moment == datetime(2024, 4, 17, 21, 36, 1, 449_000, tzinfo=timezone.utc)
