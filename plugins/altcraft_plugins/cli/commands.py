@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from altcraft_plugins.cli.connection import open_client
-from altcraft_plugins.cli.options import SECONDS, Invocation, connected, reported, versioned, waiting
+from altcraft_plugins.cli.feedback import Where, listen, takes_feedback
+from altcraft_plugins.cli.options import PACE, SECONDS, Invocation, connected, reported, versioned, waiting
 
 if TYPE_CHECKING:
-    from altcraft import ChannelStatistics, Client, Task
+    from altcraft import ChannelStatistics, Client, Feedback, Task
 
 __all__ = ["root"]
 
@@ -21,7 +22,6 @@ F = TypeVar("F", bound="Callable[..., object]")
 RESOURCE = click.option(
     "--resource", "--resource-id", "resource_id", type=int, required=True, metavar="N", help="Resource ID."
 )
-FEEDBACK = click.option("--feedback", metavar="URL", help="Have the platform send the statistics there, too.")
 NO_WAIT = click.option(
     "--no-wait", is_flag=True, help="Print the resume token at once, instead of waiting for the result."
 )
@@ -66,6 +66,7 @@ databases = _group("databases", "Statistics of databases.")
 resources = _group("resources", "Statistics of resources.")
 tasks = _group("tasks", "Tasks that were submitted before.")
 sandbox = _group("sandbox", "The embedded sandbox.")
+root.add_command(listen)
 
 
 def _database_options(command: F) -> F:
@@ -89,19 +90,30 @@ def _database(default: str, **given: int | None) -> dict[str, int]:
 
 def _refresh(
     invocation: Invocation,
-    submit: Callable[[Client], Task[R]],
+    submit: Callable[[Client, Feedback | None], Task[R]],
     kind: str,
     request: dict[str, object],
     *,
     waits: bool,
+    where: Where | None = None,
 ) -> int:
     from altcraft_plugins.cli.facts import Asked
     from altcraft_plugins.cli.runs import refresh
 
     given = {name: value for name, value in request.items() if value is not None}
     asked = Asked(kind, int(str(given["id"])), given)
-    with open_client(invocation.connect, invocation.connection()) as client:
-        return refresh(client, invocation.reporter, submit, asked, waits=waits, timeout=invocation.timeout)
+    with (
+        open_client(invocation.connect, invocation.connection()) as client,
+        (where or Where()).feedback(client) as feedback,
+    ):
+        return refresh(
+            client,
+            invocation.reporter,
+            lambda client: submit(client, feedback),
+            asked,
+            waits=waits,
+            timeout=invocation.timeout,
+        )
 
 
 def _counters(
@@ -154,7 +166,7 @@ def segments_refresh(
     where = _database("db_id", database=database, db_id=db_id, list_id=list_id)
     return _refresh(
         invocation,
-        lambda client: client.segments.refresh_counters(id, resource_id=resource_id, **where),
+        lambda client, feedback: client.segments.refresh_counters(id, resource_id=resource_id, **where),
         "Segment",
         {"id": id, "resource_id": resource_id, **where},
         waits=not no_wait,
@@ -184,22 +196,20 @@ def segments_counters(
 @databases.command("refresh")
 @click.argument("id", type=int)
 @RESOURCE
-@FEEDBACK
+@takes_feedback
 @NO_WAIT
 @waiting
 @connected
 @click.pass_obj
-def databases_refresh(invocation: Invocation, id: int, resource_id: int, feedback: str | None, no_wait: bool) -> int:
+def databases_refresh(invocation: Invocation, id: int, resource_id: int, feedback: Where, no_wait: bool) -> int:
     """Have a database recounted."""
-    from altcraft import Feedback
-
-    target = Feedback(feedback) if feedback else None
     return _refresh(
         invocation,
-        lambda client: client.databases.refresh_counters(id, resource_id=resource_id, feedback=target),
+        lambda client, feedback: client.databases.refresh_counters(id, resource_id=resource_id, feedback=feedback),
         "Database",
-        {"id": id, "resource_id": resource_id, "feedback": feedback},
+        {"id": id, "resource_id": resource_id, "feedback": feedback.url},
         waits=not no_wait,
+        where=feedback,
     )
 
 
@@ -222,22 +232,20 @@ def databases_counters(invocation: Invocation, id: int, resource_id: int) -> int
 @resources.command("refresh")
 @click.argument("id", type=int)
 @click.option("--database", "--list-id", "--db-id", "list_id", type=int, metavar="N", help="Database ID.")
-@FEEDBACK
+@takes_feedback
 @NO_WAIT
 @waiting
 @connected
 @click.pass_obj
-def resources_refresh(invocation: Invocation, id: int, list_id: int | None, feedback: str | None, no_wait: bool) -> int:
+def resources_refresh(invocation: Invocation, id: int, list_id: int | None, feedback: Where, no_wait: bool) -> int:
     """Have a resource recounted, in one database."""
-    from altcraft import Feedback
-
-    target = Feedback(feedback) if feedback else None
     return _refresh(
         invocation,
-        lambda client: client.resources.refresh_counters(id, list_id=list_id, feedback=target),
+        lambda client, feedback: client.resources.refresh_counters(id, list_id=list_id, feedback=feedback),
         "Resource",
-        {"id": id, "list_id": list_id, "feedback": feedback},
+        {"id": id, "list_id": list_id, "feedback": feedback.url},
         waits=not no_wait,
+        where=feedback,
     )
 
 
@@ -274,13 +282,14 @@ def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--db", metavar="FILE", help="Keep everything in this file. [default: in memory]")
 @click.option("--profiles", type=click.IntRange(0), metavar="N", help="Size of database 9.")
-@click.option("--pace", type=SECONDS, metavar="SECONDS", help="How long a recount takes. [default: the sandbox's own]")
+@click.option("--pace", type=PACE, metavar="SECONDS", help="How long a recount takes, 2.5 or 0.5..5. [default: 2.5]")
+@click.option("--feedback", metavar="HOW", help="Have deliveries go wrong: late, never:0.2 and so on.")
+@click.option("--feedback-delay", type=SECONDS, metavar="SECONDS", help="How late late ones are. [default: 3]")
+@click.option("--feedback-anywhere", is_flag=True, help="Deliver to other machines, too.")
 @reported
 @click.pass_obj
-def sandbox_serve(
-    invocation: Invocation, host: str, port: int, db: str | None, profiles: int | None, pace: float | None
-) -> int:
+def sandbox_serve(invocation: Invocation, /, **settings: object) -> int:
     """Serve the sandbox over HTTP until Ctrl-C."""
     from altcraft_plugins.cli.serve import serve
 
-    return serve(invocation.reporter, host=host, port=port, db=db, profiles=profiles, pace=pace)
+    return serve(invocation.reporter, settings)

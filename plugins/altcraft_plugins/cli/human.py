@@ -14,7 +14,7 @@ from altcraft_plugins.cli.outcome import Problem
 from altcraft_plugins.cli.reporting import Show, printable
 
 if TYPE_CHECKING:
-    from altcraft import TaskHandle, TaskStatus
+    from altcraft import Delivery, TaskHandle, TaskStatus
     from altcraft_plugins.cli.facts import Asked
 
 __all__ = ["HumanReporter"]
@@ -72,6 +72,16 @@ class HumanReporter:
     def serving(self, line: str) -> None:
         """On stdout."""
         _out(line)
+
+    def handed_out(self, url: str) -> None:
+        """Alone on its line."""
+        _out(url)
+
+    def delivery(self, delivery: Delivery) -> None:
+        """A line: which URL, what came, and how it begins."""
+        kind = printable(delivery.content_type) or "no type"
+        begin = printable(delivery.body[:60].decode("utf-8", "replace"))
+        _out(f"delivery {delivery.key}: {kind}, {len(delivery.body)} bytes: {begin}")
 
     def problem(self, problem: Problem) -> None:
         """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""

@@ -14,7 +14,7 @@ from altcraft_plugins.cli.outcome import Problem
 from altcraft_plugins.cli.reporting import Show
 
 if TYPE_CHECKING:
-    from altcraft import TaskHandle, TaskStatus
+    from altcraft import Delivery, TaskHandle, TaskStatus
     from altcraft_plugins.cli.facts import Asked
 
 __all__ = ["JsonReporter"]
@@ -53,6 +53,15 @@ class JsonReporter:
         url = next((word for word in line.split() if word.startswith("http")), None)
         self._write("serving", {"url": url, "message": line})
 
+    def handed_out(self, url: str) -> None:
+        """A "feedback_url" line."""
+        self._write("feedback_url", {"url": url})
+
+    def delivery(self, delivery: Delivery) -> None:
+        """A "delivery" line; its body as text, where it is text."""
+        about = {"key": delivery.key, "task_id": delivery.task_id, "content_type": delivery.content_type}
+        self._write("delivery", about | {"size": len(delivery.body), "body": _text(delivery.body)})
+
     def problem(self, problem: Problem) -> None:
         """An "error" line."""
         self._write("error", msgspec.to_builtins(problem))
@@ -63,6 +72,13 @@ class JsonReporter:
     def _write(self, event: str, fields: Mapping[str, object]) -> None:
         sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
         sys.stdout.flush()
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _about(task: TaskHandle, asked: Asked | None) -> dict[str, object]:

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from altcraft_plugins.cli.connection import TOKEN_VARIABLE, URL_VARIABLE, Connect, Connection, make_client
 from altcraft_plugins.cli.reporting import Reporter
 
-__all__ = ["SECONDS", "Invocation", "connected", "reported", "versioned", "waiting"]
+__all__ = ["PACE", "SECONDS", "Invocation", "connected", "reported", "versioned", "waiting"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -39,7 +39,22 @@ class _Seconds(_Type):
         return seconds
 
 
+class _Pace(_Type):
+    """A number of seconds, or two with dots between them."""
+
+    name = "pace"
+
+    def convert(  # type: ignore[override]  # a range is a pair
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | tuple[float, float]:
+        least, dots, most = str(value).partition("..")
+        if not dots:
+            return SECONDS.convert(least, param, ctx)
+        return SECONDS.convert(least, param, ctx), SECONDS.convert(most, param, ctx)
+
+
 SECONDS: Final = _Seconds()
+PACE: Final = _Pace()
 
 
 class Invocation:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from altcraft_plugins.cli.outcome import Problem
 
 if TYPE_CHECKING:
-    from altcraft import TaskHandle, TaskStatus
+    from altcraft import Delivery, TaskHandle, TaskStatus
     from altcraft_plugins.cli.facts import Asked
 
 __all__ = ["Reporter", "Show", "forgiving_streams", "printable"]
@@ -44,7 +44,15 @@ class Reporter(Protocol):
         ...
 
     def serving(self, line: str) -> None:
-        """The sandbox answers; the line says where."""
+        """The sandbox, or the receiver of feedback, answers; the line says where."""
+        ...
+
+    def handed_out(self, url: str) -> None:
+        """A URL for feedback."""
+        ...
+
+    def delivery(self, delivery: Delivery) -> None:
+        """Feedback has come in."""
         ...
 
     def problem(self, problem: Problem) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
@@ -17,16 +17,17 @@ __all__ = ["serve"]
 SERVER: Final = "altcraft_plugins.sandbox.server"
 
 
-def serve(reporter: Reporter, *, host: str, port: int, db: str | None, profiles: int | None, pace: float | None) -> int:
-    """Serves until a signal ends it, which is no failure. Misuse for settings that the sandbox does not take."""
+def serve(reporter: Reporter, settings: Mapping[str, object]) -> int:
+    """Serves until a signal ends it, which is no failure. Misuse for settings that the sandbox does not take.
+
+    `settings` are the server's own; None stands for its default.
+    """
     if find_spec("waitress") is None:
         raise Misuse("serving the sandbox needs the extra: pip install 'altcraft-client[cli]'")
     run = cast("Callable[..., None]", import_module(SERVER).serve)
-    settings: dict[str, object] = {"host": host, "port": port, "db": db, "profiles": profiles}
-    if pace is not None:
-        settings["pace"] = pace
+    given = {name: value for name, value in settings.items() if value is not None}
     try:
-        run(**settings, report=reporter.serving)
+        run(**given, report=reporter.serving)
     except ValueError as error:
         raise Misuse(str(error)) from None
     except BrokenPipeError:
