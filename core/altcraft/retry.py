@@ -35,6 +35,10 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         statuses: Iterable[int] = self.statuses
         msgspec.structs.force_setattr(self, "statuses", frozenset(statuses))
 
+    def replace(self, **changes: object) -> Retry:
+        """The same policy with changes, checked like a new one."""
+        return msgspec.structs.replace(self, **changes)
+
     def next_delay(self, failures: int, error: AltcraftError, *, safe: bool, seed: int = 0) -> float | None:
         """Seconds until the next attempt after so many failures in a row, or None to give up.
 
