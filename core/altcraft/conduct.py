@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
+from altcraft.codecs import make_ready
 from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, RequestTimeout, TransportError
 from altcraft.exchange import Exchange
 from altcraft.gates import Gate
@@ -42,7 +43,7 @@ from altcraft.retry import Retry
 from altcraft.schema import Feedback, Request, TaskStatus
 from altcraft.trust import Trust
 
-__all__ = ["Conductor", "Pause", "Rest", "Steps", "Transmit"]
+__all__ = ["Conductor", "Pause", "Rest", "Step", "Steps", "Transmit"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -78,12 +79,14 @@ class Conductor:
     """One client's wire, policies and state. The lock guards the machines, and is never held while a step is out.
 
     A driver sets `gate`, which makes a Gate of its kind, and `wake`, which ends the sleep over a thing. `changed` is
-    the gate for followers, which opens when a wait ends; `gates` are all the others in use.
+    the gate for followers, which opens when a wait ends; `gates` are all the others in use. `longest_sleep` is how many
+    seconds somebody may sleep who is to hear of an end, where sleeps can't be cut short.
     """
 
     gate: Callable[[], Gate]
     wake: Callable[[object], None]
     changed: Gate
+    longest_sleep: float = math.inf
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class Conductor:
         self.trust = Trust()
         self.closed = False
         self.gates: tuple[Gate, ...] = ()
+        self._ready: set[Operation[Any]] = set()
 
     def close(self) -> None:
         """From now on every step leads to ClientClosed, and nobody waits at a gate."""
@@ -156,6 +160,7 @@ class Conductor:
 
     def call(self, operation: Operation[R], request: Request[R], read: Callable[[HttpResponse], T]) -> Steps[T]:
         """The answer to a request, as `read` makes it of the reply; or the error that the last attempt ended with."""
+        self._make_ready(operation)
         machine = CallMachine(self.retry, self.request_timeout, safe=operation.safe, seed=id(request))
         event: Event = Cancelled(self.now()) if self.closed else Began(self.now())
         while True:
@@ -220,6 +225,8 @@ class Conductor:
 
     def ask(self, task: TaskBase[R], command: Send) -> Steps[Responded | Failed]:
         """One exchange about a task."""
+
+        self._make_ready(task._declared)
 
         def read(response: HttpResponse) -> TaskStatus[R]:
             return self.exchange.status(task._declared, response, self.polling.done)
@@ -303,6 +310,11 @@ class Conductor:
             error = ClientClosed("the client was closed while the task went on", task.resume_token)
             error.locate(task.operation, self.exchange.host, task.id)
             raise error from failure
+
+    def _make_ready(self, operation: Operation[Any]) -> None:
+        if operation not in self._ready:
+            make_ready(*operation.types)
+            self._ready.add(operation)
 
     # Steps.
 

@@ -18,6 +18,7 @@ from altcraft.schema import (
     DatabasesRefreshCounters,
     DatabaseStatistics,
     Envelope,
+    ErrorEnvelope,
     PlainRequest,
     Reply,
     Request,
@@ -74,6 +75,13 @@ class Operation(Generic[R]):
         else:
             self.reply = _plain_reply(self.result)
             self.status = None
+
+    @property
+    def types(self) -> tuple[object, ...]:
+        """All that is read or checked in the course of the operation."""
+        # Of a task of which only the id is known, the result may turn out to be any statistics: see `recognise`.
+        counted = (recount().status, DatabaseStatistics, SegmentStatistics) if self.result is object else ()
+        return self.request, self.reply, self.status, self.result, ErrorEnvelope, *counted
 
     def __repr__(self) -> str:
         return f"Operation({self.path!r}, {self.request.__name__})"
