@@ -41,6 +41,7 @@ Auth = Literal["body", "bearer"]
 USER_AGENT = "altcraft-client"
 
 _EXCERPT = 120
+_NO_WORD = 8  # characters: a shorter token may be part of an honest status, which masking it would make unknown
 _LONGEST_WAIT = 86400.0  # a day: what a Retry-After asks for beyond it, nobody means
 # Types that say nothing about the platform's format; HTML is among them, since some proxies label anything so.
 _GENERIC = {
@@ -146,7 +147,8 @@ class Exchange:
         reply = cast("Envelope[TaskStatus[R]]", self.read(TASK_STATUS, operation.status, response))
         if reply.data is msgspec.UNSET:
             raise self._located(TASK_STATUS, DecodeError("the reply reports success, but carries no status"))
-        reply.data.status = self._scrub(reply.data.status)
+        if self._token is not None and len(self._token.reveal()) >= _NO_WORD:
+            reply.data.status = self._scrub(reply.data.status)
         return reply.data
 
     def _present(self, operation: Operation[R], data: R | msgspec.UnsetType) -> R:
