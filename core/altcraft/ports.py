@@ -77,8 +77,12 @@ AsyncFactory = Callable[..., AsyncTransport]
 _BUNDLED = {
     "urllib3": "altcraft_transports.urllib3",
     "http_client": "altcraft_transports.http_client",
-    "wsgi": "altcraft_transports.wsgi",
+    "pycurl": "altcraft_transports.pycurl",
+    "httpx": "altcraft_transports.httpx",
+    "aiohttp": "altcraft_transports.aiohttp",
     "threads": "altcraft_transports.threads",
+    "wsgi": "altcraft_transports.wsgi",
+    "asgi": "altcraft_transports.asgi",
 }
 
 

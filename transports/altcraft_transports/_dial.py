@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 from altcraft.errors import ConnectError
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "is_quiet"]
 
 
 class Lines:
@@ -82,3 +83,12 @@ class Lines:
             self.hang_up(key)
             raise
         return sock, key
+
+
+def is_quiet(sock: socket.socket) -> bool:
+    """Whether a connection that was kept can be used: there is nothing to read, not even its end."""
+    if hasattr(select, "poll"):  # unlike select, it takes any descriptor
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return not poll.poll(0)
+    return not select.select([sock], [], [], 0)[0]

@@ -7,6 +7,7 @@ could get out of step (lengths, chunks, bytes after the reply) and tolerant else
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import time
@@ -18,7 +19,7 @@ from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, Respon
 from altcraft.messages import HttpResponse
 from altcraft_transports._body import ACCEPTED, Body
 
-__all__ = ["authority", "compose", "exchange", "opening", "proxy_headers", "tunnel"]
+__all__ = ["authority", "checked", "compose", "exchange", "opening", "proxy_headers", "tunnel"]
 
 _HEAD_LIMIT = 1 << 16
 _INTERIM_LIMIT = 16
@@ -29,24 +30,32 @@ _LINE_BREAK = re.compile(r"\r?\n")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _SAFE = "/%:@!$&'()*+,;=~?"
-_UNSENDABLE = re.compile(r"[\r\n\0]")
+_UNSENDABLE = re.compile(r"[\r\n\0\u0100-\U0010ffff]")
 
 
 def compose(start: str, headers: Mapping[str, str], body: bytes) -> bytes:
     """A request's bytes. `start` is the request line and the lines that a transport adds, each with its line break.
 
-    ValueError for a header that would break out of its line, which is not repeated in the message.
+    ValueError as for `checked`.
     """
-    lines = [start]
-    accepts = False
+    lines = "".join([f"{name}: {value}\r\n" for name, value in checked(headers)])
+    return f"{start}{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+
+
+def checked(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """A request's headers, with the Accept-Encoding that `Body` undoes.
+
+    ValueError for one that would break out of its line; its value, which may be a secret, is not in the message.
+    """
+    pairs = [("Accept-Encoding", ACCEPTED)]
     for name, value in headers.items():
         if _UNSENDABLE.search(value) or not _NAME.fullmatch(name):
-            raise ValueError(f"the request header {name[:40]!r} can't be sent: it holds a line break, or its name does")
-        accepts = accepts or name.lower() == "accept-encoding"
-        lines.append(f"{name}: {value}\r\n")
-    coding = "" if accepts else f"Accept-Encoding: {ACCEPTED}\r\n"
-    lines.append(f"{coding}Content-Length: {len(body)}\r\n\r\n")
-    return "".join(lines).encode("latin-1") + body
+            raise ValueError(
+                f"the request header {name[:40]!r} can't be sent: its value, or its name, is no line of Latin-1"
+            )
+        if name.lower() != "accept-encoding":
+            pairs.append((name, value))
+    return pairs
 
 
 def opening(method: str, parts: SplitResult, forwarder: Mapping[str, str] | None = None) -> tuple[str, str]:
@@ -99,11 +108,10 @@ def exchange(
     """
     reader = _Reader(sock, deadline)
     try:
-        try:
-            reader.wait()
-            sock.sendall(message)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # turned away half-way: what the peer says about it may be there to read
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # what the peer has to say may be there to read
+            reader.write(message)
         return reader.reply(method, limit)
     except TimeoutError as error:
         raise RequestTimeout(f"no complete reply within {timeout:g} s") from error
@@ -124,6 +132,13 @@ class _Reader:
         self._sock = sock
         self._deadline = deadline
         self._buffer = b""
+
+    def write(self, message: bytes) -> None:
+        """Sends all of it. Not by `sendall`, which under TLS has its time for every 16 KiB anew."""
+        rest = memoryview(message)
+        while rest:
+            self.wait()
+            rest = rest[self._sock.send(rest) :]
 
     def wait(self) -> None:
         """Has the socket's next operation take no longer than what is left."""

@@ -91,3 +91,51 @@ def under_trio() -> bool:
     """Whether it is trio that runs the current task; without importing it for those who don't use it."""
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+class Limit:
+    """Bounds a piece of work in time, under asyncio or trio; `end` ends it at once, from the same event loop."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._is_over = False
+        self._cancel: Callable[[], object] | None = None
+
+    async def within(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Carries it out; False where the time was up, or `end` was called, before it was done. It is cancelled then.
+
+        A cancellation from outside passes through, after the work has seen it.
+        """
+        if self._is_over:
+            return False
+        if under_trio():
+            import trio
+
+            with trio.move_on_after(max(0.0, self._seconds)) as scope:
+                self._cancel = scope.cancel
+                await work()
+            return not scope.cancelled_caught
+        import asyncio
+
+        task = asyncio.ensure_future(_awaited(work))
+        self._cancel = task.cancel
+        try:
+            await asyncio.wait((task,), timeout=max(0.0, self._seconds))
+        finally:
+            ended = not task.done() and task.cancel()
+            if ended:
+                await asyncio.wait((task,))
+        if task.cancelled():
+            return False
+        task.result()
+        return True
+
+    def end(self) -> None:
+        """Ends the work as if its time were up."""
+        self._is_over = True
+        if self._cancel is not None:
+            self._cancel()
+
+
+async def _awaited(work: Callable[[], Awaitable[object]]) -> object:
+    return await work()

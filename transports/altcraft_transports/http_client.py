@@ -6,7 +6,6 @@ are http ones. Looking a host name up can't be interrupted, nor bounded in time.
 
 from __future__ import annotations
 
-import select
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE
-from altcraft_transports._dial import Lines
+from altcraft_transports._dial import Lines, is_quiet
 from altcraft_transports._http1 import compose, exchange, opening, proxy_headers, tunnel
 from altcraft_transports._sleep import Sleeper
 
@@ -132,7 +131,7 @@ class HttpClientTransport:
                 if not idle:
                     return None
                 connection = idle.pop()
-            if _is_quiet(connection.sock):
+            if is_quiet(connection.sock):
                 return connection
             self._drop(connection)
 
@@ -188,12 +187,3 @@ class _Connection(NamedTuple):
 
     sock: socket.socket
     key: socket.socket
-
-
-def _is_quiet(sock: socket.socket) -> bool:
-    """Whether there is nothing to read, not even an end."""
-    if hasattr(select, "poll"):  # unlike select, it takes any descriptor
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return not poll.poll(0)
-    return not select.select([sock], [], [], 0)[0]

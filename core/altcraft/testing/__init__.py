@@ -2,5 +2,6 @@
 
 from altcraft.testing.codec_contract import CodecContract
 from altcraft.testing.fakes import AsyncFakeTransport, FakeClock, FakeTransport, reply
+from altcraft.testing.transport_contract import TransportContract
 
-__all__ = ["AsyncFakeTransport", "CodecContract", "FakeClock", "FakeTransport", "reply"]
+__all__ = ["AsyncFakeTransport", "CodecContract", "FakeClock", "FakeTransport", "TransportContract", "reply"]

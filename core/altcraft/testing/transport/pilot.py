@@ -1,0 +1,176 @@
+"""Drives a transport of either kind from a test's thread, so that the cases need not know which kind it is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
+
+from altcraft.messages import Headers, HttpRequest, HttpResponse
+from altcraft.ports import AsyncTransport, Transport
+
+__all__ = ["BODY_TOKEN", "HEADER_TOKEN", "Loop", "MakeTransport", "Pilot", "request"]
+
+T = TypeVar("T")
+
+Loop: TypeAlias = Literal["asyncio", "trio"]
+MakeTransport: TypeAlias = "Callable[..., Transport] | Callable[..., AsyncTransport]"
+
+BODY_TOKEN = "body-s3cret-token"
+HEADER_TOKEN = "header-s3cret-token"
+
+_PATIENCE = 20.0
+
+
+def request(url: str, body: bytes = b"", *, method: str = "POST") -> HttpRequest:
+    """A request with a token in its body and one among its headers, which no error may show."""
+    headers = Headers({
+        "Content-Type": "application/json", "Accept": "application/json", "Authorization": f"Bearer {HEADER_TOKEN}"
+    })  # fmt: skip
+    return HttpRequest(method, url, headers, body or f'{{"token":"{BODY_TOKEN}"}}'.encode())
+
+
+class Pilot:
+    """One transport. Everything is begun in the background, and its outcome is a `Future`."""
+
+    def __init__(self, make: Callable[[], Transport | AsyncTransport], loop: Loop | None) -> None:
+        self._crew: _Crew = _Threads() if loop is None else _Asyncio() if loop == "asyncio" else _Trio()
+        try:
+            self.transport: Any = self._crew.start(make).result(_PATIENCE)
+        except BaseException:
+            self._crew.end()
+            raise
+
+    def begin(self, request: HttpRequest, timeout: float = 5.0) -> Future[HttpResponse]:
+        """One exchange."""
+        return self._crew.start(lambda: self.transport.send(request, timeout=timeout))
+
+    def send(self, request: HttpRequest, timeout: float = 5.0) -> HttpResponse:
+        """One exchange, to its end."""
+        return self.begin(request, timeout).result(timeout + _PATIENCE)
+
+    def sleep(self, seconds: float) -> Future[None]:
+        """A sleep."""
+        return self._crew.start(lambda: self.transport.sleep(seconds))
+
+    def close(self) -> None:
+        """Closes the transport; its loop, or threads, go on."""
+        self._crew.start(self.transport.close).result(_PATIENCE)
+
+    def __enter__(self) -> Pilot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.close()
+        finally:
+            self.transport = None
+            self._crew.end()
+
+
+class _Crew(Protocol):
+    """Where the calls are made."""
+
+    def start(self, call: Callable[[], Any]) -> Future[Any]: ...
+
+    def end(self) -> None: ...
+
+
+class _Threads:
+    """A thread a call."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+
+    def start(self, call: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        thread = threading.Thread(target=_fulfil, args=(future, call))
+        self._threads = [started for started in self._threads if started.is_alive()] + [thread]
+        thread.start()
+        return future
+
+    def end(self) -> None:
+        for thread in self._threads:
+            thread.join(_PATIENCE)
+
+
+class _Asyncio:
+    """A task a call, in a loop that runs in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def start(self, call: Callable[[], Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(_awaited(call), self._loop)
+
+    def end(self) -> None:
+        self.start(self._loop.shutdown_asyncgens).result(_PATIENCE)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_PATIENCE)
+        self._loop.close()
+
+
+class _Trio:
+    """The same under trio."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._token: Any = None
+        self._nursery: Any = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        self._ready.wait(_PATIENCE)
+
+    def _run(self) -> None:
+        import trio
+
+        async def main() -> None:
+            async with trio.open_nursery() as nursery:
+                self._nursery, self._token = nursery, trio.lowlevel.current_trio_token()
+                self._ready.set()
+                await trio.sleep_forever()
+
+        trio.run(main)
+
+    def start(self, call: Callable[[], Any]) -> Future[Any]:
+        import trio
+
+        future: Future[Any] = Future()
+
+        async def work() -> None:
+            answer = None
+            with trio.CancelScope() as scope:
+                future.add_done_callback(
+                    lambda done: self._token.run_sync_soon(scope.cancel) if done.cancelled() else None
+                )
+                try:
+                    answer = await _awaited(call)
+                except Exception as error:
+                    if not future.done():
+                        future.set_exception(error)
+                    return
+            if not future.done():
+                future.set_result(answer)
+
+        self._token.run_sync_soon(lambda: self._nursery.start_soon(work))
+        return future
+
+    def end(self) -> None:
+        self._token.run_sync_soon(self._nursery.cancel_scope.cancel)
+        self._thread.join(_PATIENCE)
+
+
+async def _awaited(call: Callable[[], Any]) -> Any:
+    answer = call()
+    return await cast("Awaitable[Any]", answer) if hasattr(answer, "__await__") else answer
+
+
+def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:
+        future.set_exception(error)

@@ -1,0 +1,189 @@
+"""aiohttp, the quickest of the libraries that are asynchronous from the ground up. asyncio only.
+
+Proxies: http ones. A connection is opened by whoever needs it first, and belongs to the event loop of that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import socket
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
+from altcraft.messages import HttpRequest, HttpResponse
+from altcraft_transports._body import MAX_RESPONSE, Body
+from altcraft_transports._http1 import checked, proxy_headers
+from altcraft_transports._sleep import AsyncSleeper
+
+try:
+    import aiohttp
+    from yarl import URL
+except ImportError as error:
+    raise MissingExtra("the transport aiohttp needs an extra: pip install 'altcraft-client[aiohttp]'") from error
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout as _bounded
+else:
+    # aiohttp brings it where asyncio has none.
+    from async_timeout import timeout as _bounded  # pyright: ignore[reportMissingImports]
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["AiohttpTransport", "create_async"]
+
+_FAREWELL = 1.0  # seconds that closing waits for aiohttp to give its sockets up
+_LARGE = 1 << 20  # from here on aiohttp wants a stream
+
+
+def create_async(
+    url: str,
+    *,
+    proxy: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    connections: int = 100,
+    max_response: int = MAX_RESPONSE,
+) -> AiohttpTransport:
+    """The transport, whatever the URL; options as the class takes them."""
+    return AiohttpTransport(proxy=proxy, ssl_context=ssl_context, connections=connections, max_response=max_response)
+
+
+class AiohttpTransport:
+    """HTTP/1.1 over kept-alive connections, at most `connections` at once; further exchanges wait for a free one.
+
+    TLS certificates are verified, against the system's authorities or those of `ssl_context`, which also carries
+    client certificates. `proxy` is the URL of an HTTP proxy, with its user and password if it wants them; the
+    environment's proxies are not looked at. A reply of more than `max_response` bytes, after decompression, is
+    ResponseTooLarge. Shared by the tasks of one event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        connections: int = 100,
+        max_response: int = MAX_RESPONSE,
+    ) -> None:
+        if proxy is not None and urlsplit(proxy).scheme != "http":
+            raise ValueError("this transport's proxies are http ones: proxy='http://host:port'")
+        self._proxy = None if proxy is None else f"http://{urlsplit(proxy).netloc.rpartition('@')[2]}"
+        self._proxy_headers = proxy_headers(proxy)
+        self._ssl_context = ssl_context
+        self._connections = connections
+        self._max_response = max_response
+        self._sleeper = AsyncSleeper()
+        self._session: aiohttp.ClientSession | None = None
+        self._limits: set[Any] = set()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._closed = False
+
+    async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """One exchange, without redirects and retries."""
+        if self._closed:
+            raise ConnectError("the transport is closed")
+        session = self._session or self._open()
+        progress = _Progress()
+        try:
+            async with _bounded(timeout) as limit:
+                self._limits.add(limit)
+                try:
+                    return await self._exchange(session, request, progress)
+                finally:
+                    self._limits.discard(limit)
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise self._out_of_time(progress, timeout) from error
+        except aiohttp.ClientResponseError as error:
+            # What it says of the bytes that came is left out: a peer that sends ours back would show a token.
+            kind = ConnectionLost if progress.is_sent else ConnectError
+            raise kind(f"the reply is unusable: {type(error).__name__}, status {error.status}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if progress.is_sent:
+                raise ConnectionLost(f"the exchange broke off: {type(error).__name__}") from None
+            raise ConnectError(f"no connection: {error}") from error
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps, until the transport is closed."""
+        await self._sleeper.sleep(seconds)
+
+    async def close(self) -> None:
+        """Ends sleeps and exchanges, closes all connections."""
+        self._closed = True
+        self._sleeper.close()
+        now = asyncio.get_running_loop().time()
+        for limit in tuple(self._limits):
+            (limit.reschedule if sys.version_info >= (3, 11) else limit.update)(now)
+        if self._session is None:
+            return
+        await self._session.close()
+        for sock in tuple(self._sockets):  # aiohttp would let them go once all is written, if ever that is
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        patience = now + _FAREWELL
+        while any(sock.fileno() >= 0 for sock in tuple(self._sockets)) and asyncio.get_running_loop().time() < patience:
+            await asyncio.sleep(0.001)
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: HttpRequest, progress: _Progress
+    ) -> HttpResponse:
+        headers = checked(request.headers)
+        if self._proxy_headers and not request.url.startswith("https:"):
+            headers += self._proxy_headers.items()
+        async with session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            data=request.body if len(request.body) < _LARGE else io.BytesIO(request.body),
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy,
+            proxy_headers=dict(self._proxy_headers),
+            trace_request_ctx=progress,
+        ) as response:
+            body = Body(self._max_response, response.headers.get("Content-Encoding"))
+            async for chunk in response.content.iter_any():
+                body.feed(chunk)
+            named = {name: ", ".join(response.headers.getall(name)) for name in response.headers}
+            return HttpResponse(response.status, named, body.whole())
+
+    def _open(self) -> aiohttp.ClientSession:
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(_note_sending)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, ssl=self._ssl_context or True, socket_factory=self._make_socket
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),
+            trace_configs=[tracing],
+            auto_decompress=False,
+        )
+        return self._session
+
+    def _make_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        sock = socket.socket(*address[:3])
+        sock.setblocking(False)
+        self._sockets.add(sock)
+        return sock
+
+    def _out_of_time(self, progress: _Progress, timeout: float) -> TransportError:
+        if self._closed:
+            kind = ConnectionLost if progress.is_sent else ConnectError
+            return kind("the transport was closed during the exchange")
+        if progress.is_sent:
+            return RequestTimeout(f"no complete reply within {timeout:g} s")
+        return ConnectError("no connection in time")
+
+
+class _Progress:
+    """How far an exchange has come."""
+
+    is_sent = False
+
+
+async def _note_sending(session: object, context: Any, params: object) -> None:
+    context.trace_request_ctx.is_sent = True

@@ -1,0 +1,288 @@
+"""libcurl, for a third of urllib3's CPU time.
+
+It reads certificates from files, not from an `ssl.SSLContext`. Proxies: whatever libcurl was built with, SOCKS too.
+libcurl by itself repeats a request when a kept connection turns out dead, POST included: that is made impossible here,
+by handing it the body as a stream that can't be wound back.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
+from altcraft.messages import HttpRequest, HttpResponse
+from altcraft_transports._body import MAX_RESPONSE, Body
+from altcraft_transports._dial import is_quiet
+from altcraft_transports._http1 import checked
+from altcraft_transports._sleep import Sleeper
+
+try:
+    import pycurl
+except ImportError as error:
+    raise MissingExtra("the transport pycurl needs an extra: pip install 'altcraft-client[pycurl]'") from error
+
+__all__ = ["PycurlTransport", "create"]
+
+
+def create(
+    url: str,
+    *,
+    proxy: str | None = None,
+    ca_file: str | None = None,
+    certificate: str | None = None,
+    connections: int = 16,
+    max_response: int = MAX_RESPONSE,
+) -> PycurlTransport:
+    """The transport, whatever the URL; options as the class takes them."""
+    return PycurlTransport(
+        proxy=proxy, ca_file=ca_file, certificate=certificate, connections=connections, max_response=max_response
+    )
+
+
+class PycurlTransport:
+    """HTTP/1.1 over kept-alive connections, at most `connections` at once; further exchanges wait for a free one.
+
+    TLS certificates are verified, against libcurl's authorities or those in `ca_file`; `certificate` is a file with
+    the client's certificate and key; both are PEM. `proxy` is a proxy's URL, with its user and password if it wants
+    them; the environment's proxies are not looked at. A reply of more than `max_response` bytes, after
+    decompression, is ResponseTooLarge. Thread-safe. Where a name is being looked up, closing waits for that.
+    """
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        certificate: str | None = None,
+        connections: int = 16,
+        max_response: int = MAX_RESPONSE,
+    ) -> None:
+        settings = {
+            pycurl.PROXY: proxy or "",
+            pycurl.CAINFO: ca_file or _system_authorities(),
+            pycurl.SSLCERT: certificate,
+            pycurl.SSLKEY: certificate,
+        }
+        self._settings = {option: value for option, value in settings.items() if value is not None}
+        self._max_response = max_response
+        self._sleeper = Sleeper()
+        self._slots = threading.Semaphore(connections)
+        self._lock = threading.Lock()
+        self._idle: list[_Handle] = []
+        self._all: set[_Handle] = set()
+        self._closed = False
+
+    def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        """One exchange, without redirects and retries."""
+        deadline = time.monotonic() + timeout
+        headers = [f"{name}: {value}".encode("latin-1") for name, value in checked(request.headers)]
+        if not self._slots.acquire(timeout=timeout):
+            raise ConnectError("no free connection in time: more exchanges at once than connections")
+        try:
+            handle = self._take()
+            try:
+                return handle.exchange(request, headers, timeout, deadline - time.monotonic(), self._max_response)
+            finally:
+                self._give_back(handle)
+        finally:
+            self._slots.release()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps, until the transport is woken or closed."""
+        self._sleeper.sleep(seconds)
+
+    def wake(self) -> None:
+        """Ends all sleeps."""
+        self._sleeper.wake()
+
+    def close(self) -> None:
+        """Ends sleeps and exchanges, closes all connections."""
+        self._sleeper.close()
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            busy = self._all.difference(idle)
+            self._all.clear()
+        for handle in busy:
+            handle.abort()
+        for handle in idle:
+            handle.close()
+
+    def _take(self) -> _Handle:
+        with self._lock:
+            if self._closed:
+                raise ConnectError("the transport is closed")
+            if self._idle:
+                return self._idle.pop()
+            handle = _Handle(self._settings)
+            self._all.add(handle)
+            return handle
+
+    def _give_back(self, handle: _Handle) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(handle)
+                return
+        handle.close()
+
+
+class _Handle:
+    """One of libcurl's handles, with the connection that it keeps. Used by one thread at a time."""
+
+    def __init__(self, settings: dict[int, str]) -> None:
+        self._lock = threading.Lock()
+        self._sockets: dict[int, socket.socket] = {}  # by inode, which libcurl's own descriptor has in common
+        self._aborted = self._is_stale = self._has_body = False
+        self._url = self._method = ""
+        self._headers: list[bytes] = []
+        self._out, self._head = io.BytesIO(), io.BytesIO()
+        self._limit = 0
+        self._body: Body | None = None
+        self._failure: TransportError | None = None
+        self._curl = curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.MAXCONNECTS, 1)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._shut)
+        curl.setopt(pycurl.READFUNCTION, self._out.read)
+        curl.setopt(pycurl.HEADERFUNCTION, self._head.write)
+        curl.setopt(pycurl.WRITEFUNCTION, self._write)
+        for option, value in settings.items():
+            curl.setopt(option, value)
+
+    def exchange(
+        self, request: HttpRequest, lines: list[bytes], timeout: float, left: float, limit: int
+    ) -> HttpResponse:
+        """One exchange, in the `left` seconds of `timeout`."""
+        curl = self._curl
+        self._failure, self._body, self._limit = None, None, limit
+        self._prepare(request, lines)
+        milliseconds = max(1, int(left * 1000))
+        curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            raise self._error(error, timeout) from (None if self._failure else error)
+        headers = _headers(self._head.getvalue())
+        if headers is None:
+            raise ConnectionLost("the reply is unusable: it ends in its header")
+        body = self._body.whole() if self._body is not None else b""
+        return HttpResponse(curl.getinfo(pycurl.RESPONSE_CODE), headers, body)
+
+    def abort(self) -> None:
+        """Ends the exchange that another thread carries out."""
+        with self._lock:
+            self._aborted = True
+            for sock in self._sockets.values():
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # not connected any more, or not yet: then `_open` or the timeout ends it
+
+    def close(self) -> None:
+        """Frees everything. No exchange may be under way."""
+        self._curl.close()
+        for sock in self._sockets.values():
+            sock.close()
+        self._sockets.clear()
+
+    def _prepare(self, request: HttpRequest, headers: list[bytes]) -> None:
+        """Tells libcurl what is new since the last exchange."""
+        curl = self._curl
+        if request.url != self._url:
+            curl.setopt(pycurl.URL, request.url.encode())
+            self._url = request.url
+        if request.method != self._method:
+            curl.setopt(pycurl.NOBODY, request.method == "HEAD")
+            curl.setopt(pycurl.POST, request.method != "HEAD")
+            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+            self._method = request.method
+        if headers != self._headers:
+            curl.setopt(pycurl.HTTPHEADER, [*headers, b"Expect:"])
+            self._headers = headers
+        self._head.seek(0)
+        self._head.truncate()
+        self._out.seek(0)
+        self._out.truncate()
+        self._out.write(request.body)
+        self._out.seek(0)
+        self._has_body = bool(request.body)
+        is_stale = not all(is_quiet(sock) for sock in self._sockets.values())  # libcurl looks once in a second
+        if is_stale != self._is_stale:
+            curl.setopt(pycurl.FRESH_CONNECT, is_stale)
+            self._is_stale = is_stale
+        if request.method != "HEAD":
+            curl.setopt(pycurl.POSTFIELDSIZE, len(request.body))
+
+    def _write(self, data: bytes) -> int:
+        try:
+            if self._body is None:  # all headers are there by now
+                self._body = Body(self._limit, (_headers(self._head.getvalue()) or {}).get("content-encoding"))
+            self._body.feed(data)
+        except TransportError as error:  # it can't pass through libcurl
+            self._failure = error
+            return -1
+        return len(data)
+
+    def _error(self, error: pycurl.error, timeout: float) -> TransportError:
+        if self._failure is not None:
+            return self._failure
+        code, text = error.args[0], error.args[-1]
+        # libcurl asks for the body once it has a connection, tunnel and TLS included; without a body, it counts.
+        is_sent = self._out.tell() > 0 or (not self._has_body and self._curl.getinfo(pycurl.REQUEST_SIZE) > 0)
+        if not is_sent:
+            return ConnectError(f"no connection: {'the transport is closed' if self._aborted else text}")
+        if self._aborted:
+            return ConnectionLost("the transport was closed during the exchange")
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return RequestTimeout(f"no complete reply within {timeout:g} s")
+        return ConnectionLost(f"the exchange broke off: {text}")
+
+    def _open(self, purpose: int, address: Any) -> object:
+        """Makes a socket, of which libcurl takes a duplicate: ours is for ending it from another thread."""
+        with self._lock:
+            if self._aborted:
+                return pycurl.SOCKET_BAD
+            sock = socket.socket(address.family, address.socktype, address.protocol)
+            self._sockets[os.fstat(sock.fileno()).st_ino] = sock
+            return sock
+
+    def _shut(self, descriptor: int) -> int:
+        with self._lock:
+            sock = self._sockets.pop(os.fstat(descriptor).st_ino, None)
+        os.close(descriptor)
+        if sock is not None:
+            sock.close()
+        return 0
+
+
+def _headers(raw: bytes) -> dict[str, str] | None:
+    """The headers of the last reply among those that came in: interim ones before it and trailers after it are not.
+
+    None where they have no end.
+    """
+    blocks = raw.decode("latin-1").replace("\r\n", "\n").split("\n\n")
+    last = next((block for block in reversed(blocks[:-1]) if block.startswith("HTTP/")), None)
+    if last is None or blocks[-1].startswith("HTTP/"):
+        return None
+    headers: dict[str, str] = {}
+    for line in last.split("\n")[1:]:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _system_authorities() -> str | None:
+    """The system's authorities, which a libcurl that came as a wheel does not find by itself."""
+    import ssl
+
+    return ssl.get_default_verify_paths().cafile
