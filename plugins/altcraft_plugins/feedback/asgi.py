@@ -30,9 +30,11 @@ async def serve(receiver: FeedbackReceiver, scope: Scope, messages: Receive, sen
     else:
         reply = await _answer(receiver, scope, messages)
         if reply is not None:
-            one = str(scope.get("http_version", "1.1")).startswith("1")  # HTTP/2 knows no Connection
-            kept = [pair for pair in reply.headers.items() if one or pair[0] != "Connection"]
-            headers = [(name.lower().encode(), value.encode()) for name, value in kept]
+            headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+            if reply.status in (408, 413) and str(scope.get("http_version", "1.1")).startswith("1"):
+                headers.append(
+                    (b"connection", b"close")
+                )  # what is left of the body is not read; HTTP/2 has other means
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
             await send({"type": "http.response.body", "body": reply.body})
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urlsplit
 
@@ -190,16 +191,15 @@ class FeedbackReceiver:
 
     def __call__(self, *call: Any) -> Any:
         """WSGI's two arguments, ASGI's three, or the one of ASGI 2, by which some servers call an object."""
+        if not 1 <= len(call) <= 3:  # a TypeError is what servers expect that try whether it is a factory
+            raise TypeError("(environ, start_response) by WSGI, or (scope, receive, send) by ASGI")
         if len(call) == 2:
             from altcraft_plugins.feedback.wsgi import respond
 
             return respond(self, *call)
         from altcraft_plugins.feedback.asgi import serve
 
-        if len(call) == 3:
-            return serve(self, *call)
-        (scope,) = call
-        return lambda receive, send: serve(self, scope, receive, send)
+        return serve(self, *call) if len(call) == 3 else partial(serve, self, *call)
 
     # As a plugin.
 
@@ -260,8 +260,6 @@ def refused(refusal: Refusal) -> HttpResponse:
     headers = dict(TAKEN.headers)
     if refusal.status == 405:
         headers["Allow"] = "POST"
-    if refusal.status in (408, 413):
-        headers["Connection"] = "close"  # what is left of the body is not read
     return HttpResponse(refusal.status, headers, b"")
 
 

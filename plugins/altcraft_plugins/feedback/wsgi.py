@@ -17,7 +17,7 @@ __all__ = ["respond"]
 
 
 def respond(receiver: FeedbackReceiver, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answers one request. Hop-by-hop headers are left to the server."""
+    """Answers one request."""
     headers = {name[5:].replace("_", "-"): str(value) for name, value in environ.items() if name.startswith("HTTP_")}
     headers["Content-Type"] = str(environ.get("CONTENT_TYPE") or "")
     headers["Content-Length"] = length = str(environ.get("CONTENT_LENGTH") or "")
@@ -26,5 +26,5 @@ def respond(receiver: FeedbackReceiver, environ: WSGIEnvironment, start_response
     path = str(environ.get("PATH_INFO") or "")
     reply = receiver.deliver(path, headers, body, method=str(environ.get("REQUEST_METHOD") or ""))
     status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
-    start_response(status, [pair for pair in reply.headers.items() if pair[0] != "Connection"])
+    start_response(status, list(reply.headers.items()))
     return [reply.body]

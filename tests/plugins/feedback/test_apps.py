@@ -89,6 +89,13 @@ def test_asgi_under_trio(receiver, heard):
     assert (task.hints, len(heard.deliveries)) == (1, 1)
 
 
+@pytest.mark.parametrize("arguments", [0, 4])
+def test_no_other_call_is_taken_for_either(receiver, arguments):
+    """uvicorn calls an object without arguments to see whether it is a factory: TypeError says no."""
+    with pytest.raises(TypeError, match="WSGI"):
+        receiver(*[None] * arguments)
+
+
 def test_asgi_under_trio_cuts_slow_senders_off():
     receiver = FeedbackReceiver(BASE, read_timeout=0.05)
     _, url = waiting(receiver)
