@@ -121,8 +121,8 @@ class AsyncCrew:
         self._most = most
         self._tasks: list[asyncio.Task[None]] = []
 
-    def hire(self, work: Callable[[], Steps[None]]) -> None:
-        """Starts one more coroutine on the work, unless there are enough."""
+    def hire(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
+        """Starts one more coroutine on the work, unless there are enough; `failed` is told what ends it early."""
         if len(self._tasks) >= self._most:
             return
         loop = _running_loop()
@@ -130,7 +130,13 @@ class AsyncCrew:
             raise RuntimeError(
                 "as_completed, wait and submit_many need asyncio: under another event loop, await each task by itself"
             )
-        self._tasks.append(loop.create_task(self._driver.run(work())))
+        self._tasks.append(loop.create_task(self._carry_out(work, failed)))
+
+    async def _carry_out(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
+        try:
+            await self._driver.run(work())
+        except BaseException as error:
+            failed(error)
 
     async def join(self, *, cancel: bool) -> None:
         """Returns when all of them have left; with `cancel`, whatever they are at is broken off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Driver", "monotonic"]
 
 T = TypeVar("T")
+
+_NAP = 0.5
+"""Seconds until whoever sleeps over a transport that can't wake its sleepers looks whether the work has ended."""
 
 
 def monotonic(transport: object) -> Callable[[], float]:
@@ -35,10 +39,14 @@ class Driver:
     def __init__(self, transport: Transport, conductor: Conductor) -> None:
         self._transport = transport
         self._conductor = conductor
-        self._crews: set[Crew] = set()
+        self.lock = conductor.lock
+        self.crews: set[Crew] = set()
+        """Those whose threads may not have left yet."""
         conductor.gate = lambda: ThreadGate(conductor.lock)
         conductor.changed = conductor.gate()
         conductor.wake = self._wake
+        if not isinstance(transport, Wakeable):
+            conductor.longest_sleep = _NAP
 
     def run(self, steps: Steps[T]) -> T:
         """Carries the steps out, one after the other, in this thread; returns, or raises, what they come to."""
@@ -68,10 +76,20 @@ class Driver:
         """Ends every wait, closes the transport, and waits for the threads of the crews."""
         self._conductor.close()
         self._transport.close()
-        crews = tuple(self._crews)
+        crews = tuple(self.crews)
         if not any(crew.works_here() for crew in crews):  # a thread can't wait for itself, nor two for each other
             for crew in crews:
                 crew.join()
+
+    def is_locked_here(self) -> bool:
+        """Whether this thread holds the lock."""
+        import threading
+
+        try:
+            threading.Condition(self.lock).notify(0)
+        except RuntimeError:
+            return False
+        return True
 
     def _wake(self, over: object) -> None:
         """Wakes all sleepers, for those of a transport can't be told apart; the others sleep on."""
@@ -89,24 +107,44 @@ class Crew:
         self._most = most
         self._threads: list[threading.Thread] = []
 
-    def hire(self, work: Callable[[], Steps[None]]) -> None:
-        """Starts one more thread on the work, unless there are enough."""
-        if len(self._threads) < self._most:
-            import threading
+    def hire(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
+        """Starts one more thread on the work, unless there are enough; `failed` is told what ends its work early."""
+        import threading
 
-            self._driver._crews.add(self)
-
+        with self._driver.lock:
+            if len(self._threads) >= self._most:
+                return
             name = f"altcraft-{len(self._threads)}"
             # A daemon, so that an iteration which nobody closes does not keep the interpreter from leaving.
-            thread = threading.Thread(target=self._driver.run, args=(work(),), name=name, daemon=True)
+            thread = threading.Thread(target=self._carry_out, args=(work, failed), name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads to be had: those that there are do it all
+                if not self._threads:
+                    raise
+                self._most = len(self._threads)
+                return
             self._threads.append(thread)
-            thread.start()
+            self._driver.crews.add(self)
 
-    def join(self) -> None:
-        """Returns when all of them have left."""
-        for thread in self._threads:
-            thread.join()
-        self._driver._crews.discard(self)
+    def _carry_out(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
+        try:
+            self._driver.run(work())
+        except BaseException as error:
+            failed(error)
+
+    def join(self, seconds: float | None = None) -> None:
+        """Returns when all of them have left, or when so much time has passed: then each leaves by itself."""
+        import threading
+
+        if self._driver.is_locked_here():  # the garbage collector closes an iteration in the midst of something
+            return
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        for thread in tuple(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(None if seconds is None else max(0.0, until - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
+            self._driver.crews.discard(self)
 
     def works_here(self) -> bool:
         """Whether the calling thread is one of them."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from altcraft.agenda import Due
     from altcraft.errors import AltcraftError
     from altcraft.schema import Feedback, TaskStatus
 
@@ -50,7 +51,9 @@ class TaskBase(Generic[R]):
     Nothing happens in the background: a task is looked at while somebody waits for it, or when `poll` is called.
     """
 
-    __slots__ = ("__weakref__", "_callbacks", "_context", "_declared", "_hinted", "_leader", "_machine", "_watchers")
+    __slots__ = (
+        "__weakref__", "_callbacks", "_context", "_declared", "_hinted", "_leader", "_machine", "_place", "_watchers",
+    )  # fmt: skip
 
     def __init__(self, context: Context, declared: Operation[R], machine: TaskMachine) -> None:
         self._context = context
@@ -59,6 +62,7 @@ class TaskBase(Generic[R]):
         self._callbacks: tuple[Callable[[Self], object], ...] = ()
         self._watchers: tuple[OnProgress[R], ...] = ()
         self._leader: Leader | None = None
+        self._place: Due[Any] | None = None  # where it stands in its leader's agenda, should that have one
         self._hinted = False
 
     @property
