@@ -109,12 +109,12 @@ def _carry_out(plan: Path) -> None:
         namespace: dict[str, Any] = {"__name__": "case"}
         try:
             exec(case.setup, namespace)
-            exec(f"def run(times):\n    for _ in range(times):\n        {case.statement}\n", namespace)
-            namespace["run"](case.few)  # what is compiled, imported or learnt on first use
+            exec(f"def _repeat(times):\n    for _ in range(times):\n        {case.statement}\n", namespace)
+            namespace["_repeat"](case.few)  # what is compiled, imported or learnt on first use
         except Exception as error:
             answers[name] = {"failed": f"{type(error).__name__}: {error}"}
             continue
-        run = namespace["run"]
+        run = namespace["_repeat"]
         if counted:
             answers[name] = {"processes": [_forked(run, case.few), _forked(run, case.few + case.more)]}
         else:

@@ -58,7 +58,7 @@ def table(rows: list[Row]) -> str:
         figures = [figure(row.us), figure(row.us_median), figure(row.kinstr, 1), figure(row.peak_mib, 1)]
         aligned = f"{figures[0]:>9} {figures[1]:>9} {figures[2]:>9} {figures[3]:>8} {figure(ratio):>6}"
         star = "* " if row.ours else "  "
-        lines.append(f"{star}{row.name:<36} {aligned} {bar(ratio) if ratio is not None else row.note}".rstrip())
+        lines.append(f"{star}{row.name:<36} {aligned} {bar(ratio) if ratio is not None else ''} {row.note}".rstrip())
     return "\n".join(lines)
 
 
@@ -78,7 +78,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no instructions")
     parser.add_argument("--json", action="store_true", help="a JSON line per row and per goal, no tables")
     parser.add_argument("--no-instructions", action="store_true", help="times and memory alone")
-    parser.add_argument("--rounds", type=int, help="rounds of each contender's turn (30; quick: 7)")
+    parser.add_argument(
+        "--rounds", type=int, help="turns of each contender (30; quick: 7), a third for the large document"
+    )
     options = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the bars, on a terminal that knows ASCII alone

@@ -43,7 +43,7 @@ def measure(plan: list[tuple[str, str]], rounds: int, budget: float, instruction
     for task, size in plan:
         taking_part = contenders(task, size)
         rows = [Row(task=c.task, format=c.format, size=c.size, name=c.name, ours=c.ours) for c in taking_part]
-        _time(taking_part, rows, rounds, budget)
+        _time(taking_part, rows, max(3, rounds // 3) if size == "large" else rounds, budget)
         measured.append((taking_part, rows))
         if not instructions:
             yield rows
