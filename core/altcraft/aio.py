@@ -12,7 +12,7 @@ from altcraft.conduct import Conductor
 from altcraft.driver import monotonic
 from altcraft.errors import TaskFailed, WaitTimeout
 from altcraft.exchange import Auth
-from altcraft.handle import OnProgress, TaskBase
+from altcraft.handle import Context, OnProgress, TaskBase
 from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
 from altcraft.polling import Polling
@@ -50,27 +50,30 @@ class AsyncTask(TaskBase[R]):
     ends the wait and nothing else: the task can be waited for again.
     """
 
-    __slots__ = ("_conductor", "_driver")
+    __slots__ = ("_driver",)
 
-    def __init__(self, driver: AsyncDriver, conductor: Conductor, declared: Operation[R], machine: TaskMachine) -> None:
-        super().__init__(conductor.context, declared, machine)
+    def __init__(self, driver: AsyncDriver, declared: Operation[R], machine: TaskMachine) -> None:
+        super().__init__(declared, machine)
         self._driver = driver
-        self._conductor = conductor
+
+    @property
+    def _context(self) -> Context:
+        return self._driver.conductor.context
 
     async def poll(self) -> TaskStatus[R]:
         """As `Task.poll`."""
-        return await self._driver.run(self._conductor.poll(self))
+        return await self._driver.run(self._driver.conductor.poll(self))
 
     async def result(self, timeout: float | None = None, on_progress: OnProgress[R] | None = None) -> R:
         """As `Task.result`."""
-        finish = await self._driver.run(self._conductor.wait(self, timeout, on_progress))
+        finish = await self._driver.run(self._driver.conductor.wait(self, timeout, on_progress))
         if finish.error is not None:
             raise finish.error
         return cast(R, finish.result)
 
     async def exception(self, timeout: float | None = None) -> TaskFailed | None:
         """As `Task.exception`."""
-        error = (await self._driver.run(self._conductor.wait(self, timeout, None))).error
+        error = (await self._driver.run(self._driver.conductor.wait(self, timeout, None))).error
         if error is None or isinstance(error, TaskFailed):
             return error
         raise error
@@ -166,7 +169,7 @@ class AsyncClient:
 
     def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> AsyncTask[R]:
         machine = self._conductor.machine(task_id, operation.path, request)
-        return AsyncTask(self._driver, self._conductor, operation, machine)
+        return AsyncTask(self._driver, operation, machine)
 
 
 class AsyncSegments:

@@ -28,7 +28,7 @@ class AsyncDriver:
 
     def __init__(self, transport: AsyncTransport, conductor: Conductor) -> None:
         self._transport = transport
-        self._conductor = conductor
+        self.conductor = conductor
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleeps: dict[object, set[asyncio.Future[None]]] = {}
         conductor.gate = LoopGate
@@ -61,7 +61,7 @@ class AsyncDriver:
 
     async def close(self) -> None:
         """Ends every wait, and closes the transport."""
-        self._conductor.close()
+        self.conductor.close()
         for sleeps in tuple(self._sleeps.values()):
             for sleep in tuple(sleeps):
                 sleep.cancel()
@@ -72,7 +72,7 @@ class AsyncDriver:
         if loop is None:
             await self._transport.sleep(step.seconds)
             return
-        sleep = loop.create_task(_awaited(self._transport.sleep(step.seconds)))
+        sleep = loop.create_task(_awaited(self._transport.sleep, step.seconds))
         sleeps = self._sleeps.setdefault(step.over, set())
         sleeps.add(sleep)
         try:
@@ -214,6 +214,6 @@ async def _settled(future: asyncio.Future[None], seconds: float | None = None) -
         future.cancel()
 
 
-async def _awaited(awaitable: Awaitable[None]) -> None:
-    """A coroutine around whatever a transport's `sleep` returns."""
-    await awaitable
+async def _awaited(sleep: Callable[[float], Awaitable[None]], seconds: float) -> None:
+    """A coroutine around a transport's `sleep`, which is not even called when it is cancelled before it begins."""
+    await sleep(seconds)

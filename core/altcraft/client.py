@@ -148,7 +148,7 @@ class Client:
 
     def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> Task[R]:
         machine = self._conductor.machine(task_id, operation.path, request)
-        return Task(self._driver, self._conductor, operation, machine)
+        return Task(self._driver, operation, machine)
 
 
 class Segments:

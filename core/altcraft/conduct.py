@@ -29,6 +29,7 @@ from altcraft.machine import (
     Finish,
     Notified,
     Observed,
+    Policies,
     Responded,
     Send,
     Sleep,
@@ -41,7 +42,6 @@ from altcraft.operations import TASK_STATUS, Operation
 from altcraft.polling import Polling
 from altcraft.retry import Retry
 from altcraft.schema import Feedback, Request, TaskStatus
-from altcraft.trust import Trust
 
 __all__ = ["Conductor", "Pause", "Rest", "Step", "Steps", "Transmit"]
 
@@ -99,17 +99,14 @@ class Conductor:
     ) -> None:
         self.exchange = exchange
         self.hooks = hooks
-        self.polling = polling
-        self.retry = retry
         if not request_timeout > 0:
             raise ValueError(f"request_timeout={request_timeout!r}: seconds, more than 0")
-        self.request_timeout = float(request_timeout)
+        self.policies = Policies(polling, retry, float(request_timeout))
         self.now = now
         import threading  # here, as in the drivers: it comes with the first client
 
         self.lock = threading.RLock()
         self.context = Context(self.lock, hooks, exchange.host)
-        self.trust = Trust()
         self.closed = False
         self.gates: tuple[Gate, ...] = ()
         self._ready: set[Operation[Any]] = set()
@@ -130,13 +127,10 @@ class Conductor:
         return TaskMachine(
             task_id,
             operation,
-            self.polling,
-            self.retry,
-            self.request_timeout,
+            self.policies,
             at=self.now(),
             submitted=request is not None,
             feedback=feedback if isinstance(feedback, Feedback) else None,
-            trust=self.trust,
         )
 
     # One exchange with its retries.
@@ -161,7 +155,7 @@ class Conductor:
     def call(self, operation: Operation[R], request: Request[R], read: Callable[[HttpResponse], T]) -> Steps[T]:
         """The answer to a request, as `read` makes it of the reply; or the error that the last attempt ended with."""
         self._make_ready(operation)
-        machine = CallMachine(self.retry, self.request_timeout, safe=operation.safe, seed=id(request))
+        machine = CallMachine(self.policies, safe=operation.safe, seed=id(request))
         event: Event = Cancelled(self.now()) if self.closed else Began(self.now())
         while True:
             command = machine.handle(event)[-1]
@@ -181,7 +175,7 @@ class Conductor:
         """Exactly one exchange about a task; nobody is told."""
         if self.closed:
             raise ClientClosed(resume_token=task.resume_token)
-        event = yield from self.ask(task, Send(min(timeout, self.request_timeout)))
+        event = yield from self.ask(task, Send(min(timeout, self.policies.request_timeout)))
         if isinstance(event, Failed):
             self._unless_closed(task, event.error)
             raise event.error
@@ -229,7 +223,7 @@ class Conductor:
         self._make_ready(task._declared)
 
         def read(response: HttpResponse) -> TaskStatus[R]:
-            return self.exchange.status(task._declared, response, self.polling.done)
+            return self.exchange.status(task._declared, response, self.policies.polling.done)
 
         event = yield from self._exchange(TASK_STATUS, task._machine.request, read, command.timeout)
         if isinstance(event, Failed):
@@ -299,7 +293,7 @@ class Conductor:
         try:
             yield from self.poll(task, LAST_LOOK)
         except AltcraftError as error:
-            if self.retry.next_delay(1, error, safe=True) is None and not isinstance(error, RequestTimeout):
+            if self.policies.retry.next_delay(1, error, safe=True) is None and not isinstance(error, RequestTimeout):
                 raise
             cause = error
         return task._machine.outcome or Finish(error=task._machine.expired(cause))

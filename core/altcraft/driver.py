@@ -38,7 +38,7 @@ class Driver:
 
     def __init__(self, transport: Transport, conductor: Conductor) -> None:
         self._transport = transport
-        self._conductor = conductor
+        self.conductor = conductor
         self.lock = conductor.lock
         self.crews: set[Crew] = set()
         """Those whose threads may not have left yet."""
@@ -74,7 +74,7 @@ class Driver:
 
     def close(self) -> None:
         """Ends every wait, closes the transport, and waits for the threads of the crews."""
-        self._conductor.close()
+        self.conductor.close()
         self._transport.close()
         crews = tuple(self.crews)
         if not any(crew.works_here() for crew in crews):  # a thread can't wait for itself, nor two for each other

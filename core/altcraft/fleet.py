@@ -1,7 +1,7 @@
 """Many tasks at once: a few workers take turns from one agenda, so that no task needs a thread, a coroutine or a timer.
 
-A worker is a generator of steps like any other; a crew runs some of them, in threads or in a loop. Whoever finds nothing
-to do sleeps until the next task is due, unless somebody does so already: the others wait at a gate.
+A worker is a generator of steps like any other; a crew runs some of them, in threads or in a loop. Whoever finds
+nothing to do sleeps until the next task is due, unless somebody does so already: the others wait at a gate.
 
 Rules, beside those of the agenda:
 
@@ -158,7 +158,7 @@ class Fleet(Generic[TaskT]):
             with conductor.lock:
                 at = conductor.now()
                 if at - woken_at > _HELD_UP:
-                    self._agenda.held_up(at, min(at - woken_at, conductor.polling.maximum))
+                    self._agenda.held_up(at, min(at - woken_at, conductor.policies.polling.maximum))
                 if at >= self._deadline:
                     break
                 if self._stopped or not self._unfinished or conductor.closed:
@@ -234,7 +234,7 @@ class Fleet(Generic[TaskT]):
             if isinstance(command, Send):
                 agenda.started(at)
                 return task, command, at
-            self._put(task, machine.due)
+            self._sleep(task)
         return None
 
     def _woken(self, task: TaskT, at: float) -> Command:
@@ -250,10 +250,12 @@ class Fleet(Generic[TaskT]):
         """What follows from a look at a task. Under the lock."""
         if isinstance(command, Sleep):
             if isinstance(event, Failed) and _is_refusal(event.error):
-                self._agenda.refused(sent, event.at, command.seconds, self._conductor.retry.maximum)
+                self._agenda.refused(sent, event.at, command.seconds, self._conductor.policies.retry.maximum)
             # A hint that came after the exchange was read has found the task in its turn.
-            hinted = task._hinted and task._machine.state is not State.BACKING_OFF
-            self._put(task, event.at if hinted else task._machine.due)
+            if task._hinted and task._machine.state is State.SLEEPING:
+                self._put(task, event.at)
+            else:
+                self._sleep(task)
         elif isinstance(command, Send):
             self._owed[task] = command
             self._put(task, event.at)
@@ -261,6 +263,12 @@ class Fleet(Generic[TaskT]):
             self._release(task)
         else:
             self._deliver(task)
+
+    def _sleep(self, task: TaskT) -> None:
+        """Puts a task down for when its machine is to be woken. Under the lock."""
+        self._put(task, task._machine.due)
+        if task._place is not None:
+            task._machine.due = task._place  # the same time, kept once
 
     def _put(self, task: TaskT, due: float) -> None:
         """Puts a task that the fleet leads down for that time, or lets it go. Under the lock."""

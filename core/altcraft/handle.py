@@ -52,11 +52,10 @@ class TaskBase(Generic[R]):
     """
 
     __slots__ = (
-        "__weakref__", "_callbacks", "_context", "_declared", "_hinted", "_leader", "_machine", "_place", "_watchers",
+        "__weakref__", "_callbacks", "_declared", "_hinted", "_leader", "_machine", "_place", "_watchers",
     )  # fmt: skip
 
-    def __init__(self, context: Context, declared: Operation[R], machine: TaskMachine) -> None:
-        self._context = context
+    def __init__(self, declared: Operation[R], machine: TaskMachine) -> None:
         self._declared = declared
         self._machine = machine
         self._callbacks: tuple[Callable[[Self], object], ...] = ()
@@ -64,6 +63,10 @@ class TaskBase(Generic[R]):
         self._leader: Leader | None = None
         self._place: Due[Any] | None = None  # where it stands in its leader's agenda, should that have one
         self._hinted = False
+
+    @property
+    def _context(self) -> Context:
+        raise NotImplementedError
 
     @property
     def id(self) -> str:

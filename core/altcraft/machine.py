@@ -27,7 +27,7 @@ import enum
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from altcraft.errors import AltcraftError, ClientClosed, RequestTimeout, TaskFailed, TaskStalled, WaitTimeout
 from altcraft.polling import History, Polling
@@ -38,7 +38,7 @@ from altcraft.trust import Trust
 
 __all__ = [
     "Began", "CallMachine", "Cancelled", "Command", "Emit", "Event", "Failed", "Finish", "Notified", "Observed",
-    "Responded", "Send", "Sleep", "State", "TaskMachine", "Woke",
+    "Policies", "Responded", "Send", "Sleep", "State", "TaskMachine", "Woke",
 ]  # fmt: skip
 
 LAST_LOOK = 1.0
@@ -137,17 +137,24 @@ class State(enum.Enum):
 Table: TypeAlias = "dict[tuple[State, type[Event]], Callable[..., Commands]]"
 
 
+class Policies(Struct, frozen=True):
+    """What the machines of one client go by, kept once for all of them. `request_timeout` is in seconds."""
+
+    polling: Polling
+    retry: Retry
+    request_timeout: float
+    trust: Trust = field(default_factory=Trust)
+
+
 class _Machine:
     """Looks every event up in its class's table. What the table doesn't have is a driver's mistake."""
 
-    __slots__ = ("due", "failures", "request_timeout", "retry", "seed", "state")
+    __slots__ = ("due", "failures", "policies", "state")
 
     TABLE: ClassVar[Table]
 
-    def __init__(self, retry: Retry, request_timeout: float, seed: int) -> None:
-        self.retry = retry
-        self.request_timeout = request_timeout
-        self.seed = seed
+    def __init__(self, policies: Policies) -> None:
+        self.policies = policies
         self.state = State.IDLE
         self.failures = 0
         self.due = 0.0
@@ -171,23 +178,25 @@ class _Machine:
 class CallMachine(_Machine):
     """One exchange with its retries: a submission (`safe` False), or a reading that may be repeated freely."""
 
-    __slots__ = ("safe",)
+    __slots__ = ("safe", "seed")
 
-    def __init__(self, retry: Retry, request_timeout: float, *, safe: bool, seed: int = 0) -> None:
-        super().__init__(retry, request_timeout, seed)
+    def __init__(self, policies: Policies, *, safe: bool, seed: int = 0) -> None:
+        super().__init__(policies)
         self.safe = safe
+        self.seed = seed
 
     def _send(self, event: Event) -> Commands:
         self.state = State.SENDING
-        return (Send(self.request_timeout),)
+        return (Send(self.policies.request_timeout),)
 
     def _answer(self, event: Responded) -> Commands:
         return self._end(Finish(result=event.answer))
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
-        delay = self.retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
-        if delay is None or delay > self.retry.maximum:  # a server may ask for a day: that is the caller's to decide
+        retry = self.policies.retry
+        delay = retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
+        if delay is None or delay > retry.maximum:  # a server may ask for a day: that is the caller's to decide
             return self._end(Finish(error=event.error))
         return self._sleep(event.at, event.at + delay, State.BACKING_OFF)
 
@@ -217,41 +226,46 @@ class CallMachine(_Machine):
 class TaskMachine(_Machine):
     """A task that is followed until it is done.
 
-    `history` is what its polls have shown, `status` the last answer, `outcome` the Finish of a task that is done.
-    `feedback` says that a hint is to announce the end, `trust` whether that is to be relied upon.
+    `history` is what its polls have shown, `outcome` the Finish of a task that is done. `feedback` says that a hint is
+    to announce the end. Thousands of machines may be about at once, so each keeps no more than it needs.
     """
 
     __slots__ = (
-        "deadline", "feedback", "hinted", "history", "operation", "outcome", "polling", "prompted", "status", "task_id",
-        "trust", "watched_from",
+        "_last", "deadline", "feedback", "hinted", "history", "operation", "outcome", "prompted", "watched_from",
     )  # fmt: skip
 
     def __init__(
         self,
         task_id: str,
         operation: str,
-        polling: Polling,
-        retry: Retry,
-        request_timeout: float,
+        policies: Policies,
         *,
         at: float,
         submitted: bool,
         feedback: Feedback | None = None,
-        trust: Trust | None = None,
     ) -> None:
         self.history = History.begin(at, submitted, task_id, announced=feedback is not None)
-        super().__init__(retry, request_timeout, self.history.seed)
-        self.task_id = task_id
+        super().__init__(policies)
         self.operation = operation
-        self.polling = polling
         self.deadline: float | None = None
-        self.watched_from = at
+        self.watched_from = 0.0
         self.feedback = feedback
-        self.trust = trust or Trust()
         self.hinted = False
         self.prompted = False
-        self.status: TaskStatus[object] | None = None
+        self._last: TaskStatus[object] | float | None = None  # the answer that was the last, else its progress
         self.outcome: Finish | None = None
+
+    @property
+    def task_id(self) -> str:
+        """The platform's id of the task."""
+        return self.history.task_id
+
+    @property
+    def status(self) -> TaskStatus[object] | None:
+        """The last answer, without the part of a result that it may have held as long as the task goes on."""
+        if isinstance(self._last, TaskStatus) or not self.history.polls:
+            return self._last if isinstance(self._last, TaskStatus) else None
+        return TaskStatus(self.history.status, self._last)
 
     @property
     def request(self) -> TaskStatusRequest:
@@ -262,11 +276,13 @@ class TaskMachine(_Machine):
 
     def _begin(self, event: Began) -> Commands:
         limits = [event.deadline]
-        if self.polling.deadline is not None:
-            limits.append(self.history.started + self.polling.deadline)
+        polling = self.policies.polling
+        if polling.deadline is not None:
+            limits.append(self.history.started + polling.deadline)
         self.deadline = min((limit for limit in limits if limit is not None), default=None)
         self.failures = 0
-        self.watched_from = event.at  # a stall is what this wait has seen, not what went on before it
+        if polling.stall_after is not None:
+            self.watched_from = event.at  # a stall is what this wait has seen, not what went on before it
         return self._poll(event)
 
     def _poll(self, event: Event) -> Commands:
@@ -274,7 +290,7 @@ class TaskMachine(_Machine):
         self.prompted = self.hinted or isinstance(event, Notified)
         self.hinted = False
         left = self._left(event.at)
-        return (Send(min(self.request_timeout, left if left > 0 else LAST_LOOK)),)
+        return (Send(min(self.policies.request_timeout, left if left > 0 else LAST_LOOK)),)
 
     # An exchange comes back.
 
@@ -289,22 +305,23 @@ class TaskMachine(_Machine):
         """The task is not done: sleep until the next poll, unless the time is up."""
         if self._left(event.at) <= 0:
             return self._give_up(self.expired())
-        stalled_at = max(self.history.moved_at, self.watched_from) + (self.polling.stall_after or float("inf"))
+        polling = self.policies.polling
+        stalled_at = max(self.history.moved_at, self.watched_from) + (polling.stall_after or float("inf"))
         if event.at >= stalled_at:
-            text = f"no progress for {self.polling.stall_after:g} s, {self._standing()}"
+            text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
             return self._give_up(TaskStalled(text, *self._leads()))
-        if self.history.announced and (self.prompted or not self.trust.holds):
+        if self.history.announced and (self.prompted or not self.policies.trust.holds):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
-        due = min(event.at + self.polling.next_delay(self.history), stalled_at)
+        due = min(event.at + polling.next_delay(self.history), stalled_at)
         if due > self._limit() - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
             due = self._limit()
         return self._sleep(event.at, due, State.SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
-        delay = self.retry.next_delay(self.failures, event.error, safe=True, seed=self.seed)
+        delay = self.policies.retry.next_delay(self.failures, event.error, safe=True, seed=self.history.seed)
         time_is_up = self._left(event.at) <= 0 and (delay is not None or isinstance(event.error, RequestTimeout))
         if delay is None and not time_is_up:
             return self._give_up(event.error)
@@ -343,13 +360,14 @@ class TaskMachine(_Machine):
         assert isinstance(status, TaskStatus)
         if self.outcome is not None:
             return ()
-        self.status = status
+        self._last = status.progress
         self.history = self.history.observed(event.at, status.status, status.progress)
         seen = Emit("progress", status)
-        if status.status in self.polling.done:
+        polling = self.policies.polling
+        if status.status in polling.done:
             self.outcome = Finish(result=status.result)
             end = Emit("completed", status.result)
-        elif status.status in self.polling.failed:
+        elif status.status in polling.failed:
             error = TaskFailed(status)
             error.locate(self.operation, None, self.task_id)
             self.outcome = Finish(error=error)
@@ -357,8 +375,9 @@ class TaskMachine(_Machine):
         else:
             return (seen,)
         self.state = State.DONE
+        self._last = status
         if self.feedback is not None and isinstance(event, Responded):
-            self.trust.ended(self.prompted or self.hinted)
+            self.policies.trust.ended(self.prompted or self.hinted)
         return (seen, end)
 
     def _settled(self, event: Event) -> Commands:
@@ -386,10 +405,11 @@ class TaskMachine(_Machine):
         return self._limit() - at
 
     def _standing(self) -> str:
-        if self.status is None:
+        status = self.status
+        if status is None:
             return "and no poll was answered"
-        progress = self.status.progress
-        return f"last seen {self.status.status!r}" + (f" at {progress:g} %" if progress is not None else "")
+        progress = status.progress
+        return f"last seen {status.status!r}" + (f" at {progress:g} %" if progress is not None else "")
 
     def _leads(self) -> tuple[str, TaskStatus[object] | None]:
         return resume_token(self.task_id, self.operation), self.status

@@ -47,8 +47,8 @@ class History(msgspec.Struct, frozen=True, gc=False):
     """When the task was submitted here, or first looked at."""
     submitted: bool
     """True: work began at `started`, at 0 per cent. False: a resumed task, whose beginning is unknown."""
-    seed: int
-    """From the task's id, so that tasks submitted together are not polled together."""
+    task_id: str
+    """Tells the task's schedule from those of tasks submitted together with it."""
     at: float
     """When the last poll was answered."""
     moved_at: float
@@ -73,8 +73,12 @@ class History(msgspec.Struct, frozen=True, gc=False):
     def begin(cls, started: float, submitted: bool, task_id: str, *, announced: bool = False) -> History:
         """The history of a task that has not been polled yet."""
         origin = started if submitted else None
-        seed = seed_of(task_id)
-        return cls(started, submitted, seed, started, started, started, origin, announced=announced)
+        return cls(started, submitted, task_id, started, started, started, origin, announced=announced)
+
+    @property
+    def seed(self) -> int:
+        """What the jitter follows from."""
+        return seed_of(self.task_id)
 
     def observed(self, at: float, status: str, progress: float | None) -> History:
         """This history and one more answered poll. Takes any progress; one that makes no sense is no news."""
@@ -101,7 +105,7 @@ class History(msgspec.Struct, frozen=True, gc=False):
         elif origin is not None and seen == base:
             origin = at  # "queued" became "running": time in the queue says nothing about the pace
         return History(
-            self.started, self.submitted, self.seed, at, moved_at, before, origin, base,
+            self.started, self.submitted, self.task_id, at, moved_at, before, origin, base,
             self.polls + 1, status, seen, quantum, late, self.announced,
         )  # fmt: skip
 

@@ -41,6 +41,7 @@ from altcraft.machine import (
     Finish,
     Notified,
     Observed,
+    Policies,
     Responded,
     Send,
     Sleep,
@@ -67,12 +68,16 @@ def task(
     polling: Polling = STEADY, retry: Retry | None = None, *, at: float = 0.0, submitted: bool = True
 ) -> TaskMachine:
     return TaskMachine(
-        "930b", "segments/refresh_counters", polling, retry or Retry(), REQUEST_TIMEOUT, at=at, submitted=submitted
+        "930b",
+        "segments/refresh_counters",
+        Policies(polling, retry or Retry(), REQUEST_TIMEOUT),
+        at=at,
+        submitted=submitted,
     )
 
 
 def call(*, safe: bool, retry: Retry | None = None) -> CallMachine:
-    return CallMachine(retry or Retry(), REQUEST_TIMEOUT, safe=safe)
+    return CallMachine(Policies(STEADY, retry or Retry(), REQUEST_TIMEOUT), safe=safe)
 
 
 def waiting(deadline: float | None = None, polling: Polling = STEADY, retry: Retry | None = None) -> TaskMachine:
@@ -180,7 +185,7 @@ def test_the_last_poll_counts() -> None:
 
 
 def test_the_last_poll_is_short_though_a_request_may_take_longer() -> None:
-    machine = TaskMachine("t", "p", STEADY, Retry(), 0.2, at=0.0, submitted=True)
+    machine = TaskMachine("t", "p", Policies(STEADY, Retry(), 0.2), at=0.0, submitted=True)
     assert machine.handle(Began(5.0, 5.0)) == (Send(0.2),)
 
 
@@ -246,7 +251,7 @@ def test_polling_is_asked_with_all_that_the_polls_have_shown() -> None:
     machine = waiting(polling=Polling(jitter=False))
     machine.handle(Responded(10.0, TaskStatus("running", 50)))
     assert machine.history.progress == 50
-    assert machine.due == 10.0 + machine.polling.next_delay(machine.history)
+    assert machine.due == 10.0 + machine.policies.polling.next_delay(machine.history)
     assert machine.due > 11.0  # later than the first step: half the work took ten seconds
 
 
@@ -570,13 +575,10 @@ def announced(trust: Trust, polling: Polling = STEADY) -> TaskMachine:
     machine = TaskMachine(
         "930b",
         "p",
-        polling,
-        Retry(),
-        REQUEST_TIMEOUT,
+        Policies(polling, Retry(), REQUEST_TIMEOUT, trust),
         at=0.0,
         submitted=True,
         feedback=Feedback("http://me"),
-        trust=trust,
     )
     machine.handle(Began(0.0))
     machine.handle(Responded(0.0, TaskStatus("running")))
