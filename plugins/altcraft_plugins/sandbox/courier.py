@@ -31,6 +31,9 @@ WORKERS: Final = 4
 TIMEOUT: Final = 5.0
 """Seconds for one attempt."""
 
+LINGER: Final = 1.0
+"""Seconds for which a thread with nothing to do keeps its connections for the next delivery."""
+
 FRESH_AFTER: Final = 500
 """Attempts by one transport: it remembers every URL, and here each is used once."""
 
@@ -139,8 +142,10 @@ class Courier:
         """The task whose delivery is due; None, and the thread is forgotten, when there is none to wait for."""
         with self._changed:
             self._idle += 1
-            while self._queue and (delay := self._queue[0][0] - self._clock()) > 0:
-                self._changed.wait(delay)
+            while not self._closed:
+                delay = self._queue[0][0] - self._clock() if self._queue else LINGER
+                if delay <= 0 or (not self._changed.wait(delay) and not self._queue):
+                    break
             self._idle -= 1
             if self._queue:
                 return heapq.heappop(self._queue)[1]
@@ -185,7 +190,7 @@ class Courier:
             logger.exception("the feedback of task %s broke", parcel.task_id)
             outcome, taken = f"{type(error).__name__}: {error}", False
         parts = urlsplit(parcel.url)  # where to, without the part that only the receiver knows
-        log = logger.info if taken else logger.warning
+        log = logger.info if taken or self._closed else logger.warning  # closing breaks off what is under way
         log(
             "feedback of task %s to %s://%s, attempt %d: %s%s",
             parcel.task_id, parts.scheme, parts.netloc, parcel.attempt, outcome,
