@@ -19,24 +19,46 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_DECLARED = (b"<?xml", b"\xef\xbb\xbf<?xml")
+_DECLARATION = re.compile(
+    rb"""(?:\xef\xbb\xbf)?<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["']([\w.-]+)["'])?[^?<>]*\?>"""
+)
+_PLAIN = (b"utf-8", b"us-ascii")
 _REFUSED = "the XML declares a document type, which this API never does: refused unread"
 
 
 def read(data: bytes) -> Element:
     """The root element. DecodeError where it is not well-formed XML, UnsafeXml where it declares a document type."""
-    if not data:
-        raise DecodeError("not XML: the body is empty")
-    return _read_suspect(data) if _is_suspect(data) else _read_plain(data)
+    if _is_suspect(data):
+        return _read_suspect(data)
+    parser = _guarded_parser()()
+    try:
+        parser.feed(data)
+        root: Element = parser.close()
+    except SyntaxError as error:  # a ParseError is one, by whatever name its module is imported
+        raise DecodeError(f"not well-formed XML: {error}") from None
+    return _without_namespaces(root) if _may_name_spaces(data) else root
+
+
+def _may_name_spaces(data: bytes) -> bool:
+    """Whether there is more `xml` in it than the root's two tags and a declaration: xmlns or xml:, perhaps."""
+    return data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)
+
+
+def _without_namespaces(root: Element) -> Element:
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 def _is_suspect(data: bytes) -> bool:
     """Whether the bytes could be anything else than UTF-8 without a document type, as expat will see them."""
     if b"<!DOCTYPE" in data or b"\0" in data or data.startswith(_UTF16):
         return True
-    declared = _DECLARATION.match(data)
-    if declared is not None and declared[1].lower() not in (b"utf-8", b"us-ascii"):
-        return True
+    if data.startswith(_DECLARED):
+        declaration = _DECLARATION.match(data)
+        if declaration is None or (declaration[1] or b"utf-8").lower() not in _PLAIN:
+            return True
     if data.isascii():
         return False
     try:
@@ -44,18 +66,6 @@ def _is_suspect(data: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return False
-
-
-def _read_plain(data: bytes) -> Element:
-    from xml.etree.ElementTree import ParseError
-
-    parser = _guarded_parser()()
-    try:
-        parser.feed(data)
-        root: Element = parser.close()
-    except ParseError as error:
-        raise DecodeError(f"not well-formed XML: {error}") from None
-    return root
 
 
 @cache
@@ -91,4 +101,4 @@ def _read_suspect(data: bytes) -> Element:
         raise UnsafeXml(_REFUSED) from None
     except (ParseError, ValueError, LookupError) as error:  # the last two: encodings that expat does not know
         raise DecodeError(f"not well-formed XML: {error}") from None
-    return root
+    return _without_namespaces(root)

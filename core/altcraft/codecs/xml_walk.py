@@ -1,17 +1,19 @@
-"""From an element tree to what `msgspec.convert` takes, compiled once a type out of msgspec's own view of it.
+"""The general road: from an element tree to what `msgspec.convert` takes, compiled once a type out of its shape.
 
 The walk gives objects and mappings as dicts, arrays as lists and leaves as texts; every conversion is msgspec's. What
-an empty element means follows from the type, in this order: an empty string where a string may stand, an empty array
-or mapping, None, the field's default, an object without fields.
+it has read of an array it takes out of the tree, so that the tree shrinks while the values grow.
+
+Most of its time goes into the two loops over children, `_object` and `_mapping`: there, leaves are read in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias
 
-from msgspec import inspect as mi
-
+from altcraft.codecs.xml_shape import ABSENT, Member, Shape
 from altcraft.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -19,167 +21,173 @@ if TYPE_CHECKING:
 
 __all__ = ["Walk", "compile_walk"]
 
-Walk: TypeAlias = "Callable[[Element], object]"
+Walk: TypeAlias = "Callable[[Element, int], object]"
+"""Takes an element, and how many levels there may be below it."""
 
-_ABSENT = object()
-"""A walk's answer to an empty element that says nothing: the field keeps its default."""
-
-_ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
-_FIXED_ARRAYS = (mi.TupleType, mi.NamedTupleType)
-_OBJECTS = (mi.StructType, mi.TypedDictType, mi.DataclassType)
+Childless: TypeAlias = "Callable[[Element], object]"
+"""What is to be said of an element without children."""
 
 
-class _Field(NamedTuple):
-    name: str
-    is_array: bool
-    keeps_blank: bool  # of an array: a lone blank element is an item, not the empty array
-    walk: Walk
+def compile_walk(shape: Shape) -> Walk:
+    """The walk for a document of that shape. It raises DecodeError where there are more levels than it is told."""
+    return _Compiler().walk(shape)
 
 
-def compile_walk(type_: type) -> Walk:
-    """The walk for a document of that type. TypeError where this XML has no form for it: nested arrays, say."""
-    return _Compiler().compile(mi.type_info(type_), has_default=False)
+@dataclass
+class _Fields:
+    """An object's fields, by how they are read."""
+
+    texts: set[str] = field(default_factory=set)
+    scalars: dict[str, object] = field(default_factory=dict)  # with what an empty element means
+    nested: dict[str, Walk] = field(default_factory=dict)
+    arrays: dict[str, tuple[Walk, bool]] = field(default_factory=dict)  # the bool: a lone blank element is an item
+    may_be_absent: bool = False
 
 
 class _Compiler:
     def __init__(self) -> None:
-        # By identity: an object type may contain itself, and msgspec then gives the same description again.
-        self._objects: dict[int, dict[str, _Field]] = {}
+        # An object may contain its own kind: these are looked into when it is met, and filled in by then.
+        self._fields: dict[int, _Fields] = {}
 
-    def compile(self, info: mi.Type, *, has_default: bool) -> Walk:
-        variants = _variants(info)
-        if _has(variants, mi.AnyType):
+    def walk(self, shape: Shape) -> Walk:
+        if shape.is_untyped:
             return _untyped
-        if _has(variants, *_ARRAYS, *_FIXED_ARRAYS):
-            raise TypeError("XML as the platform writes it has no form for an array that is not an object's field")
-        empty: object = _ABSENT if has_default else {}
-        leaf: Walk | None = None
-        if _has(variants, mi.StrType):
-            leaf, empty = _text, ""
-        elif _has(variants, mi.DictType):
-            empty = {}
-        elif _has(variants, mi.NoneType):
-            empty = None
-        if leaf is None and not all(isinstance(v, (*_OBJECTS, mi.DictType, mi.NoneType)) for v in variants):
-            leaf = _leaf
-            empty = "" if empty == {} else empty
-        container = self._container(variants)
-        return _choose(container, leaf, empty)
+        if shape.values is not None:
+            return _mapping(self.walk(shape.values.shape), shape.values, _childless(shape))
+        if shape.fields is not None:
+            return _object(self.fields(shape.fields), _childless(shape))
+        childless = _childless(shape)
+        return lambda element, left: _untyped(element, left) if len(element) else childless(element)
 
-    def _container(self, variants: tuple[mi.Type, ...]) -> Walk | None:
-        fields: dict[str, _Field] = {}
-        for variant in variants:
-            if isinstance(variant, mi.DictType):
-                return self._mapping(variant)
-            if isinstance(variant, _OBJECTS):
-                fields = fields or self._fields(variant)
-                if fields is not self._fields(variant):  # a union of objects: msgspec will tell them apart by their tag
-                    fields = {**self._fields(variant), **fields}
-        return _object_walk(fields) if _has(variants, *_OBJECTS) else None
-
-    def _fields(self, info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> dict[str, _Field]:
-        known = self._objects.get(id(info))
+    def fields(self, members: dict[str, Member]) -> _Fields:
+        known = self._fields.get(id(members))
         if known is not None:
             return known
-        fields = self._objects[id(info)] = {}
-        if isinstance(info, mi.StructType):
-            if info.array_like:
-                raise TypeError(f"{info.cls.__name__} is written as an array, for which this XML has no form")
-            if info.tag_field is not None:
-                fields[info.tag_field] = _Field(info.tag_field, False, False, _text)
-        for field in info.fields:
-            items = _items(field.type)
-            walk = self.compile(items or field.type, has_default=items is None and not field.required)
-            keeps_blank = items is not None and _has(_variants(items), mi.StrType)
-            fields[field.encode_name] = _Field(field.encode_name, items is not None, keeps_blank, walk)
+        fields = self._fields[id(members)] = _Fields()
+        for name, (_, shape, is_array) in members.items():
+            if is_array:
+                fields.arrays[name] = self.walk(shape), shape.is_text
+            elif shape.is_untyped or shape.holds_elements:
+                fields.nested[name] = self.walk(shape)
+            elif shape.is_text:
+                fields.texts.add(name)
+            else:
+                fields.scalars[name] = shape.empty
+            fields.may_be_absent |= shape.empty is ABSENT
         return fields
 
-    def _mapping(self, info: mi.DictType) -> Walk:
-        items = _items(info.value_type)
-        walk = self.compile(items or info.value_type, has_default=False)
 
-        def mapping(element: Element) -> object:
-            values: dict[str, object] = {}
-            for child in element:
-                name = _local_name(child)
-                if items is not None:
-                    entry = values.setdefault(name, [])
-                    assert isinstance(entry, list)
-                    entry.append(walk(child))
-                elif name in values:
-                    raise _repeated(name, element)
-                else:
-                    values[name] = walk(child)
-            return values
+def _object(fields: _Fields, childless: Childless) -> Walk:
+    texts, scalars, nested, arrays = fields.texts, fields.scalars, fields.nested, fields.arrays
 
-        return mapping
-
-
-def _object_walk(fields: dict[str, _Field]) -> Walk:
-    def object_(element: Element) -> object:
+    def object_(element: Element, left: int) -> object:
+        if not len(element):
+            return childless(element)
+        if not left:
+            raise _too_deep()
+        left -= 1
         values: dict[str, object] = {}
-        arrays: dict[str, list[Element]] = {}
+        lists: dict[str, list[object]] = {}
+        blank: list[str] = []
         for child in element:
-            field = fields.get(child.tag) or fields.get(_local_name(child))
-            if field is None:
-                continue
-            if field.is_array:
-                arrays.setdefault(field.name, []).append(child)
-                continue
-            if field.name in values:
-                raise _repeated(field.name, element)
-            values[field.name] = field.walk(child)
-        for name, children in arrays.items():
-            field = fields[name]
-            lone_and_empty = len(children) == 1 and _is_empty(children[0], blank=not field.keeps_blank)
-            values[name] = [] if lone_and_empty else [field.walk(child) for child in children]
-        return {name: value for name, value in values.items() if value is not _ABSENT}
+            name = child.tag
+            if name in values:
+                raise _repeated(name, element)
+            if name in scalars:
+                values[name] = _untyped(child, left) if len(child) else (child.text or "").strip() or scalars[name]
+            elif name in texts:
+                values[name] = _untyped(child, left) if len(child) else child.text or ""
+            elif name in nested:
+                values[name] = nested[name](child, left)
+            elif name in arrays:
+                walk, keeps_blank = arrays[name]
+                if name not in lists:
+                    lists[name] = []
+                    if _is_empty(child, blank=not keeps_blank):
+                        blank.append(name)
+                lists[name].append(walk(child, left))
+                child.clear()
+            else:
+                _pass_over(child, left)
+        for name in blank:
+            if len(lists[name]) == 1:  # a lone and empty element is the empty array
+                lists[name] = []
+        values.update(lists)
+        if fields.may_be_absent:
+            return {name: value for name, value in values.items() if value is not ABSENT}
+        return values
 
     return object_
 
 
-def _choose(container: Walk | None, leaf: Walk | None, empty: object) -> Walk:
-    """One walk for elements with children, one for those with text, a value for those with neither."""
+def _mapping(walk: Walk, values_are: Member, childless: Childless) -> Walk:
+    shape, is_array = values_are.shape, values_are.is_array
+    is_scalar = not is_array and shape.is_scalar and not shape.holds_elements
+    empty = shape.empty
 
-    def choose(element: Element) -> object:
-        if len(element):
-            return container(element) if container is not None else _untyped(element)
-        if leaf is _text:
-            return _text(element)
-        if _is_empty(element, blank=True):
-            return empty
-        return leaf(element) if leaf is not None else _text(element)
+    def mapping(element: Element, left: int) -> object:
+        if not len(element):
+            return childless(element)
+        if not left:
+            raise _too_deep()
+        values: dict[str, object]
+        if is_scalar:  # as counters are
+            values = {child.tag: (child.text or "").strip() or empty for child in element if not len(child)}
+            if len(values) == len(element):
+                return values
+        left -= 1
+        values = {}
+        lists: dict[str, list[object]] = {}
+        for child in element:
+            name = child.tag
+            if is_array:
+                lists.setdefault(name, []).append(walk(child, left))
+                child.clear()
+            elif name in values:
+                raise _repeated(name, element)
+            else:
+                values[name] = walk(child, left)
+        return lists if is_array else values
 
-    return choose
+    return mapping
 
 
-def _text(element: Element) -> str:
-    return element.text or ""
+def _childless(shape: Shape) -> Childless:
+    empty = shape.empty
+    if shape.is_text:
+        return lambda element: element.text or ""
+    return lambda element: (element.text or "").strip() or empty
 
 
-def _leaf(element: Element) -> str:
-    return (element.text or "").strip()
-
-
-def _untyped(element: Element) -> object:
+def _untyped(element: Element, left: int) -> object:
     """What can be said without a type: objects as dicts, repeated elements as lists, all the rest as texts."""
     if not len(element):
-        return _text(element)
+        return element.text or ""
+    if not left:
+        raise _too_deep()
+    left -= 1
     values: dict[str, object] = {}
-    repeated: set[str] = set()
+    lists: dict[str, list[object]] = {}
     for child in element:
-        name = _local_name(child)
-        value = _untyped(child)
-        if name in repeated:
-            entry = values[name]
-            assert isinstance(entry, list)
-            entry.append(value)
+        name = child.tag
+        value = _untyped(child, left)
+        if name in lists:
+            lists[name].append(value)
         elif name in values:
-            repeated.add(name)
-            values[name] = [values[name], value]
+            values[name] = lists[name] = [values[name], value]
         else:
             values[name] = value
     return values
+
+
+def _pass_over(element: Element, left: int) -> None:
+    """Nothing is read of an unknown element; only that it is not too deep."""
+    level = list(element)
+    while level:
+        if not left:
+            raise _too_deep()
+        left -= 1
+        level = list(chain.from_iterable(level))
 
 
 def _is_empty(element: Element, *, blank: bool) -> bool:
@@ -187,32 +195,11 @@ def _is_empty(element: Element, *, blank: bool) -> bool:
     return not len(element) and (not text or (blank and text.isspace()))
 
 
-def _local_name(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
 def _repeated(name: str, element: Element) -> DecodeError:
     return DecodeError(
-        f"XML of another shape: <{_local_name(element)[:80]}> has more than one <{name[:80]}>, where the schema has one"
+        f"XML of another shape: <{element.tag[:80]}> has more than one <{name[:80]}>, where the schema has one"
     )
 
 
-def _variants(info: mi.Type) -> tuple[mi.Type, ...]:
-    """What may stand here: a union taken apart, annotations taken off."""
-    if isinstance(info, mi.Metadata):
-        return _variants(info.type)
-    if isinstance(info, mi.UnionType):
-        return tuple(variant for part in info.types for variant in _variants(part))
-    return (info,)
-
-
-def _items(info: mi.Type) -> mi.Type | None:
-    """The type of the items where an array may stand, else None."""
-    for variant in _variants(info):
-        if isinstance(variant, _ARRAYS):
-            return variant.item_type
-    return None
-
-
-def _has(variants: tuple[mi.Type, ...], *kinds: type[mi.Type]) -> bool:
-    return any(isinstance(variant, kinds) for variant in variants)
+def _too_deep() -> DecodeError:
+    return DecodeError("the XML is nested more deeply than this codec's max_depth")

@@ -1,0 +1,26 @@
+"""How much a codec takes, unless it is told otherwise."""
+
+from __future__ import annotations
+
+from altcraft.errors import DecodeError
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_ELEMENTS", "too_large", "too_many"]
+
+MAX_BYTES = 64 << 20
+"""Of a body: what the HTTP transport takes, too."""
+
+MAX_DEPTH = 100
+"""Of elements within each other; the platform's replies have seven."""
+
+MAX_ELEMENTS = 1_000_000
+"""Of a document, some 20 times what a thousand databases have. An element takes about a hundred bytes of memory."""
+
+
+def too_large(size: int, limit: int) -> DecodeError:
+    """The error for a body of more bytes than the limit."""
+    return DecodeError(f"the body has {size:,} bytes, and this codec's max_bytes is {limit:,}")
+
+
+def too_many(limit: int) -> DecodeError:
+    """The error for a document with more elements than the limit."""
+    return DecodeError(f"the XML has too many elements: this codec's max_elements is {limit:,}")

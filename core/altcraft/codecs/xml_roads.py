@@ -1,0 +1,66 @@
+"""The two ways in which the documents of one type are read: the express road, and the general one behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from altcraft.codecs.xml_express import MISS, Express
+from altcraft.codecs.xml_read import read
+from altcraft.codecs.xml_shape import shape_of
+from altcraft.codecs.xml_walk import compile_walk
+from altcraft.errors import DecodeError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from altcraft.codecs.xml import ExpressCounts
+
+__all__ = ["Roads"]
+
+T = TypeVar("T")
+
+_LONGEST_REASON = 300  # characters: some of msgspec's reasons repeat what was read
+
+
+class Roads(Generic[T]):
+    """Compiled from a type, for any number of documents and threads.
+
+    The general road parses, walks the tree, and has msgspec convert what the walk gives. It is the authority: the
+    express road only ever answers as it would, and leaves to it whatever is not regular, or is refused.
+    TypeError where XML has no form for the type.
+    """
+
+    def __init__(self, type_: Any, root: str, max_depth: int, counts: ExpressCounts | None) -> None:
+        shape = shape_of(type_)
+        self._type = type_
+        self._root = root
+        self._walk = compile_walk(shape)
+        self._levels = max_depth - 1  # below the root
+        self._express = Express(type_, shape, counts) if counts is not None else None
+
+    def decode(self, data: bytes) -> T:
+        """The document's value. DecodeError for anything else, UnsafeXml for a document type declaration."""
+        if self._express is None:
+            return self._decode(data)
+        value = self._express.read(data)
+        if value is not MISS:
+            return value  # type: ignore[no-any-return]  # msgspec has converted it to the type
+        value = self._decode(data)
+        if self._express.wants_to_learn:
+            self._express.learn(self._parse(data))  # again: the walk takes the tree apart
+        return value
+
+    def _decode(self, data: bytes) -> T:
+        root = self._parse(data)
+        try:
+            return msgspec.convert(self._walk(root, self._levels), self._type, strict=False)  # type: ignore[no-any-return]  # as above
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+            raise DecodeError(f"XML of another shape: {str(error)[:_LONGEST_REASON]}") from None
+
+    def _parse(self, data: bytes) -> Element:
+        root = read(data)
+        if root.tag != self._root:
+            raise DecodeError(f"the XML's root element is <{root.tag[:80]}>, not <{self._root}>")
+        return root
