@@ -1,4 +1,4 @@
-"""One HTTP/1.1 exchange on a connected socket, within a total time: for urllib3's pools, and for those without urllib3.
+"""One HTTP/1.1 exchange on a connected socket, within a total time: for urllib3's pools, and for who has none.
 
 A request goes out in one piece, and each `recv` is given only what is left of the exchange's time: a peer that sends a
 byte now and then, in the header or in the body, can't hold anybody longer. The reader is strict where a connection
@@ -8,6 +8,7 @@ could get out of step (lengths, chunks, bytes after the reply) and tolerant else
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import socket
 import time
@@ -19,27 +20,36 @@ from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, Respon
 from altcraft.messages import HttpResponse
 from altcraft_transports._body import ACCEPTED, Body
 
-__all__ = ["authority", "checked", "compose", "exchange", "opening", "proxy_headers", "tunnel"]
+__all__ = ["Composer", "authority", "checked", "exchange", "fields", "opening", "proxy_headers", "tunnel"]
 
 _HEAD_LIMIT = 1 << 16
 _INTERIM_LIMIT = 16
 _RECEIVE = 1 << 16
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?\r?")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_LINE_BREAK = re.compile(r"\r?\n")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_USUAL = 100
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _SAFE = "/%:@!$&'()*+,;=~?"
 _UNSENDABLE = re.compile(r"[\r\n\0\u0100-\U0010ffff]")
 
 
-def compose(start: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A request's bytes. `start` is the request line and the lines that a transport adds, each with its line break.
+class Composer:
+    """Makes requests' bytes. Remembers the last headers, which seldom change in between. Thread-safe."""
 
-    ValueError as for `checked`.
-    """
-    lines = "".join([f"{name}: {value}\r\n" for name, value in checked(headers)])
-    return f"{start}{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+    def __init__(self) -> None:
+        self._last: tuple[Mapping[str, str], str] = ({}, _lines({}))
+
+    def message(self, start: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """A request. `start` is the request line and the lines that a transport adds, each with its line break.
+
+        ValueError as for `checked`.
+        """
+        last, lines = self._last
+        if headers != last:
+            lines = _lines(headers)
+            self._last = dict(headers), lines
+        return f"{start}{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
 
 def checked(headers: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -56,6 +66,10 @@ def checked(headers: Mapping[str, str]) -> list[tuple[str, str]]:
         if name.lower() != "accept-encoding":
             pairs.append((name, value))
     return pairs
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in checked(headers)])
 
 
 def opening(method: str, parts: SplitResult, forwarder: Mapping[str, str] | None = None) -> tuple[str, str]:
@@ -173,11 +187,14 @@ class _Reader:
                 raise _Unusable("it does not begin as HTTP does")
             self._receive("the connection was closed before a reply" if not self._buffer else "it ends in its header")
         head, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
-        first, *lines = _LINE_BREAK.split(head.decode("latin-1"))
+        first, _, rest = head.decode("latin-1").partition("\n")
         match = _STATUS_LINE.fullmatch(first)
         if match is None:
             raise _Unusable("it does not begin as HTTP/1.1 does")
-        return match[1] == "1", int(match[2]), _headers(lines)
+        headers = fields(rest)
+        if headers is None:
+            raise _Unusable("a line of its header is no header")
+        return match[1] == "1", int(match[2]), headers
 
     def _body_into(self, body: Body, method: str, status: int, headers: dict[str, str]) -> bool:
         """Reads the body; whether its end was marked, so that the connection may go on."""
@@ -248,17 +265,28 @@ class _Reader:
         return bool(data)
 
 
-def _headers(lines: list[str]) -> dict[str, str]:
-    """Headers of the same name become one, as RFC 9110 has it; so do the folded lines of old."""
+def fields(text: str) -> dict[str, str] | None:
+    """A header's lines, the names in lower case. None where one is no header.
+
+    Several of the same name become one, as RFC 9110 has it; so do the folded lines of old.
+    """
     headers: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if line[:1] in (" ", "\t") and name:
-            headers[name] += f" {line.strip()}"
+    last = ""
+    for line in text.split("\n") if text else ():
+        pair = _usual_field(line) if len(line) <= _USUAL else _field(line)
+        if pair is None:
+            if not last or line[:1] not in (" ", "\t"):
+                return None
+            headers[last] += f" {line.strip()}"
             continue
-        name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name):
-            raise _Unusable("a line of its header is no header")
-        name, value = name.lower(), value.strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        last, value = pair
+        headers[last] = f"{headers[last]}, {value}" if last in headers else value
     return headers
+
+
+def _field(line: str) -> tuple[str, str] | None:
+    name, colon, value = line.partition(":")
+    return (name.lower(), value.strip()) if colon and _NAME.fullmatch(name) else None
+
+
+_usual_field = functools.lru_cache(maxsize=64)(_field)  # most lines are the same from one reply to the next

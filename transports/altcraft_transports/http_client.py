@@ -15,7 +15,7 @@ from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines, is_quiet
-from altcraft_transports._http1 import compose, exchange, opening, proxy_headers, tunnel
+from altcraft_transports._http1 import Composer, exchange, opening, proxy_headers, tunnel
 from altcraft_transports._sleep import Sleeper
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class HttpClientTransport:
         self._max_response = max_response
         self._lines = Lines()
         self._sleeper = Sleeper()
+        self._composer = Composer()
         self._slots = threading.Semaphore(connections)
         self._lock = threading.Lock()
         self._idle: dict[_Place, list[_Connection]] = {}
@@ -73,7 +74,7 @@ class HttpClientTransport:
         """One exchange, without redirects and retries."""
         deadline = time.monotonic() + timeout
         place, start = self._routes.get((request.method, request.url)) or self._find(request)
-        message = compose(start, request.headers, request.body)
+        message = self._composer.message(start, request.headers, request.body)
         if not self._slots.acquire(timeout=timeout):
             raise ConnectError("no free connection in time: more exchanges at once than connections")
         try:

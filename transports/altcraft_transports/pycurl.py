@@ -12,13 +12,14 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import is_quiet
-from altcraft_transports._http1 import checked
+from altcraft_transports._http1 import checked, fields
 from altcraft_transports._sleep import Sleeper
 
 try:
@@ -76,17 +77,18 @@ class PycurlTransport:
         self._idle: list[_Handle] = []
         self._all: set[_Handle] = set()
         self._closed = False
+        self._last: tuple[Mapping[str, str], list[bytes]] = ({}, [])
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """One exchange, without redirects and retries."""
         deadline = time.monotonic() + timeout
-        headers = [f"{name}: {value}".encode("latin-1") for name, value in checked(request.headers)]
+        lines = self._lines(request.headers)
         if not self._slots.acquire(timeout=timeout):
             raise ConnectError("no free connection in time: more exchanges at once than connections")
         try:
             handle = self._take()
             try:
-                return handle.exchange(request, headers, timeout, deadline - time.monotonic(), self._max_response)
+                return handle.exchange(request, lines, timeout, deadline - time.monotonic(), self._max_response)
             finally:
                 self._give_back(handle)
         finally:
@@ -112,6 +114,14 @@ class PycurlTransport:
             handle.abort()
         for handle in idle:
             handle.close()
+
+    def _lines(self, headers: Mapping[str, str]) -> list[bytes]:
+        """The headers as libcurl wants them. The last ones are remembered: they seldom change."""
+        last, lines = self._last
+        if headers != last:
+            lines = [f"{name}: {value}".encode("latin-1") for name, value in checked(headers)]
+            self._last = dict(headers), [*lines, b"Expect:"]
+        return self._last[1]
 
     def _take(self) -> _Handle:
         with self._lock:
@@ -139,7 +149,8 @@ class _Handle:
         self._sockets: dict[int, socket.socket] = {}  # by inode, which libcurl's own descriptor has in common
         self._aborted = self._is_stale = self._has_body = False
         self._url = self._method = ""
-        self._headers: list[bytes] = []
+        self._lines: list[bytes] = []
+        self._headers: dict[str, str] = {}
         self._out, self._head = io.BytesIO(), io.BytesIO()
         self._limit = 0
         self._body: Body | None = None
@@ -164,18 +175,15 @@ class _Handle:
         curl = self._curl
         self._failure, self._body, self._limit = None, None, limit
         self._prepare(request, lines)
-        milliseconds = max(1, int(left * 1000))
-        curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
-        curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))  # connecting included
         try:
             curl.perform()
         except pycurl.error as error:
             raise self._error(error, timeout) from (None if self._failure else error)
-        headers = _headers(self._head.getvalue())
-        if headers is None:
-            raise ConnectionLost("the reply is unusable: it ends in its header")
-        body = self._body.whole() if self._body is not None else b""
-        return HttpResponse(curl.getinfo(pycurl.RESPONSE_CODE), headers, body)
+        body = self._begun()
+        if body is None:
+            raise ConnectionLost("the reply is unusable: it ends in its header, or a line of that is no header")
+        return HttpResponse(curl.getinfo(pycurl.RESPONSE_CODE), self._headers, body.whole())
 
     def abort(self) -> None:
         """Ends the exchange that another thread carries out."""
@@ -194,7 +202,7 @@ class _Handle:
             sock.close()
         self._sockets.clear()
 
-    def _prepare(self, request: HttpRequest, headers: list[bytes]) -> None:
+    def _prepare(self, request: HttpRequest, lines: list[bytes]) -> None:
         """Tells libcurl what is new since the last exchange."""
         curl = self._curl
         if request.url != self._url:
@@ -205,9 +213,9 @@ class _Handle:
             curl.setopt(pycurl.POST, request.method != "HEAD")
             curl.setopt(pycurl.CUSTOMREQUEST, request.method)
             self._method = request.method
-        if headers != self._headers:
-            curl.setopt(pycurl.HTTPHEADER, [*headers, b"Expect:"])
-            self._headers = headers
+        if lines is not self._lines:
+            curl.setopt(pycurl.HTTPHEADER, lines)
+            self._lines = lines
         self._head.seek(0)
         self._head.truncate()
         self._out.seek(0)
@@ -224,13 +232,23 @@ class _Handle:
 
     def _write(self, data: bytes) -> int:
         try:
-            if self._body is None:  # all headers are there by now
-                self._body = Body(self._limit, (_headers(self._head.getvalue()) or {}).get("content-encoding"))
-            self._body.feed(data)
+            body = self._begun()
+            if body is None:
+                return -1
+            body.feed(data)
         except TransportError as error:  # it can't pass through libcurl
             self._failure = error
             return -1
         return len(data)
+
+    def _begun(self) -> Body | None:
+        """The body; at first, the header is read, which is complete by then, or never will be."""
+        if self._body is None:
+            headers = _headers(self._head.getvalue())
+            if headers is not None:
+                self._headers = headers
+                self._body = Body(self._limit, headers.get("content-encoding"))
+        return self._body
 
     def _error(self, error: pycurl.error, timeout: float) -> TransportError:
         if self._failure is not None:
@@ -269,16 +287,12 @@ def _headers(raw: bytes) -> dict[str, str] | None:
 
     None where they have no end.
     """
-    blocks = raw.decode("latin-1").replace("\r\n", "\n").split("\n\n")
-    last = next((block for block in reversed(blocks[:-1]) if block.startswith("HTTP/")), None)
-    if last is None or blocks[-1].startswith("HTTP/"):
-        return None
-    headers: dict[str, str] = {}
-    for line in last.split("\n")[1:]:
-        name, _, value = line.partition(":")
-        name, value = name.lower(), value.strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    text = raw.decode("latin-1").replace("\r\n", "\n")
+    start = text.rfind("HTTP/") if text.startswith("HTTP/") else -1
+    while start > 0 and text[start - 1] != "\n":
+        start = text.rfind("HTTP/", 0, start)
+    end = text.find("\n\n", start)
+    return fields(text[start:end].partition("\n")[2]) if start >= 0 and end >= 0 else None
 
 
 def _system_authorities() -> str | None:

@@ -23,7 +23,7 @@ from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines
-from altcraft_transports._http1 import compose, exchange, opening, proxy_headers, tunnel
+from altcraft_transports._http1 import Composer, exchange, opening, proxy_headers, tunnel
 from altcraft_transports._sleep import Sleeper
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Urllib3Transport:
         self.lines = Lines()
         self.current = _Current()
         self._sleeper = Sleeper()
+        self._composer = Composer()
         self._lock = threading.Lock()
         self._routes: dict[tuple[str, str], tuple[urllib3.HTTPConnectionPool, str, str]] = {}
 
@@ -87,7 +88,7 @@ class Urllib3Transport:
             pool.urlopen(
                 request.method,
                 target,
-                body=compose(start, request.headers, request.body),
+                body=self._composer.message(start, request.headers, request.body),
                 headers={},
                 retries=_ONCE,
                 redirect=False,
