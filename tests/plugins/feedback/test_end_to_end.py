@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from altcraft import AsyncClient, Client, Polling, TaskHandle, hookimpl
+from altcraft.schema import DatabasesRefreshCounters
 from altcraft.testing import FakeTransport, reply
 from altcraft_plugins.feedback import FeedbackReceiver
 from altcraft_plugins.feedback.server import listening
@@ -71,6 +72,20 @@ def test_many_at_once_take_two_polls_each():
         assert set(done) == set(tasks)
         assert len(watch.polls) <= 2 * len(tasks)
         assert sorted(watch.ends) == sorted(task.id for task in tasks)
+
+
+def test_many_at_once_in_one_loop_do_too():
+    async def main() -> None:
+        watch = Watch()
+        with listening() as receiver:
+            async with AsyncClient("sandbox:?pace=0.2..1", plugins=[receiver, watch], polling=PATIENT) as client:
+                requests = [DatabasesRefreshCounters(5, 24, receiver.feedback()) for _ in range(20)]
+                tasks = await client.submit_many(requests)
+                done = [task async for task in client.tasks.as_completed(tasks, timeout=30)]
+        assert set(done) == set(tasks)
+        assert len(watch.polls) <= 2 * len(tasks)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("mode", MODES)
