@@ -160,12 +160,15 @@ class ThreadGate:
         import threading
 
         self._condition = threading.Condition(lock)
+        self._waiting = 0
         self.version = 0
 
     def open(self, count: int | None = None) -> None:
         """Lets threads go on."""
         with self._condition:
             self.version += 1
+            if not self._waiting:
+                return
             if count is None:
                 self._condition.notify_all()
             else:
@@ -174,4 +177,8 @@ class ThreadGate:
     def wait(self, seen: int, seconds: float | None) -> None:
         """Blocks until the version is no longer `seen`, or the time is over."""
         with self._condition:
-            self._condition.wait_for(lambda: self.version != seen, seconds)
+            self._waiting += 1
+            try:
+                self._condition.wait_for(lambda: self.version != seen, seconds)
+            finally:
+                self._waiting -= 1

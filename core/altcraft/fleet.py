@@ -109,11 +109,12 @@ class Fleet(Generic[TaskT]):
 
     def work(self) -> Steps[None]:
         """One worker's share: takes turns until nothing is left to do."""
-        while True:
-            turn = yield from self._next()
+        while not self._is_over():
+            turn = self._take()
             if turn is None:
-                return
-            yield from self._turn(*turn)
+                yield from self._rest()
+            else:
+                yield from self._turn(*turn)
 
     def failed(self, error: BaseException) -> None:
         """A worker has broken off, over a mistake in a transport, say: the consumer is to hear of it."""
@@ -150,48 +151,56 @@ class Fleet(Generic[TaskT]):
 
     # What a worker does.
 
-    def _next(self) -> Steps[tuple[TaskT, Send, float] | None]:
-        """The task whose turn it is, as soon as there is one; None when this worker is not needed any more."""
+    def _is_over(self) -> bool:
+        """Whether this worker is not needed any more."""
+        if self._deadline != inf and self._conductor.now() >= self._deadline:
+            self.stop()
+        return self._stopped or not self._unfinished or self._conductor.closed
+
+    def _take(self) -> tuple[TaskT, Send, float] | None:
+        """The task whose turn it is, if there is one, with a poll of it begun now."""
         conductor = self._conductor
-        woken_at = inf
-        while True:
-            with conductor.lock:
-                at = conductor.now()
-                if at - woken_at > _HELD_UP:
-                    self._agenda.held_up(at, min(at - woken_at, conductor.policies.polling.maximum))
-                if at >= self._deadline:
-                    break
-                if self._stopped or not self._unfinished or conductor.closed:
-                    return None
-                turn = self._take(at)
-                start = self._agenda.next_start()
-                if turn is not None:
-                    if start < self._alarm:  # this worker is busy from now on: somebody is to look after the rest
-                        if self._idle:
-                            self._work.open(1)
-                        else:
-                            self._hire()
-                    return turn
-                sleeps = start < self._alarm
-                step: Step
-                if sleeps:
-                    woken_at = at + min(min(start, self._deadline) - at, conductor.longest_sleep)
-                    self._alarm = start
-                    step = Rest(woken_at - at, self)
+        with conductor.lock:
+            at = conductor.now()
+            turn = self._take_due(at)
+            if turn is not None and self._agenda.next_start() < self._alarm:
+                # This worker is busy from now on: somebody is to look after the rest.
+                if self._idle:
+                    self._work.open(1)
                 else:
-                    woken_at = inf
-                    self._idle += 1
-                    step = Pause(self._work, self._work.version)
-            try:
-                yield step
-            finally:
-                with conductor.lock:
-                    if not sleeps:
-                        self._idle -= 1
-                    elif self._alarm == start:
-                        self._alarm = inf
-        self.stop()
-        return None
+                    self._hire()
+            return turn
+
+    def _rest(self) -> Steps[None]:
+        """Until there may be something to do."""
+        conductor, agenda = self._conductor, self._agenda
+        until = inf
+        step: Step
+        with conductor.lock:
+            at = conductor.now()
+            start = agenda.next_start()
+            if start <= at or self._stopped or not self._unfinished or conductor.closed:
+                return
+            sleeps = start < self._alarm
+            if sleeps:
+                self._alarm = start
+                until = min(start, self._deadline, at + conductor.longest_sleep)
+                step = Rest(until - at, self)
+            else:
+                self._idle += 1
+                step = Pause(self._work, self._work.version)
+        try:
+            yield step
+        finally:
+            with conductor.lock:
+                if not sleeps:
+                    self._idle -= 1
+                elif self._alarm == start:
+                    self._alarm = inf
+        with conductor.lock:
+            at = conductor.now()
+            if at - until > _HELD_UP:
+                agenda.held_up(at, min(at - until, conductor.policies.polling.maximum))
 
     def _turn(self, task: TaskT, command: Send, sent: float) -> Steps[None]:
         """Looks at a task once, and puts it down for the next time, unless it is done."""
@@ -215,8 +224,8 @@ class Fleet(Generic[TaskT]):
         with conductor.lock:
             self._put_down(task, commands[-1], event, sent)
 
-    def _take(self, at: float) -> tuple[TaskT, Send, float] | None:
-        """The task that is due longest, where one is, with a poll of it begun. Under the lock."""
+    def _take_due(self, at: float) -> tuple[TaskT, Send, float] | None:
+        """The task that is due longest, if one is. Under the lock."""
         agenda = self._agenda
         while agenda.next_start() <= at:
             task = agenda.take()

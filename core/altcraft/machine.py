@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from math import inf
 from typing import ClassVar, TypeAlias
 
 from msgspec import Struct, field, structs
@@ -132,6 +133,8 @@ class State(enum.Enum):
     SLEEPING = "until the next poll is due"
     BACKING_OFF = "until a failed exchange is repeated"
     DONE = "the outcome is known"
+
+    __hash__ = object.__hash__  # an enumeration's own is written in Python, and looked up with every event
 
 
 Table: TypeAlias = "dict[tuple[State, type[Event]], Callable[..., Commands]]"
@@ -275,11 +278,10 @@ class TaskMachine(_Machine):
     # Waiting begins.
 
     def _begin(self, event: Began) -> Commands:
-        limits = [event.deadline]
+        self.deadline = event.deadline
         polling = self.policies.polling
         if polling.deadline is not None:
-            limits.append(self.history.started + polling.deadline)
-        self.deadline = min((limit for limit in limits if limit is not None), default=None)
+            self.deadline = min(self.history.started + polling.deadline, self._limit())
         self.failures = 0
         if polling.stall_after is not None:
             self.watched_from = event.at  # a stall is what this wait has seen, not what went on before it
@@ -306,7 +308,9 @@ class TaskMachine(_Machine):
         if self._left(event.at) <= 0:
             return self._give_up(self.expired())
         polling = self.policies.polling
-        stalled_at = max(self.history.moved_at, self.watched_from) + (polling.stall_after or float("inf"))
+        stalled_at = inf
+        if polling.stall_after is not None:
+            stalled_at = max(self.history.moved_at, self.watched_from) + polling.stall_after
         if event.at >= stalled_at:
             text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
             return self._give_up(TaskStalled(text, *self._leads()))
@@ -399,7 +403,7 @@ class TaskMachine(_Machine):
         return (Finish(error=error),)
 
     def _limit(self) -> float:
-        return float("inf") if self.deadline is None else self.deadline
+        return inf if self.deadline is None else self.deadline
 
     def _left(self, at: float) -> float:
         return self._limit() - at
