@@ -6,7 +6,7 @@ from typing import NoReturn, TypeVar
 
 V = TypeVar("V")
 
-__all__ = ["MASK", "MaskedDict", "Secret"]
+__all__ = ["MASK", "MaskedBytes", "MaskedDict", "MaskedList", "Secret"]
 
 MASK = "***"
 _CREDENTIALS = ("token", "authorization")
@@ -17,6 +17,22 @@ class MaskedDict(dict[str, V]):
 
     def __repr__(self) -> str:
         return repr({name: MASK if name.lower() in _CREDENTIALS else value for name, value in self.items()})
+
+
+class MaskedBytes(bytes):
+    """Bytes of a request as it goes over the wire, with the token among them: its repr gives their number only."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__
+
+
+class MaskedList(list[V]):
+    """A request's header lines, with the token among them: its repr gives their number only."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} lines>"
 
 
 class Secret:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
 from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._http1 import checked, proxy_headers
 from altcraft_transports._sleep import AsyncSleeper
@@ -131,7 +132,7 @@ class AiohttpTransport:
     async def _exchange(
         self, session: aiohttp.ClientSession, request: HttpRequest, progress: _Progress
     ) -> HttpResponse:
-        headers = checked(request.headers)
+        headers = MaskedList(checked(request.headers))
         if self._proxy_headers and not request.url.startswith("https:"):
             headers += self._proxy_headers.items()
         async with session.request(

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.secret import MaskedBytes
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines, is_quiet
 from altcraft_transports._http1 import Composer, exchange, opening, proxy_headers, tunnel
@@ -74,7 +75,7 @@ class HttpClientTransport:
         """One exchange, without redirects and retries."""
         deadline = time.monotonic() + timeout
         place, start = self._routes.get((request.method, request.url)) or self._find(request)
-        message = self._composer.message(start, request.headers, request.body)
+        message = MaskedBytes(self._composer.message(start, request.headers, request.body))
         if not self._slots.acquire(timeout=timeout):
             raise ConnectError("no free connection in time: more exchanges at once than connections")
         try:

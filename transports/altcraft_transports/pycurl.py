@@ -17,6 +17,7 @@ from typing import Any
 
 from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
 from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import is_quiet
 from altcraft_transports._http1 import checked, fields
@@ -119,8 +120,9 @@ class PycurlTransport:
         """The headers as libcurl wants them. The last ones are remembered: they seldom change."""
         last, lines = self._last
         if headers != last:
-            lines = [f"{name}: {value}".encode("latin-1") for name, value in checked(headers)]
-            self._last = dict(headers), [*lines, b"Expect:"]
+            lines = MaskedList(f"{name}: {value}".encode("latin-1") for name, value in checked(headers))
+            lines.append(b"Expect:")
+            self._last = dict(headers), lines
         return self._last[1]
 
     def _take(self) -> _Handle:

@@ -21,6 +21,7 @@ from urllib3.util import Retry
 
 from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.secret import MaskedBytes
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines
 from altcraft_transports._http1 import Composer, exchange, opening, proxy_headers, tunnel
@@ -88,7 +89,7 @@ class Urllib3Transport:
             pool.urlopen(
                 request.method,
                 target,
-                body=self._composer.message(start, request.headers, request.body),
+                body=MaskedBytes(self._composer.message(start, request.headers, request.body)),
                 headers={},
                 retries=_ONCE,
                 redirect=False,
