@@ -81,14 +81,12 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
     texts, scalars, nested, arrays = fields.texts, fields.scalars, fields.nested, fields.arrays
 
     def object_(element: Element, left: int) -> object:
-        if not len(element):
-            return childless(element)
-        if not left:
+        if not left and len(element):
             raise _too_deep()
         left -= 1
         values: dict[str, object] = {}
-        lists: dict[str, list[object]] = {}
-        blank: list[str] = []
+        lists: dict[str, list[object]] | None = None
+        blank: tuple[str, ...] = ()
         for child in element:
             name = child.tag
             if name in values:
@@ -101,18 +99,22 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                 values[name] = nested[name](child, left)
             elif name in arrays:
                 walk, keeps_blank = arrays[name]
+                lists = {} if lists is None else lists
                 if name not in lists:
                     lists[name] = []
                     if _is_empty(child, blank=not keeps_blank):
-                        blank.append(name)
+                        blank = (*blank, name)
                 lists[name].append(walk(child, left))
                 child.clear()
             else:
                 _pass_over(child, left)
-        for name in blank:
-            if len(lists[name]) == 1:  # a lone and empty element is the empty array
-                lists[name] = []
-        values.update(lists)
+        if lists is not None:
+            for name in blank:
+                if len(lists[name]) == 1:  # a lone and empty element is the empty array
+                    lists[name] = []
+            values.update(lists)
+        elif not values and not len(element):
+            return childless(element)
         if fields.may_be_absent:
             return {name: value for name, value in values.items() if value is not ABSENT}
         return values
@@ -120,36 +122,39 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
     return object_
 
 
-def _mapping(walk: Walk, values_are: Member, childless: Childless) -> Walk:
-    shape, is_array = values_are.shape, values_are.is_array
-    is_scalar = not is_array and shape.is_scalar and not shape.holds_elements
-    empty = shape.empty
-
+def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
     def mapping(element: Element, left: int) -> object:
         if not len(element):
             return childless(element)
         if not left:
             raise _too_deep()
-        values: dict[str, object]
-        if is_scalar:  # as counters are
-            values = {child.tag: (child.text or "").strip() or empty for child in element if not len(child)}
-            if len(values) == len(element):
-                return values
-        left -= 1
-        values = {}
-        lists: dict[str, list[object]] = {}
+        values: dict[str, object] = {}
         for child in element:
-            name = child.tag
-            if is_array:
-                lists.setdefault(name, []).append(walk(child, left))
-                child.clear()
-            elif name in values:
-                raise _repeated(name, element)
-            else:
-                values[name] = walk(child, left)
-        return lists if is_array else values
+            if child.tag in values:
+                raise _repeated(child.tag, element)
+            values[child.tag] = walk(child, left - 1)
+        return values
 
-    return mapping
+    def mapping_of_scalars(element: Element, left: int) -> object:
+        # As counters are, and many of them: all at once, unless there is something to look into.
+        values = {child.tag: (child.text or "").strip() or empty for child in element if not len(child)}
+        return values if left and values and len(values) == len(element) else mapping(element, left)
+
+    def mapping_of_arrays(element: Element, left: int) -> object:
+        if not len(element):
+            return childless(element)
+        if not left:
+            raise _too_deep()
+        values: dict[str, list[object]] = {}
+        for child in element:
+            values.setdefault(child.tag, []).append(walk(child, left - 1))
+            child.clear()
+        return values
+
+    empty = member.shape.empty
+    if member.is_array:
+        return mapping_of_arrays
+    return mapping_of_scalars if member.shape.is_scalar and not member.shape.holds_elements else mapping
 
 
 def _childless(shape: Shape) -> Childless:
