@@ -275,7 +275,7 @@ def fields(text: str) -> dict[str, str] | None:
     for line in text.split("\n") if text else ():
         pair = _usual_field(line) if len(line) <= _USUAL else _field(line)
         if pair is None:
-            if not last or line[:1] not in (" ", "\t"):
+            if not last or line[:1] not in (" ", "\t") or "\r" in line[:-1]:
                 return None
             headers[last] += f" {line.strip()}"
             continue
@@ -285,8 +285,10 @@ def fields(text: str) -> dict[str, str] | None:
 
 
 def _field(line: str) -> tuple[str, str] | None:
-    name, colon, value = line.partition(":")
-    return (name.lower(), value.strip()) if colon and _NAME.fullmatch(name) else None
+    name, colon, value = line.removesuffix("\r").partition(":")
+    if not colon or not _NAME.fullmatch(name) or "\r" in value or "\0" in value:
+        return None
+    return name.lower(), value.strip(" \t")
 
 
 _usual_field = functools.lru_cache(maxsize=64)(_field)  # most lines are the same from one reply to the next

@@ -19,7 +19,7 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._http1 import checked, proxy_headers
-from altcraft_transports._sleep import AsyncSleeper
+from altcraft_transports._sleep import AsyncSleeper, under_trio
 
 try:
     import aiohttp
@@ -116,8 +116,8 @@ class AiohttpTransport:
         """Ends sleeps and exchanges, closes all connections."""
         self._closed = True
         self._sleeper.close()
-        now = asyncio.get_running_loop().time()
         for limit in tuple(self._limits):
+            now = asyncio.get_running_loop().time()
             (limit.reschedule if sys.version_info >= (3, 11) else limit.update)(now)
         if self._session is None:
             return
@@ -152,6 +152,8 @@ class AiohttpTransport:
             return HttpResponse(response.status, named, body.whole())
 
     def _open(self) -> aiohttp.ClientSession:
+        if under_trio():
+            raise RuntimeError("the transport aiohttp needs asyncio: under trio, choose 'threads' or 'httpx'")
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_note_sending)
         self._session = aiohttp.ClientSession(

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
 from altcraft.messages import HttpRequest, HttpResponse
+from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._sleep import Sleeper
 
 __all__ = ["WsgiTransport", "create"]
@@ -18,11 +19,11 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application, PEP 3333."""
 
 
-def create(url: str, *, app: WsgiApp | None = None) -> WsgiTransport:
+def create(url: str, *, app: WsgiApp | None = None, max_response: int = MAX_RESPONSE) -> WsgiTransport:
     """The transport for an application. TypeError without one."""
     if app is None:
         raise TypeError("the wsgi transport needs an application: transport=WsgiTransport(app)")
-    return WsgiTransport(app)
+    return WsgiTransport(app, max_response=max_response)
 
 
 class WsgiTransport:
@@ -31,7 +32,7 @@ class WsgiTransport:
     Closing it closes the application too, where that has a `close`. Thread-safe as far as the application is.
     """
 
-    def __init__(self, app: WsgiApp, *, max_response: int = 64 << 20) -> None:
+    def __init__(self, app: WsgiApp, *, max_response: int = MAX_RESPONSE) -> None:
         self._app = app
         self._max_response = max_response
         self._sleeper = Sleeper()
@@ -42,22 +43,17 @@ class WsgiTransport:
         if self._closed:
             raise ConnectError("the transport is closed")
         started: list[tuple[str, list[tuple[str, str]]]] = []
-        written = io.BytesIO()
+        body = Body(self._max_response)
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., Any]:
             started.append((status, headers))
-            return written.write
+            return body.feed
 
         try:
             chunks = self._app(_environ(request), start_response)
             try:
                 for chunk in chunks:
-                    written.write(chunk)
-                    if written.tell() > self._max_response:
-                        limit = self._max_response
-                        raise ResponseTooLarge(
-                            f"the reply has more than {limit:,} bytes, this transport's max_response"
-                        )
+                    body.feed(chunk)
             finally:
                 close = getattr(chunks, "close", None)
                 if close is not None:
@@ -65,11 +61,15 @@ class WsgiTransport:
         except ResponseTooLarge:
             raise
         except Exception as error:
-            raise ConnectionLost(f"the application failed: {error!r}") from error
+            raise ConnectionLost(f"the application failed: {type(error).__name__}") from error
         if not started:
             raise ConnectionLost("the application returned without calling start_response")
         status, headers = started[-1]
-        return HttpResponse(int(status[:3]), dict(headers), written.getvalue())
+        named: dict[str, str] = {}
+        for name, value in headers:
+            key = name.lower()
+            named[key] = f"{named[key]}, {value}" if key in named else value
+        return HttpResponse(int(status[:3]), named, body.whole())
 
     def sleep(self, seconds: float) -> None:
         """Sleeps, until the transport is woken or closed."""

@@ -44,14 +44,14 @@ class FailureCases(Case):
             self.fails(pilot, request(server.url + "/"), RequestTimeout, 0.3)
 
     def test_a_reply_that_drips_holds_nobody_beyond_the_timeout(self, make_transport: MakeTransport) -> None:
-        slow = b"x" * 1000
+        slow = b"x" * 80  # a byte in 0.05 s: twice as long as is forgiven
         drips = {
             "its header": (b"", reply(b"", "X-Slow: " + slow.decode())),
             "its status line": (b"", b"HTTP/1.1 200 " + slow),
-            "its interim replies": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
-            "its body": (reply(length=1000), slow),
-            "its chunks": (reply(b"", "Transfer-Encoding: chunked"), b"1\r\nx\r\n" * 200),
-            "its chunk's size": (reply(b"", "Transfer-Encoding: chunked"), b"0" * 1000),
+            "its interim replies": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 4),
+            "its body": (reply(length=80), slow),
+            "its chunks": (reply(b"", "Transfer-Encoding: chunked"), b"1\r\nx\r\n" * 14),
+            "its chunk's size": (reply(b"", "Transfer-Encoding: chunked"), b"0" * 80),
             "a body that ends with the connection": (reply(b"", "Connection: close"), slow),
         }
         for what, (at_once, dripping) in drips.items():

@@ -1,0 +1,220 @@
+"""Reading HTTP/1.1, without a network: whatever the bytes, and however they are cut into pieces."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import io
+import random
+import zlib
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from altcraft import ConnectionLost, HttpResponse, RequestTimeout, ResponseTooLarge
+from altcraft.messages import Headers
+from altcraft_transports._body import Body
+from altcraft_transports._http1 import Composer, exchange, fields
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+REPLIES = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 200\r\nX: a\r\n\tfolded\r\nX: b\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
+    CHUNKED + b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: x\r\n\r\n",
+)
+
+
+class Wire:
+    """A socket whose other side has said everything already, in pieces of these sizes."""
+
+    def __init__(self, data: bytes, sizes: list[int] | None = None) -> None:
+        self._data = io.BytesIO(data)
+        self._sizes = sizes or []
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds > 0
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def recv(self, size: int) -> bytes:
+        return self._data.read(min(size, self._sizes.pop() if self._sizes else size))
+
+
+def read(data: bytes, sizes: list[int] | None = None, limit: int = 10_000) -> tuple[HttpResponse, bool]:
+    sock = cast("http.client.socket.socket", Wire(data, sizes))  # type: ignore[name-defined]  # what it needs of one
+    return exchange(sock, b"x", "POST", timeout=1, deadline=float("inf"), limit=limit)
+
+
+def test_replies_are_read_and_tell_whether_the_connection_goes_on() -> None:
+    seen = [(reply.status, reply.body, persists) for reply, persists in map(read, REPLIES)]
+    assert seen == [
+        (200, b"hello", True),
+        (404, b"no", True),
+        (204, b"", True),
+        (200, b"until the end", False),
+        (200, b"", True),
+        (200, b"hello", True),
+        (200, b"hello world", True),
+    ]
+    assert read(REPLIES[4])[0].headers["x"] == "a folded, b"
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+@given(sizes=st.lists(st.integers(1, 9), max_size=200))
+def test_the_pieces_in_which_a_reply_comes_make_no_difference(reply: bytes, sizes: list[int]) -> None:
+    cut, whole = read(reply, sizes)[0], read(reply)[0]
+    assert (cut.status, cut.headers, cut.body) == (whole.status, whole.headers, whole.body)
+
+
+def test_bytes_after_a_reply_end_the_connection() -> None:
+    assert read(REPLIES[0] + b"H")[1] is False
+    assert read(REPLIES[2] + REPLIES[0])[1] is False
+
+
+def test_a_connection_header_is_obeyed() -> None:
+    assert read(b"HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n")[1] is False
+    assert read(b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n")[1] is True
+    assert read(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")[1] is False
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 099 No\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+        b"HTTP/1.1 200 OK\r\n folded: at once\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        CHUNKED + b"-1\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"0x5\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"4\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"5\r\nhello\r\n0\r\n" + b"X: y\r\n" * 999,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nhello",
+    ],
+)
+def test_what_could_put_a_connection_out_of_step_is_refused(reply: bytes) -> None:
+    with pytest.raises(ConnectionLost):
+        read(reply)
+
+
+def test_mutilated_replies_are_replies_or_lost_and_nothing_else() -> None:
+    dice = random.Random(9112)
+    for _ in range(20_000):
+        reply = bytearray(dice.choice(REPLIES))
+        for _ in range(dice.randint(1, 4)):
+            reply[dice.randrange(len(reply))] = dice.choice((0, 10, 13, 32, 48, 58, 255, dice.randrange(256)))
+        try:
+            read(bytes(reply))
+        except (ConnectionLost, ResponseTooLarge):
+            continue
+
+
+def test_what_is_accepted_is_read_as_http_client_reads_it() -> None:
+    dice = random.Random(2616)
+    compared = 0
+    for _ in range(5_000):
+        reply = bytearray(dice.choice((REPLIES[0], REPLIES[3], REPLIES[6])))
+        reply[dice.randrange(len(reply))] = dice.choice(b"\r\n 0159:;abcX")
+        if b" \r\n" in reply:
+            continue  # http.client takes the blanks at a value's end for a part of it
+        try:
+            ours = read(bytes(reply))[0]
+        except (ConnectionLost, ResponseTooLarge):
+            continue
+        theirs = http.client.HTTPResponse(cast("http.client.socket.socket", _Makefile(bytes(reply))))  # type: ignore[name-defined]  # as above
+        try:
+            theirs.begin()
+            body = theirs.read()
+        except (http.client.HTTPException, ValueError):
+            continue
+        finally:
+            theirs.close()
+        compared += 1
+        assert (ours.status, ours.body) == (theirs.status, body), bytes(reply)
+    assert compared > 500
+
+
+class _Makefile:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+def test_a_message_in_time_already_over_is_not_sent() -> None:
+    sock = cast("http.client.socket.socket", Wire(REPLIES[0]))  # type: ignore[name-defined]  # as above
+    with pytest.raises(RequestTimeout):
+        exchange(sock, b"x", "POST", timeout=1, deadline=0, limit=10)
+
+
+# Requests
+
+
+def test_a_header_that_would_break_out_of_its_line_is_refused_without_being_shown() -> None:
+    composer = Composer()
+    for headers in ({"A": "s3cret\r\nB: c"}, {"A": "s3cret\0"}, {"A": "s3cret\u20ac"}, {"A\r\nB": "s3cret"}):
+        with pytest.raises(ValueError, match="can't be sent") as caught:
+            composer.message("", headers, b"")
+        assert "s3cret" not in str(caught.value)
+
+
+def test_headers_that_were_changed_in_between_are_sent_as_they_are() -> None:
+    composer, headers = Composer(), Headers({"A": "1"})
+    first = composer.message("", headers, b"")
+    headers["A"] = "2"
+    assert first == b"Accept-Encoding: gzip, deflate\r\nA: 1\r\nContent-Length: 0\r\n\r\n"
+    assert composer.message("", headers, b"") == first.replace(b"1", b"2")
+    assert composer.message("", {"accept-encoding": "br"}, b"").count(b"ncoding") == 1
+
+
+def test_fields_are_read_or_refused() -> None:
+    assert fields("") == {}
+    assert fields("A:b\r\nC:  d \r") == {"a": "b", "c": "d"}
+    assert fields("A: b\nA: c\n d") == {"a": "b, c d"}
+    assert fields("A: b\nnot a field") is None
+    assert fields(" A: b") is None
+
+
+# Bodies
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "raw deflate", "several members"])
+@given(data=st.binary(max_size=300), size=st.integers(1, 50))
+def test_a_coding_is_undone_whatever_the_pieces(coding: str, data: bytes, size: int) -> None:
+    raw = zlib.compressobj(wbits=-15)
+    sent = {
+        "gzip": gzip.compress(data),
+        "x-gzip": gzip.compress(data),
+        "deflate": zlib.compress(data),
+        "raw deflate": raw.compress(data) + raw.flush(),
+        "several members": gzip.compress(data[:7]) + gzip.compress(data[7:]),
+    }[coding]
+    body = Body(1000, {"raw deflate": "deflate", "several members": "GZIP "}.get(coding, coding))
+    for start in range(0, len(sent), size if coding != "raw deflate" else len(sent)):
+        body.feed(sent[start : start + (size if coding != "raw deflate" else len(sent))])
+    assert body.whole() == data
+
+
+def test_a_body_that_is_no_such_coding_or_ends_too_early_is_lost() -> None:
+    with pytest.raises(ConnectionLost):
+        Body(1000, "gzip").feed(b"hello, world")
+    cut = Body(1000, "gzip")
+    cut.feed(gzip.compress(b"hello" * 100)[:-9])
+    with pytest.raises(ConnectionLost):
+        cut.whole()
+    assert Body(1000, "gzip").whole() == b""

@@ -1,0 +1,126 @@
+"""Transports by name: what is bundled, what is missing, what the environment may not decide."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+import altcraft
+from altcraft import ConnectError, HttpRequest, HttpResponse
+from altcraft.ports import TransportRegistry
+from altcraft.testing.transport.loopback import Loopback, answering, reply
+
+SYNC = ("urllib3", "http_client", "pycurl", "httpx")
+ASYNC = ("threads", "aiohttp", "httpx")
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_a_client_speaks_through_a_bundled_transport_by_name(name: str) -> None:
+    body = b'{"data": {"status": "in progress", "progress": 40}, "error": 0, "error_text": ""}'
+    with (
+        Loopback(answering(reply(body, "Content-Type: application/json"))) as server,
+        altcraft.Client(server.url, token="t", transport=name) as client,
+    ):
+        assert client.tasks.status("x").progress == 40
+    assert server.requests[0].target == "/api/v1.1/tasks/status"
+
+
+@pytest.mark.parametrize("name", [*ASYNC, "urllib3", "pycurl"])
+def test_an_async_client_speaks_through_a_bundled_transport_by_name(name: str) -> None:
+    body = b'{"data": {"status": "in progress", "progress": 40}, "error": 0, "error_text": ""}'
+
+    async def progress(url: str) -> object:
+        async with altcraft.AsyncClient(url, token="t", transport=name) as client:
+            return (await client.tasks.status("x")).progress
+
+    with Loopback(answering(reply(body, "Content-Type: application/json"))) as server:
+        assert asyncio.run(progress(server.url)) == 40
+
+
+@pytest.mark.parametrize("name", ["pycurl", "httpx", "aiohttp"])
+def test_a_missing_library_is_one_line_that_names_the_extra(name: str) -> None:
+    program = (
+        "import sys, altcraft, altcraft.ports\n"
+        f"sys.modules['{name}'] = None\n"
+        "registry = altcraft.ports.TransportRegistry()\n"
+        "create = registry.create_async if sys.argv[1] == 'aiohttp' else registry.create\n"
+        "try:\n    create(sys.argv[1], 'https://x.example')\n"
+        "except altcraft.MissingExtra as error:\n    print(error)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True).stdout
+    assert said.count("\n") == 1
+    assert f"pip install 'altcraft-client[{name}]'" in said
+
+
+def test_a_transport_of_one_kind_says_so_when_the_other_is_asked_for() -> None:
+    with pytest.raises(LookupError, match="AsyncClient"):
+        TransportRegistry().create("aiohttp", "https://x.example")
+    with pytest.raises(LookupError, match=r"known: .*pycurl"):
+        TransportRegistry().create("carrier-pigeon", "https://x.example")
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_the_environments_proxies_are_not_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    transport = TransportRegistry().create(name, "http://x")
+    try:
+        with Loopback(answering(reply(b"direct"))) as server:
+            assert transport.send(HttpRequest("POST", server.url + "/", {}, b""), timeout=5).body == b"direct"
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_a_header_that_would_break_out_of_its_line_is_not_sent(name: str) -> None:
+    transport = TransportRegistry().create(name, "http://x")
+    try:
+        with Loopback(answering(reply())) as server:
+            request = HttpRequest("POST", server.url + "/", {"Authorization": "s3cret\r\nX-Evil: 1"}, b"")
+            with pytest.raises(ValueError, match="can't be sent") as caught:
+                transport.send(request, timeout=5)
+        assert "s3cret" not in str(caught.value)
+        assert not server.requests
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("name", ["http_client", "httpx"])
+def test_a_proxy_that_is_not_http_is_refused_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match="proxies are http ones"):
+        TransportRegistry().create(name, "http://x", proxy="socks5://127.0.0.1:1")
+
+
+def test_a_url_that_is_not_http_is_a_connect_error() -> None:
+    transport = TransportRegistry().create("http_client", "http://x")
+    with pytest.raises(ConnectError):
+        transport.send(HttpRequest("POST", "ftp://x/", {}, b""), timeout=1)
+
+
+def test_a_transport_for_threads_keeps_its_own_clock_in_worker_threads() -> None:
+    class Timeless:
+        def __init__(self) -> None:
+            self.now = 100.0
+
+        def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+            return HttpResponse(200, {}, b"")
+
+        def sleep(self, seconds: float) -> None:
+            self.now += seconds
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def close(self) -> None:
+            pass
+
+    async def main() -> float:
+        transport = TransportRegistry().create_async("threads", "http://x", transport=Timeless())
+        await transport.sleep(3600)
+        await transport.close()
+        return transport.monotonic()  # type: ignore[attr-defined,no-any-return]  # an optional part of the protocol
+
+    assert asyncio.run(main()) == 3700.0
