@@ -39,6 +39,7 @@ __all__ = [
     "UnsafeXml",
     "WaitTimeout",
     "api_error",
+    "at_progress",
 ]
 
 
@@ -127,6 +128,13 @@ _BY_CODE: dict[int, type[ApiError]] = {
 }
 
 
+def at_progress(progress: float | None) -> str:
+    """How far a task is, for a message: whatever number the platform calls its progress."""
+    if progress is None:
+        return ""
+    return f" at {progress:g} %" if -1e6 < progress < 1e6 else " at a progress that is no percentage"
+
+
 def api_error(code: int, text: str, http_status: int, retry_after: float | None = None) -> ApiError:
     """The fitting `ApiError`: by the envelope's code, and where nobody knows that one, by the HTTP status."""
     kind = _BY_CODE.get(code) or _BY_CODE.get(http_status) or ApiError
@@ -185,10 +193,7 @@ class TaskFailed(AltcraftError):
         self.status = status
 
     def message(self) -> str:
-        progress = self.status.progress
-        return f"the task ended with status {self.status.status!r}" + (
-            f" at {progress:g} %" if progress is not None else ""
-        )
+        return f"the task ended with status {self.status.status!r}{at_progress(self.status.progress)}"
 
 
 class WaitTimeout(AltcraftError, TimeoutError):

@@ -30,7 +30,15 @@ from typing import ClassVar, TypeAlias
 
 from msgspec import Struct, field, structs
 
-from altcraft.errors import AltcraftError, ClientClosed, RequestTimeout, TaskFailed, TaskStalled, WaitTimeout
+from altcraft.errors import (
+    AltcraftError,
+    ClientClosed,
+    RequestTimeout,
+    TaskFailed,
+    TaskStalled,
+    WaitTimeout,
+    at_progress,
+)
 from altcraft.polling import History, Polling
 from altcraft.resume import resume_token
 from altcraft.retry import Retry
@@ -291,8 +299,11 @@ class TaskMachine(_Machine):
         self.state = State.SENDING
         self.prompted = self.hinted or isinstance(event, Notified)
         self.hinted = False
-        left = self._left(event.at)
-        return (Send(min(self.policies.request_timeout, left if left > 0 else LAST_LOOK)),)
+        timeout = self.policies.request_timeout
+        if self.deadline is not None:
+            left = self.deadline - event.at
+            timeout = min(timeout, left if left > 0 else LAST_LOOK)
+        return (Send(timeout),)
 
     # An exchange comes back.
 
@@ -412,8 +423,7 @@ class TaskMachine(_Machine):
         status = self.status
         if status is None:
             return "and no poll was answered"
-        progress = status.progress
-        return f"last seen {status.status!r}" + (f" at {progress:g} %" if progress is not None else "")
+        return f"last seen {status.status!r}{at_progress(status.progress)}"
 
     def _leads(self) -> tuple[str, TaskStatus[object] | None]:
         return resume_token(self.task_id, self.operation), self.status

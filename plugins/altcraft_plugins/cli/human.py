@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from altcraft.errors import at_progress
 from altcraft_plugins.cli.outcome import Problem
 from altcraft_plugins.cli.reporting import Show, printable
 
@@ -47,7 +48,7 @@ class HumanReporter:
 
     def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
         """A line, and the result where there is one."""
-        progress = f", {status.progress:g} %" if status.progress is not None else ""
+        progress = at_progress(status.progress).replace(" at", ",", 1)
         _out(f"task {printable(task.id)}: {printable(status.status)}{progress}")
         if status.result is not None:
             _out("")
