@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,20 @@ _PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.t
 hypothesis.settings.register_profile("steady", derandomize=True, **_PATIENT)
 hypothesis.settings.register_profile("explore", max_examples=2000, **_PATIENT)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+# What an interpreter's version hardly touches, and what takes long: whole processes, floods, mutants by the thousand.
+# The default interpreter runs it; on the others, `-m "not once"` leaves it out.
+ONCE = ("fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py", "test_packaging.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of those places."""
+    here = pathlib.Path(__file__).parent
+    places = tuple(here / place for place in ONCE)
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in places):
+            item.add_marker(pytest.mark.once)
 
 
 @pytest.fixture(autouse=True)
