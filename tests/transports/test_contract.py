@@ -103,7 +103,3 @@ class TestThreads(TransportContract):
     def make_transport(self) -> Callable[..., AsyncTransport]:
         make = with_context(Urllib3Transport)
         return lambda **options: ThreadsTransport(make(**options))
-
-
-class TestThreadsUnderTrio(TestThreads):
-    loop = "trio"

@@ -11,7 +11,7 @@ import pytest
 import altcraft
 from altcraft import ConnectError, HttpRequest, HttpResponse
 from altcraft.ports import TransportRegistry
-from altcraft.testing.transport.loopback import Loopback, answering, reply
+from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
 
 SYNC = ("urllib3", "http_client", "pycurl", "httpx")
 ASYNC = ("threads", "aiohttp", "httpx")
@@ -124,3 +124,30 @@ def test_a_transport_for_threads_keeps_its_own_clock_in_worker_threads() -> None
         return transport.monotonic()  # type: ignore[attr-defined,no-any-return]  # an optional part of the protocol
 
     assert asyncio.run(main()) == 3700.0
+
+
+def test_threads_serve_trio_too() -> None:
+    trio = pytest.importorskip("trio")
+
+    async def main(url: str) -> bytes:
+        transport = TransportRegistry().create_async("threads", url)
+        with trio.move_on_after(0.05) as scope:
+            await transport.sleep(30)
+        assert scope.cancelled_caught
+        with trio.move_on_after(0.1) as scope:
+            await transport.send(HttpRequest("POST", url + "/slow", {}, b""), timeout=5)
+        assert scope.cancelled_caught
+        answer = await transport.send(HttpRequest("POST", url + "/", {}, b"now"), timeout=5)
+        await transport.close()
+        await transport.sleep(30)
+        with pytest.raises(ConnectError):
+            await transport.send(HttpRequest("POST", url + "/", {}, b""), timeout=5)
+        return bytes(answer.body)
+
+    def script(talk: Talk) -> None:
+        while received := talk.receive():
+            talk.pause(5 if received.target == "/slow" else 0)
+            talk.send(reply(received.body))
+
+    with Loopback(script) as server:
+        assert trio.run(main, server.url) == b"now"

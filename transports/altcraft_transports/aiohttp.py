@@ -10,6 +10,7 @@ import contextlib
 import io
 import socket
 import sys
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -125,8 +126,8 @@ class AiohttpTransport:
         for sock in tuple(self._sockets):  # aiohttp would let them go once all is written, if ever that is
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        patience = now + _FAREWELL
-        while any(sock.fileno() >= 0 for sock in tuple(self._sockets)) and asyncio.get_running_loop().time() < patience:
+        patience = time.monotonic() + _FAREWELL
+        while any(sock.fileno() >= 0 for sock in tuple(self._sockets)) and time.monotonic() < patience:
             await asyncio.sleep(0.001)
 
     async def _exchange(
