@@ -326,10 +326,11 @@ class Conductor:
         heard = self.hooks.heard
         if "altcraft_request" in heard:
             self.hooks.fire("altcraft_request", request=http)
-        began = self.now()
+        is_heard = "altcraft_response" in heard
+        began = self.now() if is_heard else 0.0
         try:
             response = yield Transmit(http, timeout)
-            if "altcraft_response" in heard:
+            if is_heard:
                 elapsed = self.now() - began
                 self.hooks.fire("altcraft_response", request=http, response=response, elapsed=elapsed)
             return Responded(self.now(), read(response))

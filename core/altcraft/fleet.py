@@ -58,6 +58,7 @@ class Fleet(Generic[TaskT]):
         self._conductor = conductor
         self._agenda: Agenda[TaskT] = Agenda(max_polls_per_second)
         self._done: deque[TaskT] = deque()
+        self._turns: set[TaskT] = set()
         self._owed: dict[TaskT, Send] = {}  # polls that hints during a poll have earned
         self._hire = hire
         self._work = conductor.gate()
@@ -65,18 +66,19 @@ class Fleet(Generic[TaskT]):
         self._alarm = inf  # when the first of those who sleep will wake up
         self._idle = 0  # how many wait at the gate
         self._stopped = False
+        self._pending: TaskT | None = None  # one that was not done when the fleet stopped
         self._broken: BaseException | None = None
         at = conductor.now()
         self._deadline = inf if timeout is None else at + timeout
         unique = dict.fromkeys(tasks)
         if any(task._context is not conductor.context for task in unique):
             raise ValueError("a task of another client: each client follows its own tasks")
-        self._all = tuple(unique)
-        for place, task in enumerate(self._all):
+        self._size = len(unique)
+        for place, task in enumerate(unique):
             if task.done():
                 self._done.append(task)
             else:
-                self._agenda.add(task, at - (len(self._all) - place) * _IN_ORDER)
+                self._agenda.add(task, at - (self._size - place) * _IN_ORDER)
         self._unfinished = len(self._agenda)
 
     def begin(self) -> None:
@@ -103,8 +105,9 @@ class Fleet(Generic[TaskT]):
                 if self._conductor.closed:
                     raise ClientClosed("the client was closed while its tasks went on")
                 left = self._deadline - self._conductor.now()
-                if left <= 0:
-                    raise self._expired()
+            if left <= 0:
+                self.stop()
+                raise self._expired()
             yield Pause(self._news, seen, None if left == inf else left)
 
     def work(self) -> Steps[None]:
@@ -131,7 +134,9 @@ class Fleet(Generic[TaskT]):
             if self._stopped:
                 return
             self._stopped = True
-            for task in self._agenda.clear():
+            tasks = self._agenda.clear()
+            self._pending = next(iter(tasks or self._turns), None)
+            for task in tasks:
                 self._release(task)
             conductor.gates = tuple(gate for gate in conductor.gates if gate not in (self._work, self._news))
             self._work.open()
@@ -218,6 +223,7 @@ class Fleet(Generic[TaskT]):
             task._tell(commands)
         except BaseException:
             with conductor.lock:
+                self._turns.discard(task)
                 self._release(task)
             conductor.changed.open()
             raise
@@ -242,6 +248,7 @@ class Fleet(Generic[TaskT]):
             command = self._owed.pop(task, None) or self._woken(task, at)
             if isinstance(command, Send):
                 agenda.started(at)
+                self._turns.add(task)
                 return task, command, at
             self._sleep(task)
         return None
@@ -257,6 +264,7 @@ class Fleet(Generic[TaskT]):
 
     def _put_down(self, task: TaskT, command: Command, event: Event, sent: float) -> None:
         """What follows from a look at a task. Under the lock."""
+        self._turns.discard(task)
         if isinstance(command, Sleep):
             if isinstance(event, Failed) and _is_refusal(event.error):
                 self._agenda.refused(sent, event.at, command.seconds, self._conductor.policies.retry.maximum)
@@ -305,9 +313,9 @@ class Fleet(Generic[TaskT]):
                 task._machine.handle(Cancelled(self._conductor.now()))
 
     def _expired(self) -> WaitTimeout:
-        """With the resume token of the first task that is not done; each of the others has its own."""
-        pending = next(task for task in self._all if not task.done())
-        return WaitTimeout(f"{self._unfinished} of {len(self._all)} tasks not done in time", pending.resume_token)
+        """With the resume token of one of the tasks that are not done; each of the others has its own."""
+        token = "" if self._pending is None else self._pending.resume_token
+        return WaitTimeout(f"{self._unfinished} of {self._size} tasks not done in time", token)
 
 
 class Waited(Struct, Generic[TaskT]):
