@@ -42,6 +42,7 @@ Auth = Literal["body", "bearer"]
 USER_AGENT = "altcraft-client"
 
 _EXCERPT = 120
+_TELLING = 32
 _NO_WORD = 8  # characters: a shorter token may be part of an honest status, which masking it would make unknown
 _LONGEST_WAIT = 86400.0  # a day: what a Retry-After asks for beyond it, nobody means
 # Types that say nothing about the platform's format; HTML is among them, since some proxies label anything so.
@@ -58,7 +59,7 @@ _GENERIC = {
 class Exchange:
     """What a client knows of the wire: where, as whom, in which format. Immutable, shared by all threads."""
 
-    __slots__ = ("_auth", "_base", "_codec", "_codecs", "_headers", "_token", "host")
+    __slots__ = ("_auth", "_base", "_codec", "_codecs", "_headers", "_telling", "_token", "host")
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Exchange:
         self._codec = codec
         self._codecs = codecs
         self._auth = auth
+        self._telling: dict[str, Codec] = {}  # Content-Type headers that were met, for the short way through `read`
         content_type = codec.content_types[0]
         self._headers = {"Content-Type": content_type, "Accept": content_type, "User-Agent": USER_AGENT}
 
@@ -96,6 +98,15 @@ class Exchange:
 
     def read(self, operation: str, reply: type[Reply], response: HttpResponse) -> Reply:
         """The whole reply, known to be a success; else ApiError or DecodeError, with the operation and host in it."""
+        codec = self._telling.get(response.headers.get("Content-Type", ""))
+        if codec is not None and response.status == 200:
+            try:
+                value = codec.decode(response.body, reply)
+            except DecodeError:
+                pass  # the long way finds out what it is, and says so
+            else:
+                if value.error == 0:
+                    return value
         try:
             return self._read(reply, response)
         except (ApiError, DecodeError) as error:
@@ -217,6 +228,8 @@ class Exchange:
         if response.body[:1] != b"{" and _is_html(response.body):
             raise DecodeError(f"an HTML page came instead of {self._codec.name}: {self._excerpt(response)}")
         codec = None if media_type in _GENERIC else self._codecs.by_content_type(content_type)
+        if codec is not None and len(self._telling) < _TELLING:
+            self._telling[content_type] = codec
         codec = codec or self._codecs.sniff(response.body)
         if codec is None:
             kind = f"of type {self._scrub(media_type)!r}" if media_type else "without a Content-Type"

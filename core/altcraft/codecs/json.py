@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import msgspec
 
+from altcraft.codecs.per_type import PerType
 from altcraft.errors import DecodeError, EncodeError
 
 __all__ = ["JsonCodec"]
 
 T = TypeVar("T")
 
+_MESSAGE = 300  # a parser may quote all that it has met
 BOM = b"\xef\xbb\xbf"
 
 
@@ -26,7 +29,7 @@ class JsonCodec:
     content_types: tuple[str, ...] = ("application/json", "text/json")
 
     def __init__(self) -> None:
-        self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+        self._decoders: PerType[Callable[[bytes], Any]] = PerType(_decoder)
         self._encode = msgspec.json.Encoder().encode
 
     def encode(self, value: object) -> bytes:
@@ -38,24 +41,26 @@ class JsonCodec:
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for everything else that bytes can be."""
-        decoder = self._decoders.get(type)
-        if decoder is None:
-            decoder = self._decoders[type] = msgspec.json.Decoder(type)
-        if data[:3] == BOM:
-            data = data[3:]
+        decode = (self._decoders.known.get(id(type)) or self._decoders.find(type))[1]
         try:
-            return decoder.decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
+            return decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
         except msgspec.ValidationError as error:
             return self._decode_without_nulls(data, type, error)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise DecodeError(f"not JSON: {error}") from None
+            if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
+                return self.decode(data[len(BOM) :], type)
+            raise DecodeError(f"not JSON: {str(error)[:_MESSAGE]}") from None
 
     def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
         """Second reading, of what the schema refused: nulls are taken for absent. The first refusal is reported."""
         try:
             return msgspec.convert(_drop_nulls(msgspec.json.decode(data)), type, str_keys=True)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise DecodeError(f"JSON of another shape: {first}") from None
+            raise DecodeError(f"JSON of another shape: {str(first)[:_MESSAGE]}") from None
+
+
+def _decoder(type_: object) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(cast("type[Any]", type_)).decode
 
 
 def _drop_nulls(value: object) -> object:
