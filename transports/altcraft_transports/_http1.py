@@ -28,7 +28,7 @@ _RECEIVE = 1 << 16
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?\r?")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_USUAL = 100
+_USUAL, _MANY = 100, 1000
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _SAFE = "/%:@!$&'()*+,;=~?"
 _UNSENDABLE = re.compile(r"[\r\n\0\u0100-\U0010ffff]")
@@ -266,13 +266,16 @@ class _Reader:
 
 
 def fields(text: str) -> dict[str, str] | None:
-    """A header's lines, the names in lower case. None where one is no header.
+    """A header's lines, the names in lower case. None where one is no header, or where there are far too many.
 
     Several of the same name become one, as RFC 9110 has it; so do the folded lines of old.
     """
     headers: dict[str, str] = {}
     last = ""
-    for line in text.split("\n") if text else ():
+    lines = text.split("\n") if text else []
+    if len(lines) > _MANY:
+        return None
+    for line in lines:
         pair = _usual_field(line) if len(line) <= _USUAL else _field(line)
         if pair is None:
             if not last or line[:1] not in (" ", "\t") or "\r" in line[:-1]:

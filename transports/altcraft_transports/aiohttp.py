@@ -117,11 +117,11 @@ class AiohttpTransport:
         """Ends sleeps and exchanges, closes all connections."""
         self._closed = True
         self._sleeper.close()
-        for limit in tuple(self._limits):
-            now = asyncio.get_running_loop().time()
-            (limit.reschedule if sys.version_info >= (3, 11) else limit.update)(now)
         if self._session is None:
             return
+        now = asyncio.get_running_loop().time()
+        for limit in tuple(self._limits):
+            (limit.reschedule if sys.version_info >= (3, 11) else limit.update)(now)
         await self._session.close()
         for sock in tuple(self._sockets):  # aiohttp would let them go once all is written, if ever that is
             with contextlib.suppress(OSError):
@@ -149,8 +149,11 @@ class AiohttpTransport:
             body = Body(self._max_response, response.headers.get("Content-Encoding"))
             async for chunk in response.content.iter_any():
                 body.feed(chunk)
-            named = {name: ", ".join(response.headers.getall(name)) for name in response.headers}
-            return HttpResponse(response.status, named, body.whole())
+            named: dict[str, list[str]] = {}
+            for name, value in response.headers.items():
+                named.setdefault(name.lower(), []).append(value)
+            joined = {name: ", ".join(values) for name, values in named.items()}
+            return HttpResponse(response.status, joined, body.whole())
 
     def _open(self) -> aiohttp.ClientSession:
         if under_trio():

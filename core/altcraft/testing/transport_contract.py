@@ -31,5 +31,7 @@ class TransportContract(ReplyCases, FailureCases, SharingCases, NetworkCases):
     * `proxy` (str): the URL of an HTTP proxy;
     * `tls` (`Trust`): files with the authorities to trust and the certificate to show.
 
+    `keeps_connections` is False for a transport that makes a new one each time.
+
     `loop` is "asyncio" or "trio" for an AsyncTransport, whose factory is then called in that loop.
     """

@@ -24,6 +24,7 @@ class Case:
 
     loop: ClassVar[Loop | None] = None
     options: ClassVar[frozenset[str]] = frozenset()
+    keeps_connections: ClassVar[bool] = True
 
     def fly(self, make_transport: MakeTransport, **options: object) -> Pilot:
         """The transport, made with these options and about to be used; the case is skipped where one isn't known."""

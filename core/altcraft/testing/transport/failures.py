@@ -63,8 +63,10 @@ class FailureCases(Case):
 
             with Loopback(script) as server, self.fly(make_transport) as pilot:
                 began = time.monotonic()
-                self.failed(pilot.begin(request(server.url + "/"), 0.2), RequestTimeout)
+                exchange = pilot.begin(request(server.url + "/"), 0.2)
+                exchange.exception(20)
                 assert time.monotonic() - began < 0.2 + SLACK, f"{what} came byte by byte, and held the exchange up"
+                self.failed(exchange, RequestTimeout)
 
     def test_a_server_that_does_not_read_holds_nobody_beyond_the_timeout(self, make_transport: MakeTransport) -> None:
         with Loopback(lambda talk: talk.pause()) as server, self.fly(make_transport) as pilot:

@@ -211,24 +211,17 @@ def reply(
 
 
 def answering(*replies: bytes | Callable[[Received], bytes]) -> Script:
-    """A script that answers each request of a connection with the next reply, and from then on with the last one."""
+    """A script that answers each request with the next reply, whatever the connection; from then on with the last."""
+    left = list(replies)
+    lock = threading.Lock()
 
     def script(talk: Talk) -> None:
-        for answer in _endlessly(replies):
-            request = talk.receive()
-            if request is None:
-                return
+        while (request := talk.receive()) is not None:
+            with lock:
+                answer = left.pop(0) if len(left) > 1 else left[0]
             talk.send(answer if isinstance(answer, bytes) else answer(request))
 
     return script
-
-
-def _endlessly(
-    replies: tuple[bytes | Callable[[Received], bytes], ...],
-) -> Iterator[bytes | Callable[[Received], bytes]]:
-    yield from replies
-    while True:
-        yield replies[-1]
 
 
 @contextlib.contextmanager

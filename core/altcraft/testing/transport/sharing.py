@@ -25,6 +25,10 @@ class SharingCases(Case):
     # Connections that are kept
 
     def test_a_connection_is_kept_for_the_next_exchange(self, make_transport: MakeTransport) -> None:
+        if not self.keeps_connections:
+            import pytest
+
+            pytest.skip("this transport makes a connection for each exchange")
         with Loopback(_ECHO) as server, self.fly(make_transport) as pilot:
             for number in range(5):
                 body = b"%d" % number
@@ -55,9 +59,10 @@ class SharingCases(Case):
         for ends_hard in (True, False):
 
             def script(talk: Talk, ends_hard: bool = ends_hard) -> None:
-                talk.receive()
-                talk.send(reply(b"hello"))
-                talk.receive()
+                while (received := talk.receive()) is not None:
+                    if received.body == b"once":
+                        break
+                    talk.send(reply(b"hello"))
                 if ends_hard:
                     talk.reset()
 
