@@ -86,6 +86,7 @@ class TestAsyncHttpxUnderTrio(TestAsyncHttpx):
     loop = "trio"
 
 
+@pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto")  # Python 3.10's own, of one that is closed
 class TestAiohttp(TransportContract):
     options = EVERYTHING
     loop = "asyncio"

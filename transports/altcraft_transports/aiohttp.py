@@ -28,18 +28,13 @@ try:
 except ImportError as error:
     raise MissingExtra("the transport aiohttp needs an extra: pip install 'altcraft-client[aiohttp]'") from error
 
-if sys.version_info >= (3, 11):
-    from asyncio import timeout as _bounded
-else:
-    # aiohttp brings it where asyncio has none.
-    from async_timeout import timeout as _bounded  # pyright: ignore[reportMissingImports]
-
 if TYPE_CHECKING:
     import ssl
 
 __all__ = ["AiohttpTransport", "create_async"]
 
 _FAREWELL = 1.0  # seconds that closing waits for aiohttp to give its sockets up
+_MANY = 1000
 _LARGE = 1 << 20  # from here on aiohttp wants a stream
 
 
@@ -81,7 +76,7 @@ class AiohttpTransport:
         self._max_response = max_response
         self._sleeper = AsyncSleeper()
         self._session: aiohttp.ClientSession | None = None
-        self._limits: set[Any] = set()
+        self._bounds: set[_Bound] = set()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = False
 
@@ -92,13 +87,13 @@ class AiohttpTransport:
         session = self._session or self._open()
         progress = _Progress()
         try:
-            async with _bounded(timeout) as limit:
-                self._limits.add(limit)
+            async with _Bound(timeout) as bound:
+                self._bounds.add(bound)
                 try:
                     return await self._exchange(session, request, progress)
                 finally:
-                    self._limits.discard(limit)
-        except (TimeoutError, asyncio.TimeoutError) as error:
+                    self._bounds.discard(bound)
+        except (TimeoutError, asyncio.TimeoutError) as error:  # one and the same from Python 3.11 on
             raise self._out_of_time(progress, timeout) from error
         except aiohttp.ClientResponseError as error:
             # What it says of the bytes that came is left out: a peer that sends ours back would show a token.
@@ -119,9 +114,8 @@ class AiohttpTransport:
         self._sleeper.close()
         if self._session is None:
             return
-        now = asyncio.get_running_loop().time()
-        for limit in tuple(self._limits):
-            (limit.reschedule if sys.version_info >= (3, 11) else limit.update)(now)
+        for bound in tuple(self._bounds):
+            bound.end()
         await self._session.close()
         for sock in tuple(self._sockets):  # aiohttp would let them go once all is written, if ever that is
             with contextlib.suppress(OSError):
@@ -149,6 +143,8 @@ class AiohttpTransport:
             body = Body(self._max_response, response.headers.get("Content-Encoding"))
             async for chunk in response.content.iter_any():
                 body.feed(chunk)
+            if len(response.raw_headers) > _MANY:
+                raise ConnectionLost("the reply is unusable: it has far too many headers")
             named: dict[str, list[str]] = {}
             for name, value in response.headers.items():
                 named.setdefault(name.lower(), []).append(value)
@@ -194,3 +190,33 @@ class _Progress:
 
 async def _note_sending(session: object, context: Any, params: object) -> None:
     context.trace_request_ctx.is_sent = True
+
+
+class _Bound:
+    """Bounds a block in time: TimeoutError, which `end` brings on at once. As asyncio.timeout, which 3.10 has not."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._is_over = False
+
+    async def __aenter__(self) -> _Bound:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._cancellations = task.cancelling() if sys.version_info >= (3, 11) else 0
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self.end)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self._timer.cancel()
+        if not self._is_over or kind is None or not issubclass(kind, asyncio.CancelledError):
+            return
+        if sys.version_info >= (3, 11) and self._task.uncancel() > self._cancellations:
+            return  # somebody else has cancelled it, too
+        raise TimeoutError from error
+
+    def end(self) -> None:
+        """Ends the block as if its time were up."""
+        if not self._is_over:
+            self._is_over = True
+            self._task.cancel()
