@@ -4,9 +4,9 @@ Rules:
 
 1. Whatever is due longest comes first, so that no task starves another. Of those due at the very same time, any.
 2. No two polls start closer together than the rate limit allows.
-3. After a refusal (429, 503) nothing starts until its delay is over; where what follows is refused again, twice as
-   long. What has become due meanwhile is then spread over as much time again, at half the pace that was refused. The
-   pace doubles each time such a time has passed without a refusal.
+3. After a refusal (429, 503) nothing starts until its delay is over; as long as nothing but refusals follow, twice as
+   long each time. What has become due meanwhile is then spread over as much time again, at half the pace that was
+   refused. The pace doubles each time such a time has passed without a refusal.
 4. What has become due while nobody could look, for the whole process was held up, is spread likewise.
 """
 
@@ -39,7 +39,7 @@ class Agenda(Generic[T]):
     """Entries with the time at which each is due. Times are seconds on the caller's clock. Not thread-safe."""
 
     __slots__ = (
-        "_aftermath", "_gap", "_heap", "_held", "_hold", "_not_before", "_period", "_slow", "_slow_until", "_void",
+        "_gap", "_heap", "_held", "_hold", "_not_before", "_period", "_slow", "_slow_until", "_void", "refusals",
     )  # fmt: skip
 
     def __init__(self, max_per_second: float | None = None) -> None:
@@ -51,7 +51,7 @@ class Agenda(Generic[T]):
         self._not_before = -inf
         self._held = -inf  # when the present hold began: what was sent before tells nothing new
         self._hold = 0.0  # how long it lasts
-        self._aftermath = -inf  # until when a refusal counts as one more in a row
+        self.refusals = 0  # in a row
         self._slow = 0.0  # seconds between two polls, for the time being
         self._slow_until = -inf
         self._period = 0.0  # how long a pace is kept
@@ -100,13 +100,19 @@ class Agenda(Generic[T]):
     def refused(self, sent: float, at: float, seconds: float, most: float) -> None:
         """A poll that was `sent` then is refused now: nothing starts for `seconds`, or more, up to `most`, in a row."""
         if sent >= self._held:  # not one of those that were under way when the first of them was refused
-            self._hold = max(seconds, min(2 * self._hold, most) if at < self._aftermath else 0.0)
+            self._hold = max(seconds, min(2 * self._hold, most) if self.refusals else 0.0)
+            self.refusals += 1
             self._period = min(self._hold, most)
             self._slow = min(max(2 * self._slow, self._period / max(1, len(self))), self._period)
             self._held = at
             seconds = self._hold
         self._not_before = max(self._not_before, at + seconds)
-        self._slow_until = self._aftermath = self._not_before + self._period
+        self._slow_until = self._not_before + self._period
+
+    def answered(self, sent: float) -> None:
+        """A poll that was `sent` then has not been refused. Need not be told where there are no `refusals`."""
+        if sent >= self._held:
+            self.refusals = 0
 
     def held_up(self, at: float, seconds: float) -> None:
         """Nobody could look for so long: what has become due meanwhile is spread over as much time again."""

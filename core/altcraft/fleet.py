@@ -23,7 +23,7 @@ from altcraft.agenda import Agenda
 from altcraft.conduct import Conductor, Pause, Rest, Step, Steps
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, WaitTimeout
 from altcraft.handle import TaskBase
-from altcraft.machine import Began, Cancelled, Command, Event, Failed, Notified, Send, Sleep, State, Woke
+from altcraft.machine import Began, Cancelled, Command, Event, Failed, Notified, Responded, Send, Sleep, State, Woke
 
 __all__ = ["Fleet", "Waited"]
 
@@ -265,6 +265,8 @@ class Fleet(Generic[TaskT]):
     def _put_down(self, task: TaskT, command: Command, event: Event, sent: float) -> None:
         """What follows from a look at a task. Under the lock."""
         self._turns.discard(task)
+        if self._agenda.refusals and isinstance(event, Responded):
+            self._agenda.answered(sent)
         if isinstance(command, Sleep):
             if isinstance(event, Failed) and _is_refusal(event.error):
                 self._agenda.refused(sent, event.at, command.seconds, self._conductor.policies.retry.maximum)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import altcraft
-from altcraft import ClientClosed, HttpRequest, HttpResponse, NotFound, Polling, SubmissionsFailed, WaitTimeout
+from altcraft import ClientClosed, HttpRequest, HttpResponse, NotFound, Polling, Retry, SubmissionsFailed, WaitTimeout
 from altcraft.agenda import Agenda
 from altcraft.schema import DatabasesGetCounters, SegmentsRefreshCounters
-from altcraft.testing import reply
+from altcraft.testing import FakeClock, reply
 from core.worlds import World
 
 DONE = reply({"status": "completed", "progress": 100, "result": []})
@@ -123,6 +123,43 @@ def test_all_hold_back_together_when_the_platform_refuses(world: World) -> None:
     after = sorted(times)[1:]
     assert min(after) >= 30
     assert max(after) - min(after) >= 20, "what had become due meanwhile falls upon the server at once"
+
+
+class Suspended(FakeClock):
+    """Sleeps for an hour once, as a process does that is stopped, or a laptop that is shut."""
+
+    hours = 0
+
+    def sleep(self, seconds: float) -> None:
+        late = self.now > 100 and not self.hours
+        self.hours += late
+        super().sleep(seconds + 3600 * late)
+
+
+def test_after_the_process_was_stopped_polls_are_spread(world: World) -> None:
+    world.clock = Suspended()
+    platform = Platform(world, lambda number: 5000)
+    client = platform.client(polling=Polling(initial=1, maximum=30))
+    tasks = platform.tasks(client, 600)
+    world.do(client.tasks.wait(tasks, timeout=4000, max_in_flight=1))
+    resumed = min(at for at in platform.times if at > 3600)
+    polls = Counter(int(at - resumed) for at in platform.times if at >= resumed)
+    assert max(polls[second] for second in range(10)) <= 60, "600 were due at once, and a second brings 40 otherwise"
+
+
+def test_a_server_that_is_down_for_a_while_is_asked_ever_more_seldom(world: World) -> None:
+    refused = reply(error=503, status=503)
+    times: list[float] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        times.append(world.clock.now)
+        return refused if world.clock.now < 120 else DONE
+
+    client = world.client([answer], repeat=True, retry=Retry(attempts=100))
+    tasks = [client.tasks.resume(str(number)) for number in range(1000)]
+    assert len(world.do(client.tasks.as_completed(tasks, max_in_flight=1))) == 1000
+    assert sum(at < 120 for at in times) <= 12
+    assert all(task.done() for task in tasks)
 
 
 def test_the_time_for_all_of_them_is_kept(world: World) -> None:
