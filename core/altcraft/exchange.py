@@ -84,7 +84,7 @@ class Exchange:
 
     def build(self, path: str, request: Request[R]) -> HttpRequest:
         """The HTTP request for a request struct. TypeError or ValueError where a field is not what the wire takes."""
-        if type(request) is not TaskStatusRequest or type(request.task_id) is not str:  # those are made by thousands
+        if not _is_poll(request):  # those are made by the thousand
             self._check(path, request)
         headers = Headers(self._headers)
         if self._token is not None and self._auth == "bearer":
@@ -260,6 +260,10 @@ class Exchange:
 
     def _scrub(self, text: str) -> str:
         return self._token.scrub(text) if self._token is not None else text
+
+
+def _is_poll(request: object) -> bool:
+    return type(request) is TaskStatusRequest and type(request.task_id) is str
 
 
 @cache
