@@ -15,7 +15,7 @@ from altcraft_plugins.sandbox import Sandbox
 from altcraft_plugins.sandbox.server import bind
 
 Respond = Callable[[bytes], "bytes | HttpResponse | None"]
-"""From a request's bytes to the bytes of a reply, an orderly reply, or None to hang up."""
+"""From a request's bytes to an orderly reply, or bytes after which it hangs up, or None to hang up at once."""
 
 
 @contextlib.contextmanager
@@ -47,7 +47,7 @@ def serving_in_a_process() -> Iterator[str]:
 
 
 class RawServer:
-    """A server that answers with whatever bytes it is told to. It counts its `open` connections, and keeps `requests`."""
+    """Answers with whatever bytes it is told to. Counts its `open` connections, and keeps `requests`."""
 
     def __init__(self, respond: Respond) -> None:
         self.respond = respond
@@ -89,21 +89,24 @@ class RawServer:
             self.open += 1
         try:
             with connection, contextlib.suppress(OSError):
-                while (request := _read(connection)) and (answer := self._answer(request)):
+                persists = True
+                while persists and (request := _read(connection)):
+                    answer, persists = self._answer(request)
                     connection.sendall(answer)
         finally:
             with self._lock:
                 self._connections.discard(connection)
                 self.open -= 1
 
-    def _answer(self, request: bytes) -> bytes | None:
+    def _answer(self, request: bytes) -> tuple[bytes, bool]:
+        """What to send, and whether to go on after it."""
         self.requests.append(request)
         answer = self.respond(request)
         if isinstance(answer, HttpResponse):
             headers = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
             start = f"HTTP/1.1 {answer.status} Said\r\n{headers}Content-Length: {len(answer.body)}\r\n\r\n"
-            return start.encode() + answer.body
-        return answer
+            return start.encode() + answer.body, True
+        return answer or b"", False
 
 
 def _read(connection: socket.socket) -> bytes | None:

@@ -1,0 +1,57 @@
+"""What a program has imported at each stage of its life: nothing before its first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CARRIER = """
+import altcraft
+class Carrier:
+    def send(self, request, *, timeout):
+        kind = request.headers["Accept"]
+        data = b'{"data": [], "error": 0}' if "json" in kind else b"<xml><error>0</error><data></data></xml>"
+        return altcraft.HttpResponse(200, {"Content-Type": kind}, data)
+    def sleep(self, seconds): pass
+    def close(self): pass
+"""
+MADE = CARRIER + "client = altcraft.Client('https://x', token='a-token', transport=Carrier())\n"
+CALLED = MADE + "client.databases.get_counters(1, resource_id=2)\n"
+XML = MADE.replace("'a-token'", "'a-token', codec='xml'") + "client.databases.get_counters(1, resource_id=2)\n"
+DEFAULT = "import altcraft; client = altcraft.Client('https://x', token='a-token')\n"
+ASYNC = "import altcraft; client = altcraft.AsyncClient('https://x', token='a-token')\n"
+FAKE = "from altcraft.testing import FakeTransport, reply\nFakeTransport([reply([])])\n"
+
+HEAVY = {
+    "altcraft_plugins", "altcraft_transports", "asyncio", "concurrent.futures", "defusedxml", "http.client",
+    "importlib.metadata", "logging", "sqlite3", "ssl", "trio", "urllib3", "xml.etree.ElementTree",
+    "xml.parsers.expat",
+}  # fmt: skip
+URLLIB3 = {"altcraft_transports", "http.client", "importlib.metadata", "logging", "ssl", "urllib3"}  # what it draws in
+STAGES = {
+    "imported": ("import altcraft", set()),
+    "a client over a transport of one's own": (MADE, set()),
+    "a call over it": (CALLED, set()),
+    "a call in XML": (XML, {"xml.etree.ElementTree"}),
+    "a client over urllib3": (DEFAULT, URLLIB3),
+    "an AsyncClient": (ASYNC, {*URLLIB3, "concurrent.futures"}),
+}
+
+
+def modules_after(program: str) -> set[str]:
+    """The modules of a new interpreter after a program; neither the site nor the environment adds any."""
+    program = f"import sys; sys.path[:] = {sys.path!r}\n{program}\nprint(*sys.modules, sep='\\n')"
+    command = [sys.executable, "-I", "-S", "-c", program]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_draws_in_what_it_uses_and_nothing_else(stage: str) -> None:
+    program, expected = STAGES[stage]
+    assert modules_after(program) & HEAVY == expected
+
+
+def test_the_fakes_need_no_transport_and_no_library() -> None:
+    assert not modules_after(FAKE) & {"altcraft_plugins", "altcraft_transports", "defusedxml", "httpx", "urllib3"}
