@@ -225,10 +225,7 @@ class Conductor:
         def read(response: HttpResponse) -> TaskStatus[R]:
             return self.exchange.status(task._declared, response, self.policies.polling.done)
 
-        event = yield from self._exchange(TASK_STATUS, task._machine.request, read, command.timeout)
-        if isinstance(event, Failed):
-            event.error.locate(None, None, task.id)
-        return event
+        return self._exchange(TASK_STATUS, task._machine.request, read, command.timeout, task.id)
 
     def _take_lead(self, task: TaskBase[R], deadline: float | None) -> Steps[bool]:
         """Waits until nobody else polls for the task, and takes that over; False when the deadline comes first."""
@@ -319,7 +316,12 @@ class Conductor:
         return Cancelled(self.now()) if self.closed else Woke(self.now())
 
     def _exchange(
-        self, path: str, request: Request[Any], read: Callable[[HttpResponse], object], timeout: float
+        self,
+        path: str,
+        request: Request[Any],
+        read: Callable[[HttpResponse], object],
+        timeout: float,
+        task_id: str = "",
     ) -> Steps[Responded | Failed]:
         """One exchange, and what became of it. What is raised before anything is sent goes through."""
         http = self.exchange.build(path, request)
@@ -335,10 +337,10 @@ class Conductor:
                 self.hooks.fire("altcraft_response", request=http, response=response, elapsed=elapsed)
             return Responded(self.now(), read(response))
         except AltcraftError as error:
-            error.locate(path, self.exchange.host)
+            error.locate(path, self.exchange.host, task_id or None)
             return Failed(self.now(), error)
         except OSError as error:  # from a transport that does not sort its errors: the careful reading
             lost = ConnectionLost(f"the transport failed: {error!r}")
             lost.__cause__ = error
-            lost.locate(path, self.exchange.host)
+            lost.locate(path, self.exchange.host, task_id or None)
             return Failed(self.now(), lost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -42,7 +43,7 @@ class Driver:
         self.lock = conductor.lock
         self.crews: set[Crew] = set()
         """Those whose threads may not have left yet."""
-        conductor.gate = lambda: ThreadGate(conductor.lock)
+        conductor.gate = ThreadGate
         conductor.changed = conductor.gate()
         conductor.wake = self._wake
         if not isinstance(transport, Wakeable):
@@ -154,31 +155,37 @@ class Crew:
 
 
 class ThreadGate:
-    """A Gate for threads, a condition on the conductor's lock."""
+    """A Gate for threads. Its lock is its own, so that who is let go does not wait for whoever holds the conductor's."""
 
-    def __init__(self, lock: threading.RLock) -> None:
+    def __init__(self) -> None:
         import threading
 
-        self._condition = threading.Condition(lock)
-        self._waiting = 0
+        self._lock = threading.RLock()  # the garbage collector may open a gate while it is being opened
+        self._waiting: deque[threading.Lock] = deque()
         self.version = 0
 
     def open(self, count: int | None = None) -> None:
-        """Lets threads go on."""
-        with self._condition:
+        """Lets threads go on, those first that have waited longest."""
+        with self._lock:
             self.version += 1
-            if not self._waiting:
-                return
-            if count is None:
-                self._condition.notify_all()
-            else:
-                self._condition.notify(count)
+            left = len(self._waiting) if count is None else count
+            while left > 0 and self._waiting:
+                self._waiting.popleft().release()
+                left -= 1
 
     def wait(self, seen: int, seconds: float | None) -> None:
         """Blocks until the version is no longer `seen`, or the time is over."""
-        with self._condition:
-            self._waiting += 1
-            try:
-                self._condition.wait_for(lambda: self.version != seen, seconds)
-            finally:
-                self._waiting -= 1
+        import threading
+
+        opened = threading.Lock()
+        opened.acquire()
+        with self._lock:
+            if self.version != seen:
+                return
+            self._waiting.append(opened)
+        try:
+            opened.acquire(timeout=-1 if seconds is None else min(max(seconds, 0.0), threading.TIMEOUT_MAX))
+        finally:
+            with self._lock:
+                if opened in self._waiting:
+                    self._waiting.remove(opened)

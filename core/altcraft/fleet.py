@@ -228,7 +228,9 @@ class Fleet(Generic[TaskT]):
             conductor.changed.open()
             raise
         with conductor.lock:
-            self._put_down(task, commands[-1], event, sent)
+            is_news = self._put_down(task, commands[-1], event, sent)
+        if is_news:  # told outside the lock, for whoever hears of it takes that first
+            self._tell()
 
     def _take_due(self, at: float) -> tuple[TaskT, Send, float] | None:
         """The task that is due longest, if one is. Under the lock."""
@@ -238,6 +240,7 @@ class Fleet(Generic[TaskT]):
             machine = task._machine
             if machine.outcome is not None:  # somebody else has seen its end
                 self._deliver(task)
+                self._tell()
                 continue
             if task._leader is not self:
                 if task._leader is not None:
@@ -262,8 +265,8 @@ class Fleet(Generic[TaskT]):
             machine.handle(Notified(at))
         return machine.handle(Began(at))[-1]
 
-    def _put_down(self, task: TaskT, command: Command, event: Event, sent: float) -> None:
-        """What follows from a look at a task. Under the lock."""
+    def _put_down(self, task: TaskT, command: Command, event: Event, sent: float) -> bool:
+        """What follows from a look at a task: whether there is news for the consumer. Under the lock."""
         self._turns.discard(task)
         if self._agenda.refusals and isinstance(event, Responded):
             self._agenda.answered(sent)
@@ -280,8 +283,11 @@ class Fleet(Generic[TaskT]):
             self._put(task, event.at)
         elif self._conductor.closed or isinstance(event, Cancelled):
             self._release(task)
+            self._conductor.changed.open()
         else:
             self._deliver(task)
+            return True
+        return False
 
     def _sleep(self, task: TaskT) -> None:
         """Puts a task down for when its machine is to be woken. Under the lock."""
@@ -302,6 +308,9 @@ class Fleet(Generic[TaskT]):
         self._release(task)
         self._unfinished -= 1
         self._done.append(task)
+
+    def _tell(self) -> None:
+        """Whoever waits for what has come about goes on."""
         self._news.open()
         self._conductor.changed.open()
         if not self._unfinished:

@@ -316,22 +316,23 @@ class TaskMachine(_Machine):
 
     def _pace(self, event: Event) -> Commands:
         """The task is not done: sleep until the next poll, unless the time is up."""
-        if self._left(event.at) <= 0:
+        limit = self._limit()
+        if event.at >= limit:
             return self._give_up(self.expired())
         polling = self.policies.polling
         stalled_at = inf
         if polling.stall_after is not None:
             stalled_at = max(self.history.moved_at, self.watched_from) + polling.stall_after
-        if event.at >= stalled_at:
-            text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
-            return self._give_up(TaskStalled(text, *self._leads()))
+            if event.at >= stalled_at:
+                text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
+                return self._give_up(TaskStalled(text, *self._leads()))
         if self.history.announced and (self.prompted or not self.policies.trust.holds):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
         due = min(event.at + polling.next_delay(self.history), stalled_at)
-        if due > self._limit() - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
-            due = self._limit()
+        if due > limit - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
+            due = limit
         return self._sleep(event.at, due, State.SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:

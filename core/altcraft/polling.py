@@ -86,8 +86,9 @@ class History(msgspec.Struct, frozen=True, gc=False):
         seen = self.progress
         if progress is not None and progress == progress:  # NaN is no figure either
             seen = 0 if progress < 0 else 100 if progress > 100 else progress
-        forecast = self.forecast()
-        late = self.late + (forecast is not None and at >= forecast[1])
+        late = self.late
+        if self.origin is not None and (forecast := self.forecast()) is not None and at >= forecast[1]:
+            late += 1
         first = self.polls == 0
         status = self.status if status == self.status else intern(status)  # thousands of tasks, a few words
         origin, base, quantum = self.origin, self.base, self.quantum
