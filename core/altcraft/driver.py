@@ -155,7 +155,7 @@ class Crew:
 
 
 class ThreadGate:
-    """A Gate for threads. Its lock is its own, so that who is let go does not wait for whoever holds the conductor's."""
+    """A Gate for threads. Its lock is its own, so that who is let go need not wait for the conductor's first."""
 
     def __init__(self) -> None:
         import threading
