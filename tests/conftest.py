@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+
+# A shell without job control starts what it puts into the background deaf to SIGINT, and that is handed down: tests that
+# interrupt themselves, or a process of theirs, would wait for ever.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones, and longer. No clock fails them.
 _PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
