@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-# A shell without job control starts what it puts into the background deaf to SIGINT, and that is handed down: tests that
-# interrupt themselves, or a process of theirs, would wait for ever.
+# A shell without job control starts what it puts into the background deaf to SIGINT, and that is handed down: tests
+# that interrupt themselves, or a process of theirs, would wait for ever.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
