@@ -171,11 +171,14 @@ class LoopGate:
     async def wait(self, opened: asyncio.Future[None], seen: int, seconds: float | None) -> None:
         """Waits until the version is no longer `seen`, or the time is over; `opened` is a new future."""
         self._waiting[opened] = None
+        timer = None if seconds is None else opened.get_loop().call_later(seconds, _let_go, opened)
         try:
             if self.version == seen:  # looked at after the entry is made: whoever opens does it the other way round
-                await _settled(opened, seconds)
+                await opened
         finally:
             self._waiting.pop(opened, None)
+            if timer is not None:
+                timer.cancel()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -202,12 +205,12 @@ def _let_go(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-async def _settled(future: asyncio.Future[None], seconds: float | None = None) -> None:
-    """Until the future is done or cancelled, or so many seconds are over; it does not outlive the waiting."""
+async def _settled(future: asyncio.Future[None]) -> None:
+    """Until the future is done or cancelled; it does not outlive the waiting."""
     import asyncio
 
     try:
-        await asyncio.wait((future,), timeout=seconds)
+        await asyncio.wait((future,))
         if future.done() and not future.cancelled():
             future.result()
     finally:
