@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, too_large
 from altcraft.codecs.per_type import PerType
 from altcraft.errors import DecodeError, EncodeError
 
@@ -14,7 +15,6 @@ __all__ = ["JsonCodec"]
 
 T = TypeVar("T")
 
-_MESSAGE = 300  # a parser may quote all that it has met
 BOM = b"\xef\xbb\xbf"
 
 
@@ -23,12 +23,16 @@ class JsonCodec:
 
     Types are strict: a string is no number. A null where the schema has no null counts as absent, since that is how
     some writers put an empty list or a missing object.
+
+    A document of more than `max_bytes` is a DecodeError; so is one nested more deeply than the interpreter's recursion
+    limit, which is msgspec's too.
     """
 
     name = "json"
     content_types: tuple[str, ...] = ("application/json", "text/json")
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._decoders: PerType[Callable[[bytes], Any]] = PerType(_decoder)
         self._encode = msgspec.json.Encoder().encode
 
@@ -42,21 +46,25 @@ class JsonCodec:
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for everything else that bytes can be."""
         decode = (self._decoders.known.get(id(type)) or self._decoders.find(type))[1]
+        if len(data) > self._max_bytes:
+            raise too_large(len(data), self._max_bytes)
         try:
             return decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
         except msgspec.ValidationError as error:
             return self._decode_without_nulls(data, type, error)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except RecursionError:
+            raise DecodeError("JSON nested too deeply") from None
+        except (msgspec.MsgspecError, ValueError) as error:
             if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
                 return self.decode(data[len(BOM) :], type)
-            raise DecodeError(f"not JSON: {str(error)[:_MESSAGE]}") from None
+            raise DecodeError(f"not JSON: {str(error)[:LONGEST_REASON]}") from None
 
     def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
         """Second reading, of what the schema refused: nulls are taken for absent. The first refusal is reported."""
         try:
             return msgspec.convert(_drop_nulls(msgspec.json.decode(data)), type, str_keys=True)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise DecodeError(f"JSON of another shape: {str(first)[:_MESSAGE]}") from None
+            raise DecodeError(f"JSON of another shape: {str(first)[:LONGEST_REASON]}") from None
 
 
 def _decoder(type_: object) -> Callable[[bytes], Any]:

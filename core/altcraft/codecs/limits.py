@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from altcraft.errors import DecodeError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_ELEMENTS", "too_large", "too_many"]
+__all__ = ["LONGEST_REASON", "MAX_BYTES", "MAX_DEPTH", "MAX_ELEMENTS", "too_large", "too_many"]
 
 MAX_BYTES = 64 << 20
 """Of a body: what the HTTP transport takes, too."""
@@ -14,6 +14,10 @@ MAX_DEPTH = 100
 
 MAX_ELEMENTS = 1_000_000
 """Of a document, some 20 times what a thousand databases have. An element takes about a hundred bytes of memory."""
+
+
+LONGEST_REASON = 300
+"""Characters of msgspec's reasons that an error repeats: some of them quote what was read."""
 
 
 def too_large(size: int, limit: int) -> DecodeError:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, too_large, too_many
 from altcraft.codecs.per_type import PerType
+from altcraft.codecs.xml_write import write
+from altcraft.codecs.xml_write_fast import write_plain
 
 if TYPE_CHECKING:
     from altcraft.codecs.xml_roads import Roads
@@ -62,9 +64,7 @@ class XmlCodec:
 
     def encode(self, value: object) -> bytes:
         """A document without declaration, in UTF-8. EncodeError for what XML cannot carry: control characters, say."""
-        from altcraft.codecs.xml_write import write
-
-        return write(ROOT, value)
+        return write_plain(ROOT, value) or write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""

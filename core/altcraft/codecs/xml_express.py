@@ -50,6 +50,7 @@ _SPACE = r"[ \t\r\n]*" + _POSSESSIVE
 _TEXT = r'[^\x00-\x1f<>&"\\]*' + _POSSESSIVE
 _TOKEN = r"[!#-%'-;=?-\[\]-~]+" + _POSSESSIVE  # no white space, ASCII: what is not a string needs no more
 _DIGITS = r"[0-9]+" + _POSSESSIVE  # a number in JSON, or no JSON at all: 007
+_NUMBER = r"[-+.0-9eE]+" + _POSSESSIVE  # any number, NaN and the infinities apart
 _UNREAD = r"[ -%'-;=?-~]*" + _POSSESSIVE  # of elements that nobody knows: ASCII, so that the rest alone is checked
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NOT_IN_XML = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")  # U+FFFE and U+FFFF, all that the patterns let pass
@@ -204,7 +205,7 @@ class _Sketch:
             self._pattern += f"<{name}>({_TEXT})</{name}>" if text else f"<{name}(?:/|>({_TEXT})</{name})>"
             return '"%b"'
         if shape.is_scalar and text.strip():
-            self._pattern += f"<{name}>({_DIGITS if shape.is_int else _TOKEN})</{name}>"
+            self._pattern += f"<{name}>({_DIGITS if shape.is_int else _NUMBER if shape.is_float else _TOKEN})</{name}>"
             return "%b" if shape.is_int else '"%b"'
         if shape.is_untyped or text:
             raise _Irregular

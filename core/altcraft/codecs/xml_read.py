@@ -20,29 +20,38 @@ __all__ = ["read"]
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = (b"<?xml", b"\xef\xbb\xbf<?xml")
-_DECLARATION = re.compile(
-    rb"""(?:\xef\xbb\xbf)?<\?xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["']([\w.-]+)["'])?[^?<>]*\?>"""
+_PLAIN = re.compile(
+    rb"""(?:\xef\xbb\xbf)?<\?xml\s+version\s*=\s*["']1\.0["']
+    (?:\s+encoding\s*=\s*["'](?:utf-8|us-ascii)["'])?
+    (?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>""",
+    re.VERBOSE | re.IGNORECASE,
 )
-_PLAIN = (b"utf-8", b"us-ascii")
+_ENCODING = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"'>]*)""")
+# Whatever else Python could decode in expat's place may have the markup elsewhere, warn, or take time.
+_KNOWN_ENCODINGS = re.compile(
+    rb"utf-?8|utf-?16(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d{1,2}|latin-?\d|(windows-|cp)(125\d|866)|koi8-[rtu]",
+    re.IGNORECASE,
+)
 _REFUSED = "the XML declares a document type, which this API never does: refused unread"
 
 
 def read(data: bytes) -> Element:
-    """The root element. DecodeError where it is not well-formed XML, UnsafeXml where it declares a document type."""
+    """The root element, names without their namespaces.
+
+    DecodeError where it is not well-formed XML, UnsafeXml where it declares a document type.
+    """
     if _is_suspect(data):
-        return _read_suspect(data)
+        return _without_namespaces(_read_suspect(data))
     parser = _guarded_parser()()
     try:
         parser.feed(data)
         root: Element = parser.close()
-    except SyntaxError as error:  # a ParseError is one, by whatever name its module is imported
+    except SyntaxError as error:  # what a ParseError is; that one's module is never imported in vain
         raise DecodeError(f"not well-formed XML: {error}") from None
-    return _without_namespaces(root) if _may_name_spaces(data) else root
-
-
-def _may_name_spaces(data: bytes) -> bool:
-    """Whether there is more `xml` in it than the root's two tags and a declaration: xmlns or xml:, perhaps."""
-    return data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)
+    # More `xml` in it than the root's two tags and a declaration: xmlns or xml:, perhaps.
+    if root.tag[0] == "{" or data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2):
+        return _without_namespaces(root)
+    return root
 
 
 def _without_namespaces(root: Element) -> Element:
@@ -55,10 +64,8 @@ def _is_suspect(data: bytes) -> bool:
     """Whether the bytes could be anything else than UTF-8 without a document type, as expat will see them."""
     if b"<!DOCTYPE" in data or b"\0" in data or data.startswith(_UTF16):
         return True
-    if data.startswith(_DECLARED):
-        declaration = _DECLARATION.match(data)
-        if declaration is None or (declaration[1] or b"utf-8").lower() not in _PLAIN:
-            return True
+    if data.startswith(_DECLARED) and _PLAIN.match(data) is None:
+        return True
     if data.isascii():
         return False
     try:
@@ -90,15 +97,16 @@ def _guarded_parser() -> type[XMLParser]:
 
 
 def _read_suspect(data: bytes) -> Element:
-    from xml.etree.ElementTree import ParseError
-
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
+    declared = _ENCODING.search(data[:1024].replace(b"\0", b""))  # in UTF-16, too
+    if declared is not None and _KNOWN_ENCODINGS.fullmatch(declared[1].replace(b"_", b"-")) is None:
+        raise DecodeError(f"the XML declares an encoding that is not read: {declared[1][:40]!r}")
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
         raise UnsafeXml(_REFUSED) from None
-    except (ParseError, ValueError, LookupError) as error:  # the last two: encodings that expat does not know
+    except (SyntaxError, ValueError, LookupError) as error:  # the last two: encodings that are not what they say
         raise DecodeError(f"not well-formed XML: {error}") from None
-    return _without_namespaces(root)
+    return root

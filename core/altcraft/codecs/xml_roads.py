@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from altcraft.codecs.limits import LONGEST_REASON
 from altcraft.codecs.xml_express import MISS, Express
 from altcraft.codecs.xml_read import read
 from altcraft.codecs.xml_shape import shape_of
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Roads"]
 
 T = TypeVar("T")
-
-_LONGEST_REASON = 300  # characters: some of msgspec's reasons repeat what was read
 
 
 class Roads(Generic[T]):
@@ -57,7 +56,7 @@ class Roads(Generic[T]):
         try:
             return msgspec.convert(self._walk(root, self._levels), self._type, strict=False)  # type: ignore[no-any-return]  # as above
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
-            raise DecodeError(f"XML of another shape: {str(error)[:_LONGEST_REASON]}") from None
+            raise DecodeError(f"XML of another shape: {str(error)[:LONGEST_REASON]}") from None
 
     def _parse(self, data: bytes) -> Element:
         root = read(data)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import inspect as mi
 
-__all__ = ["ABSENT", "Member", "Shape", "shape_of"]
+__all__ = ["ABSENT", "Member", "Shape", "shape_of", "variants_of"]
 
 ABSENT = object()
 """The meaning of an empty element that says nothing: the field keeps its default."""
@@ -34,6 +34,7 @@ class Shape:
     is_text: bool = False
     is_scalar: bool = False  # anything that is written as a text, without being one
     is_int: bool = False  # a scalar that is an integer and nothing else, but for None
+    is_float: bool = False  # a scalar that may be one
     is_untyped: bool = False
     empty: object = ABSENT
     fields: dict[str, Member] | None = None
@@ -75,7 +76,7 @@ class _Shapes:
                 merged.update(fields)
 
     def shape(self, info: mi.Type, *, has_default: bool) -> Shape:
-        variants = _variants(info)
+        variants = variants_of(info)
         if _has(variants, mi.AnyType):
             return Shape(is_untyped=True)
         if _has(variants, *_ARRAYS, *_FIXED_ARRAYS):
@@ -83,7 +84,7 @@ class _Shapes:
         is_text = _has(variants, mi.StrType)
         is_scalar = not is_text and not all(isinstance(variant, _CONTAINERS) for variant in variants)
         is_int = is_scalar and all(isinstance(variant, (mi.IntType, mi.NoneType)) for variant in variants)
-        shape = Shape(is_text, is_scalar, is_int)
+        shape = Shape(is_text, is_scalar, is_int, is_float=is_scalar and _has(variants, mi.FloatType))
         if is_text:
             shape.empty = ""
         elif _has(variants, mi.DictType):
@@ -125,18 +126,18 @@ class _Shapes:
         return Member(name, self.shape(items, has_default=False), is_array=True)
 
 
-def _variants(info: mi.Type) -> tuple[mi.Type, ...]:
+def variants_of(info: mi.Type) -> tuple[mi.Type, ...]:
     """What may stand here: a union taken apart, annotations taken off."""
     if isinstance(info, mi.Metadata):
-        return _variants(info.type)
+        return variants_of(info.type)
     if isinstance(info, mi.UnionType):
-        return tuple(variant for part in info.types for variant in _variants(part))
+        return tuple(variant for part in info.types for variant in variants_of(part))
     return (info,)
 
 
 def _items(info: mi.Type) -> mi.Type | None:
     """The type of the items where an array may stand, else None."""
-    for variant in _variants(info):
+    for variant in variants_of(info):
         if isinstance(variant, _ARRAYS):
             return variant.item_type
     return None

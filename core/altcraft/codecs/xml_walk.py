@@ -28,6 +28,10 @@ Childless: TypeAlias = "Callable[[Element], object]"
 """What is to be said of an element without children."""
 
 
+_NO_NUMBERS = ("nan", "inf", "infinity")
+"""To msgspec they are floats; to the platform, and to whoever computes with a progress, they are not."""
+
+
 def compile_walk(shape: Shape) -> Walk:
     """The walk for a document of that shape. It raises DecodeError where there are more levels than it is told."""
     return _Compiler().walk(shape)
@@ -67,7 +71,7 @@ class _Compiler:
         for name, (_, shape, is_array) in members.items():
             if is_array:
                 fields.arrays[name] = self.walk(shape), shape.is_text
-            elif shape.is_untyped or shape.holds_elements:
+            elif shape.is_untyped or shape.is_float or shape.holds_elements:
                 fields.nested[name] = self.walk(shape)
             elif shape.is_text:
                 fields.texts.add(name)
@@ -154,14 +158,27 @@ def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
     empty = member.shape.empty
     if member.is_array:
         return mapping_of_arrays
-    return mapping_of_scalars if member.shape.is_scalar and not member.shape.holds_elements else mapping
+    return (
+        mapping_of_scalars
+        if member.shape.is_scalar and not (member.shape.is_float or member.shape.holds_elements)
+        else mapping
+    )
 
 
 def _childless(shape: Shape) -> Childless:
     empty = shape.empty
     if shape.is_text:
         return lambda element: element.text or ""
-    return lambda element: (element.text or "").strip() or empty
+    if not shape.is_float:
+        return lambda element: (element.text or "").strip() or empty
+
+    def number(element: Element) -> object:
+        text = (element.text or "").strip()
+        if text.lstrip("+-").lower() in _NO_NUMBERS:
+            raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
+        return text or empty
+
+    return number
 
 
 def _untyped(element: Element, left: int) -> object:

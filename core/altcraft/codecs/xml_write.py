@@ -1,20 +1,26 @@
-"""Values to XML the way the platform writes it: no attributes, an array as its element repeated, UTF-8."""
+"""Values to XML the way the platform writes it: no attributes, an array as its element repeated, UTF-8.
+
+What is usual goes the short way of `altcraft.codecs.xml_write_fast`. This is the whole way, for any value, and for the
+errors: escapes, enums, subclasses, names that are none.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from math import isfinite
 
 import msgspec
 
 from altcraft.errors import EncodeError
 
-__all__ = ["write"]
+__all__ = ["is_default", "is_name", "moment_text", "write"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+is_name: Callable[[str], object] = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
 # What needs escaping, and what XML 1.0 cannot carry at all, in one scan.
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_json = msgspec.json.Encoder().encode
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
 
@@ -46,14 +52,14 @@ def _write(name: str, value: object, out: Callable[[str], None]) -> None:
 
 
 def _write_member(name: str, value: object, out: Callable[[str], None]) -> None:
-    if _NAME.fullmatch(name) is None:
-        raise EncodeError(f"{name!r} can't be the name of an XML element")
+    if is_name(name) is None:
+        raise EncodeError(f"{name[:80]!r} can't be the name of an XML element")
     if not isinstance(value, (list, tuple, set, frozenset)):
         _write(name, value, out)
     elif value:
         for item in value:
             if isinstance(item, (list, tuple, set, frozenset)):
-                raise EncodeError(f"<{name}>: an array in an array has no form in this XML")
+                raise EncodeError(f"<{name[:80]}>: an array in an array has no form in this XML")
             _write(name, item, out)
     else:
         out(f"<{name}/>")
@@ -65,42 +71,51 @@ def _members(struct: msgspec.Struct) -> list[tuple[str, object]]:
     members: list[tuple[str, object]] = [] if config.tag is None else [(str(config.tag_field), config.tag)]
     for field in msgspec.structs.fields(struct):
         value = getattr(struct, field.name)
-        omitted = config.omit_defaults and _is_default(value, field)
+        omitted = config.omit_defaults and is_default(value, field)
         if value is not msgspec.UNSET and not omitted:
             members.append((field.encode_name, value))
     return members
 
 
-def _is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
+def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
+    """Whether a field holds its default, so that a struct with `omit_defaults` leaves it out."""
     if field.default is not msgspec.NODEFAULT:
         return value is field.default or (type(value) is type(field.default) and value == field.default)
     return field.default_factory in (list, dict, set) and not value and type(value) is field.default_factory
 
 
+def moment_text(moment: datetime) -> str:
+    """RFC 3339, to the millisecond where that is exact, as the platform writes it."""
+    text = _json(moment)[1:-1].decode()  # seven times as quick as isoformat()
+    if moment.microsecond % 1000:
+        return text
+    return f"{text[:19]}.000{text[19:]}" if not moment.microsecond else f"{text[:23]}{text[26:]}"
+
+
 def _leaf(name: str, value: object) -> str:
     if isinstance(value, str):
-        text = value
-    elif isinstance(value, bool):
+        return _SPECIAL.sub(lambda match: _escape(name, match[0]), value) if _SPECIAL.search(value) else value
+    if isinstance(value, bool):
         return "true" if value else "false"
-    elif isinstance(value, int):
-        return str(int(value))
-    elif isinstance(value, datetime):
-        text = value.isoformat(timespec="auto" if value.microsecond % 1000 else "milliseconds").replace("+00:00", "Z")
-    else:
-        try:
-            plain = msgspec.to_builtins(value)  # enums, UUIDs, dates, decimals: as in JSON
-        except (TypeError, ValueError) as error:
-            raise EncodeError(f"<{name}>: not expressible in XML: {error}") from error
-        if isinstance(plain, (dict, list)):
-            raise EncodeError(f"<{name}>: not expressible in XML: {type(value).__name__}")
-        if not isinstance(plain, str):
-            return str(plain)
-        text = plain
-    return _SPECIAL.sub(lambda match: _escape(name, match[0]), text) if _SPECIAL.search(text) else text
+    if isinstance(value, datetime):
+        return moment_text(value)
+    try:
+        if isinstance(value, int):
+            return str(int(value))
+        if isinstance(value, float):
+            if isfinite(value):
+                return str(float(value))
+            raise ValueError("no number")
+        plain = msgspec.to_builtins(value)  # enums, UUIDs, dates, decimals: as in JSON
+        if type(plain) not in (str, int, float, bool):
+            raise TypeError(f"a value of type {type(value).__name__}")
+    except (TypeError, ValueError) as error:
+        raise EncodeError(f"<{name[:80]}>: not expressible in XML: {error}") from error
+    return _leaf(name, plain)
 
 
 def _escape(name: str, character: str) -> str:
     try:
         return _ESCAPES[character]
     except KeyError:
-        raise EncodeError(f"<{name}>: XML can't carry the character U+{ord(character):04X}") from None
+        raise EncodeError(f"<{name[:80]}>: XML can't carry the character U+{ord(character):04X}") from None
