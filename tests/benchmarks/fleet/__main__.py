@@ -9,7 +9,7 @@ schedules: by urllib3's `urlopen` and json.loads, which the goal is about; and b
 take a fraction of that, so that "x bare" beside them shows the scheduler's share without mercy.
 
 Memory is counted twice: what Python allocates for a task that is outstanding, byte by byte, and how much the process
-grows in the run, results included, its 10,000 ids not. Last, 1,000 to 100,000 tasks in a time of their own, with no I/O.
+grows in the run, results included, its 10,000 ids not. Last, 1,000 to 100,000 tasks in a time of their own, no I/O.
 
 What is not installed is a row that says so. Exits with 1 when a goal is missed. About ten minutes; --quick takes one.
 """
