@@ -10,6 +10,7 @@ import re
 import socket
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ TOKEN = "t0k3n-that-nobody-may-see"
 ROOTS = tuple(str(Path(altcraft.__file__).parents[2] / root) for root in ("core", "transports", "plugins"))
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
-
-Answer = "bytes | HttpResponse | None"
 
 
 def refuses(said: str) -> HttpResponse:
@@ -69,7 +68,7 @@ def is_not_gzipped(said: str) -> HttpResponse:
     return HttpResponse(200, {**JSON, "Content-Encoding": "gzip"}, said.encode())
 
 
-def hangs_up(said: str) -> None:
+def hangs_up(said: object) -> None:
     return None
 
 
@@ -96,6 +95,11 @@ def echo(misdeed: Callable[[str], Any]) -> Callable[[bytes], Any]:
         return misdeed(found[0].decode())
 
     return respond
+
+
+def quietly(misdeed: Callable[[str], Any], request: bytes) -> Any:
+    assert TOKEN.encode() in request, "the token was not even sent"
+    return misdeed("something")
 
 
 def failures(run: Any, client: Any) -> Iterator[BaseException]:
@@ -145,12 +149,9 @@ def test_no_failure_over_a_socket_shows_the_token(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1), "request_timeout": 5.0}
-    for misdeed in MISDEEDS:
-        with (
-            RawServer(echo(misdeed)) as server,
-            session(kind) as run,
-            run.client(server.url, TOKEN, **settings) as client,
-        ):
+    with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
+        for misdeed in MISDEEDS:
+            server.respond = echo(misdeed)
             caught = list(failures(run, client))
             assert caught
             for error in caught:
@@ -164,12 +165,9 @@ def test_no_failure_over_a_socket_shows_the_token(
 @every_wire
 def test_no_frame_of_ours_shows_the_token_that_was_sent(kind: str, transport: str, auth: str) -> None:
     settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1), "request_timeout": 5.0}
-    for misdeed in MISDEEDS:
-        with (
-            RawServer(lambda _, misdeed=misdeed: misdeed("something")) as server,
-            session(kind) as run,
-            run.client(server.url, TOKEN, **settings) as client,
-        ):
+    with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
+        for misdeed in MISDEEDS:
+            server.respond = partial(quietly, misdeed)
             for error in failures(run, client):
                 assert_no_frame_shows_it(error, f"{misdeed.__name__} over {transport}, {type(error).__name__}")
 
