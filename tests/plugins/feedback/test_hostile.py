@@ -196,7 +196,7 @@ def test_ten_thousand_deliveries_in_a_burst_cause_at_most_one_poll_at_a_time():
         def close(self) -> None:
             self.woken.set()
 
-    for spacing, most_polls in ((0.0, 10_000), (1.0, 4)):
+    for spacing in (0.0, 1.0):
         platform = Platform()
         completed: list[object] = []
         with (
@@ -209,13 +209,15 @@ def test_ten_thousand_deliveries_in_a_burst_cause_at_most_one_poll_at_a_time():
             task.add_done_callback(completed.append)
             waiter = pool.submit(task.result, 30)
             platform.asleep.wait(10)
+            began = time.monotonic()
             burst = [pool.submit(receiver.deliver, feedback.url, {}, b"{}") for _ in range(10_000)]
             assert {one.result().status for one in burst} == {200}
             platform.over.set()
             task.notify()
             waiter.result(30)
         assert platform.most == 1
-        assert platform.polls <= most_polls
+        hints = 10_000 if not spacing else 1 + int((time.monotonic() - began) / spacing)  # however slow the machine is
+        assert platform.polls <= 3 + hints  # the first, one more for `over`, one that was under way
         # Polls during the burst are one after the other: no more of them than fit in.
         assert len(completed) == 1
 
