@@ -1,0 +1,27 @@
+"""What fuzzing starts from: every golden document, and those that a user's own operation would bring."""
+
+from __future__ import annotations
+
+from altcraft.schema import Envelope, TaskStatus
+from golden import EXAMPLES
+from hostile import Export, codec_named
+
+__all__ = ["EXPORT", "corpus"]
+
+EXPORT: dict[str, object] = {
+    "id": "930bfdb0-a5a8-4207-a77d-6b989bdea326", "kind": "partial export", "level": 10, "ready": True, "ratio": 0.25,
+    "price": "19.90", "since": "2024-04-17T21:36:01.449Z", "parts": [{"url": "/a?b=1&c=2", "size": 3}, {"url": ""}],
+    "sizes": [1, 2], "by_name": {"a": {"url": "x", "sums": ["y", ""]}}, "counts": {"all": 1, "none": None},
+    "lists": {"some": [1, 2], "one": [3]}, "either": True, "tags": [1, 2], "spelled-out": "<&>",
+    "parent": {"id": "930bfdb0-a5a8-4207-a77d-6b989bdea326", "kind": "full", "ready": False, "ratio": 1, "parts": []},
+}  # fmt: skip
+
+
+def corpus(format_: str) -> list[tuple[bytes, type]]:
+    """Documents of a format, and what each is read as."""
+    documents: list[tuple[bytes, type]] = [(known.body, known.type) for known in EXAMPLES if known.format == format_]
+    codec = codec_named(format_)
+    documents.append((codec.encode(EXPORT), Export))
+    whole = {"data": {"status": "completed", "progress": 100, "result": EXPORT}, "error": 0, "error_text": ""}
+    documents.append((codec.encode(whole), Envelope[TaskStatus[Export]]))
+    return documents
