@@ -24,9 +24,6 @@ hypothesis.settings.register_profile("explore", max_examples=2000, **_PATIENT)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
-# Work in progress: the suite of hostile documents and the mutants take minutes, and are not part of the gate yet.
-collect_ignore = [] if os.environ.get("ALTCRAFT_HOSTILE") else ["fuzz", "hostile"]
-
 # What an interpreter's version hardly touches, and what takes long: whole processes, floods, mutants by the thousand.
 # The default interpreter runs it; on the others, `-m "not once"` leaves it out.
 ONCE = ("fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py", "test_packaging.py")

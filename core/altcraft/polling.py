@@ -172,7 +172,9 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
 
     def replace(self, **changes: object) -> Polling:
         """A copy with some settings changed, checked like a new one."""
-        return msgspec.structs.replace(self, **changes)
+        changed = msgspec.structs.replace(self, **changes)
+        changed.__post_init__()  # once more, as msgspec 0.19 leaves it out
+        return changed
 
     def next_delay(self, history: History) -> float:
         """Seconds from `history.at` to the next poll: above 0, at most `maximum` (or `hint_patience`); pure."""

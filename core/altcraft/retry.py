@@ -37,7 +37,9 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
     def replace(self, **changes: object) -> Retry:
         """The same policy with changes, checked like a new one."""
-        return msgspec.structs.replace(self, **changes)
+        changed = msgspec.structs.replace(self, **changes)
+        changed.__post_init__()  # once more, as msgspec 0.19 leaves it out
+        return changed
 
     def next_delay(self, failures: int, error: AltcraftError, *, safe: bool, seed: int = 0) -> float | None:
         """Seconds until the next attempt after so many failures in a row, or None to give up.

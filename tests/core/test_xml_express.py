@@ -252,9 +252,8 @@ def test_a_server_without_any_order_costs_few_lessons_and_then_few_attempts() ->
     documents = [b"<xml>" + b"<x%d/>" % number + b"<number>5</number></xml>" for number in range(500)]
     for document in documents:
         assert codec.decode(document, Leaves) == Leaves(number=5)
-    express = codec._roads.find(Leaves)[1]._express
-    assert express is not None
-    assert len(express._forms) == FORMS
+    express = codec._readers.find(Leaves)[1].__self__._express  # type: ignore[attr-defined]  # a bound method
+    assert express._forms.number == FORMS
     assert 0 <= express._lessons < LESSONS
     assert express._missed == 500 > PATIENCE
     # It is not given up for good.

@@ -29,7 +29,7 @@ HEAVY = {
     "importlib.metadata", "logging", "sqlite3", "ssl", "trio", "urllib3", "xml.etree.ElementTree",
     "xml.parsers.expat",
 }  # fmt: skip
-URLLIB3 = {"altcraft_transports", "http.client", "importlib.metadata", "logging", "ssl", "urllib3"}  # what it draws in
+URLLIB3 = {"altcraft_transports", "http.client", "logging", "ssl", "urllib3"}  # what it draws in
 STAGES = {
     "imported": ("import altcraft", set()),
     "a client over a transport of one's own": (MADE, set()),
@@ -50,7 +50,10 @@ def modules_after(program: str) -> set[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_draws_in_what_it_uses_and_nothing_else(stage: str) -> None:
     program, expected = STAGES[stage]
-    assert modules_after(program) & HEAVY == expected
+    drawn = modules_after(program) & HEAVY
+    if "urllib3" in expected:
+        drawn.discard("importlib.metadata")  # some of its versions need it, some do not
+    assert drawn == expected
 
 
 def test_the_fakes_need_no_transport_and_no_library() -> None:

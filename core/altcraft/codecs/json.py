@@ -34,6 +34,7 @@ class JsonCodec:
     def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._decoders: PerType[Callable[[bytes], Any]] = PerType(_decoder)
+        self._known = self._decoders.known
         self._encode = msgspec.json.Encoder().encode
 
     def encode(self, value: object) -> bytes:
@@ -45,7 +46,7 @@ class JsonCodec:
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for everything else that bytes can be."""
-        decode = (self._decoders.known.get(id(type)) or self._decoders.find(type))[1]
+        decode = (self._known.get(id(type)) or self._decoders.find(type))[1]
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
         try:

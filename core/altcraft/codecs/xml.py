@@ -6,22 +6,19 @@ schema can tell, so the reading is compiled from the type that is asked for. All
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, too_large, too_many
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.xml_write import write
 from altcraft.codecs.xml_write_fast import write_plain
 
-if TYPE_CHECKING:
-    from altcraft.codecs.xml_roads import Roads
-
 __all__ = ["ExpressCounts", "XmlCodec"]
 
 T = TypeVar("T")
 
 ROOT = "xml"
-_SHORTEST_ELEMENT = len("<a/>")
 
 
 class ExpressCounts:
@@ -60,7 +57,9 @@ class XmlCodec:
         self._max_bytes = max_bytes
         self._max_depth = max_depth
         self._max_elements = max_elements
-        self._roads: PerType[Roads[Any]] = PerType(self._build_roads)
+        self._surely_fits = min(max_bytes, max_elements * len("<a/>"))  # bytes
+        self._readers: PerType[Callable[[bytes], Any]] = PerType(self._reader)
+        self._known = self._readers.known
 
     def encode(self, value: object) -> bytes:
         """A document without declaration, in UTF-8. EncodeError for what XML cannot carry: control characters, say."""
@@ -68,20 +67,19 @@ class XmlCodec:
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""
-        size = len(data)
-        if size > self._max_bytes:
-            raise too_large(size, self._max_bytes)
-        if size > self._max_elements * _SHORTEST_ELEMENT:
-            self._check_elements(data)
-        _, roads = self._roads.known.get(id(type)) or self._roads.find(type)
-        return roads.decode(data)  # type: ignore[no-any-return]  # these roads were built for `type`
+        if len(data) > self._surely_fits:
+            self._check_size(data)
+        return (self._known.get(id(type)) or self._readers.find(type))[1](data)  # type: ignore[no-any-return]
 
-    def _build_roads(self, type_: object) -> Roads[Any]:
+    def _reader(self, type_: object) -> Callable[[bytes], Any]:
         from altcraft.codecs.xml_roads import Roads  # brings xml.etree and more, which a JSON user never needs
 
-        return Roads(type_, ROOT, self._max_depth, self.express)
+        roads: Roads[Any] = Roads(type_, ROOT, self._max_depth, self.express or ExpressCounts())
+        return roads.read_generally if self.express is None else roads.read
 
-    def _check_elements(self, data: bytes) -> None:
-        # Whatever begins like one: in comments and CDATA too, which is as much work to pass over.
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > self._max_bytes:
+            raise too_large(len(data), self._max_bytes)
+        # Whatever begins like an element: in comments and CDATA too, which is as much work to pass over.
         if data.count(b"<") - data.count(b"</") - data.count(b"<!") - data.count(b"<?") > self._max_elements:
             raise too_many(self._max_elements)

@@ -5,15 +5,12 @@ a type is sketched: each stretch of elements between two arrays becomes one patt
 captures the texts, and a template that puts the texts into JSON. The next document of that form takes a few matches,
 and goes into the struct through msgspec's decoder, the same converter as on the general road.
 
-What keeps it honest:
-
 * A pattern knows elements and plain texts, nothing else. Attributes, comments, CDATA, references, document types,
   control characters, a quote or backslash or `>` in a text: any of these, and the document is a miss.
 * A miss, a refusal by msgspec included, leaves the document to the general road, which has the last word.
 * What an empty element means is taken from the same shape that the general road goes by.
-
-Each repetition in a pattern ends at a `<`, which it can't contain itself: matching takes time linear in the document.
-Learning is bounded: a few forms a type or array, a few lessons; whatever arrives, no more is compiled.
+* Each repetition in a pattern ends at a `<`, which it can't contain itself, and no array is read twice: time is linear
+  in the document. Learning is bounded, too: a few forms a type or array, a few lessons.
 """
 
 from __future__ import annotations
@@ -38,10 +35,10 @@ __all__ = ["MISS", "Express"]
 MISS = object()
 """The answer to a document that is not regular, or of a form not met yet."""
 
-FORMS = 6  # that are known of a type or an array, at most
+FORMS = 8  # that are known of a type or an array, at most
 LESSONS = 12  # documents that are looked at to learn, a type
 SAMPLES = 64  # items that are looked at to learn, an array and a document
-LONGEST = 20_000  # characters that a pattern may have
+LONGEST = 10_000  # characters that a pattern may have
 PATIENCE = 16  # misses in a row, after which only one document in as many is tried
 
 _POSSESSIVE = "+" if sys.version_info >= (3, 11) else ""  # spares the matcher its notes for turning back, no more
@@ -53,70 +50,94 @@ _DIGITS = r"[0-9]+" + _POSSESSIVE  # a number in JSON, or no JSON at all: 007
 _NUMBER = r"[-+.0-9eE]+" + _POSSESSIVE  # any number, NaN and the infinities apart
 _UNREAD = r"[ -%'-;=?-~]*" + _POSSESSIVE  # of elements that nobody knows: ASCII, so that the rest alone is checked
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_NOT_IN_XML = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")  # U+FFFE and U+FFFF, all that the patterns let pass
+_NOT_IN_XML = {"\ufffe", "\uffff"}  # all that the patterns let pass
 
 
 class _Irregular(Exception):
     """A document from which nothing can be learnt."""
 
 
-class _Form(NamedTuple):
-    """One way in which an element was seen to be written: a stretch, then arrays, each with the stretch behind it."""
+class _Step(NamedTuple):
+    """A stretch of elements, and what comes after it: an array and one of the next steps, or the end."""
 
-    first: re.Pattern[bytes]
-    more: tuple[tuple[_Array, re.Pattern[bytes]], ...]
-    template: bytes
+    stretch: re.Pattern[bytes]
+    array: _Forms | None
+    next: tuple[_Step, ...]
+    template: bytes  # of all the steps to this one, where it is the last
+
+
+class _Forms:
+    """The forms that are known of a document, or of an array's items, as a tree: no array is read twice."""
+
+    def __init__(self) -> None:
+        self._steps: tuple[_Step, ...] = ()
+        self._is_flat = True  # none of them has an array
+        self.number = 0
 
     def read(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """What begins at `at`, in JSON, and the place after it; None where it is of another form."""
-        found = self.first.match(data, at)
-        if found is None:
-            return None
-        texts = found.groups(b"")
-        for array, stretch in self.more:
-            items, at = array.read(data, found.end())
-            found = stretch.match(data, at)
-            if items is None or found is None:
-                return None
-            texts += items, *found.groups(b"")
-        return self.template % texts, found.end()
-
-
-class _Array:
-    """The items of one array, whatever form each has."""
-
-    def __init__(self, shape: Shape) -> None:
-        self._shape = shape
-        self._forms: tuple[_Form, ...] = ()
-
-    def read(self, data: bytes, at: int) -> tuple[bytes | None, int]:
-        """The items that begin at `at`, None where there are none, and the place after them."""
-        forms = self._forms
-        items: list[bytes] = []
+        """What begins at `at`, in JSON, and the place after it; None where it is of no form that is known."""
+        steps = self._steps
+        texts: tuple[bytes, ...] = ()
         while True:
-            for form in forms:
-                if form.more:
-                    read = form.read(data, at)
-                    if read is not None:
-                        item, at = read
-                        break
-                else:  # the common case, in place
-                    found = form.first.match(data, at)
-                    if found is not None:
-                        item, at = form.template % found.groups(b""), found.end()
-                        break
+            for stretch, array, after, template in steps:
+                found = stretch.match(data, at)
+                if found is None:
+                    continue
+                if array is None:
+                    return template % (texts + found.groups(b"")), found.end()
+                items = array.read_all(data, found.end())
+                if items is not None:
+                    texts += (*found.groups(b""), items[0])
+                    at = items[1]
+                    steps = after
+                    break
+            else:
+                return None
+
+    def read_all(self, data: bytes, at: int) -> tuple[bytes, int] | None:
+        """The same for an array's items, any number of them but none."""
+        items: list[bytes] = []
+        steps = self._steps
+        is_flat = self._is_flat
+        while True:
+            if not is_flat:
+                read = self.read(data, at)
+                if read is None:
+                    break
+                item, at = read
+                items.append(item)
+                continue
+            for stretch, _, _, template in steps:  # most arrays: their items in place
+                found = stretch.match(data, at)
+                if found is not None:
+                    items.append(template % found.groups(b""))
+                    at = found.end()
+                    break
             else:
                 break
-            items.append(item)
         if items == [b'""']:  # a lone and empty element is the empty array
             return b"", at
-        return b",".join(items) if items else None, at
+        return (b",".join(items), at) if items else None
 
-    def learn(self, items: list[Element], arrays: dict[int, _Array]) -> None:
-        """Looks at the items of an array, as far as it needs to."""
-        for item in items[:SAMPLES]:
-            if len(item) or item.text or self._shape.is_text:
-                self._forms = _with(self._forms, _Sketch(arrays), item, self._shape)
+    def add(self, stretches: list[tuple[str, _Forms | None]], template: str) -> None:
+        """A form; nothing happens where it is known, or where enough are."""
+        if self.number < FORMS:
+            steps = _grown(self._steps, stretches, template.encode())
+            self.number += steps != self._steps
+            self._is_flat = self._is_flat and len(stretches) == 1  # before the steps: another thread may read them
+            self._steps = steps
+
+
+def _grown(steps: tuple[_Step, ...], stretches: list[tuple[str, _Forms | None]], template: bytes) -> tuple[_Step, ...]:
+    (pattern, array), *rest = stretches
+    stretch = re.compile(pattern.encode())
+    known = next((step for step in steps if (step.stretch, step.array) == (stretch, array)), None)
+    step = known or _Step(stretch, array, (), b"" if rest else template)
+    if rest:
+        step = step._replace(next=_grown(step.next, rest, template))
+    others = [other for other in steps if other is not known]
+    # The longest first, since one may begin as another does.
+    return tuple(sorted((*others, step), key=lambda one: len(one.stretch.pattern), reverse=True))
 
 
 class Express:
@@ -126,27 +147,25 @@ class Express:
         self._decode = msgspec.json.Decoder(type_, strict=False).decode
         self._shape = shape
         self._counts = counts
-        self._arrays: dict[int, _Array] = {}
-        self._forms: tuple[_Form, ...] = ()
+        self._arrays: dict[tuple[int, int], _Forms] = {}
+        self._forms = _Forms()
         self._lessons = LESSONS
         self._missed = 0  # in a row
 
     def read(self, data: bytes) -> Any:
         """The value, or MISS. msgspec's refusals are misses too."""
         if self._missed < PATIENCE or self._missed % PATIENCE == 0:
-            for form in self._forms:
-                found = form.read(data, 0)
-                if found is None or found[1] != len(data):
-                    continue
-                json = found[0]
-                if json.isascii() or _is_legal(json):
-                    try:
+            try:
+                found = self._forms.read(data, 0)
+                if found is not None:
+                    json, end = found
+                    if end == len(data) and (json.isascii() or _NOT_IN_XML.isdisjoint(json.decode())):
                         value = self._decode(json)
-                    except (msgspec.MsgspecError, ValueError, RecursionError):
-                        break
-                    self._counts.hits += 1
-                    self._missed = 0
-                    return value
+                        self._counts.hits += 1
+                        self._missed = 0
+                        return value
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                pass
         self._counts.misses += 1
         self._missed += 1
         return MISS
@@ -154,38 +173,31 @@ class Express:
     @property
     def wants_to_learn(self) -> bool:
         """Whether it would look at the document it has just missed: not at the first, which may be the only one."""
-        return self._lessons > 0 and (self._missed > 1 or bool(self._forms))
+        return self._lessons > 0 and (self._missed > 1 or self._forms.number > 0)
 
     def learn(self, root: Element) -> None:
         """Looks at a document that the general road has read."""
         self._lessons -= 1
         with suppress(_Irregular, RecursionError):
-            self._forms = _with(self._forms, _Sketch(self._arrays, _PROLOG + _SPACE), root, self._shape)
-
-
-def _with(forms: tuple[_Form, ...], sketch: _Sketch, element: Element, shape: Shape) -> tuple[_Form, ...]:
-    """The forms, and that of the element if it is a new one."""
-    if len(forms) == FORMS:
-        return forms
-    form = sketch.form(element, shape)
-    return forms if form in forms else (*forms, form)
+            _Sketch(self._arrays, 0, _PROLOG + _SPACE).teach(self._forms, root, self._shape)
 
 
 class _Sketch:
     """Draws one element as patterns and a template."""
 
-    def __init__(self, arrays: dict[int, _Array], beginning: str = "") -> None:
+    def __init__(self, arrays: dict[tuple[int, int], _Forms], level: int, beginning: str = "") -> None:
         self._arrays = arrays
+        self._level = level
         self._pattern = beginning
-        self._more: list[_Array] = []
-        self._patterns: list[str] = []
+        self._stretches: list[tuple[str, _Forms | None]] = []
 
-    def form(self, element: Element, shape: Shape) -> _Form:
+    def teach(self, forms: _Forms, element: Element, shape: Shape) -> None:
+        """Adds the element's form to those known."""
         template = self._element(element, shape)
-        if not template:
+        self._stretches.append((self._pattern + _SPACE, None))
+        if not template or any(len(pattern) > LONGEST for pattern, _ in self._stretches):
             raise _Irregular
-        first, *rest = (re.compile(pattern.encode()) for pattern in (*self._patterns, self._pattern + _SPACE))
-        return _Form(first, tuple(zip(self._more, rest, strict=True)), template.encode())
+        forms.add(self._stretches, template)
 
     def _element(self, element: Element, shape: Shape | None) -> str:
         """Adds the element to the pattern; the template of its value, "" where it has none."""
@@ -194,7 +206,9 @@ class _Sketch:
             raise _Irregular
         if len(element):
             self._pattern += f"<{name}>{_layout(element.text)}"
+            self._level += 1
             template = self._children(element, shape)
+            self._level -= 1
             self._pattern += f"</{name}>"
             return template
         text = element.text or ""
@@ -240,10 +254,12 @@ class _Sketch:
         if len(items) == 1 and not len(first) and not first.text:
             self._pattern += f"<{first.tag}(?:/|></{first.tag})>{_SPACE}"
             return "[]"
-        array = self._arrays.setdefault(id(shape), _Array(shape))
-        array.learn(items, self._arrays)
-        self._more.append(array)
-        self._patterns.append(self._pattern)
+        # At each level its own, so that no combination of forms is deeper than what has passed the limit of depth.
+        forms = self._arrays.setdefault((id(shape), self._level), _Forms())
+        for item in items[:SAMPLES]:
+            if len(item) or item.text or shape.is_text:
+                _Sketch(self._arrays, self._level).teach(forms, item, shape)
+        self._stretches.append((self._pattern, forms))
         self._pattern = ""
         return "[%b]"
 
@@ -253,12 +269,3 @@ def _layout(text: str | None) -> str:
     if text and text.strip(" \t\n"):
         raise _Irregular
     return text or ""
-
-
-def _is_legal(data: bytes) -> bool:
-    """Whether what is not ASCII is UTF-8, and all its characters are XML's."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return not any(character in data for character in _NOT_IN_XML)

@@ -31,27 +31,25 @@ class Roads(Generic[T]):
     TypeError where XML has no form for the type.
     """
 
-    def __init__(self, type_: Any, root: str, max_depth: int, counts: ExpressCounts | None) -> None:
+    def __init__(self, type_: Any, root: str, max_depth: int, counts: ExpressCounts) -> None:
         shape = shape_of(type_)
         self._type = type_
         self._root = root
         self._walk = compile_walk(shape)
         self._levels = max_depth - 1  # below the root
-        self._express = Express(type_, shape, counts) if counts is not None else None
+        self._express = Express(type_, shape, counts)
 
-    def decode(self, data: bytes) -> T:
+    def read(self, data: bytes) -> T:
         """The document's value. DecodeError for anything else, UnsafeXml for a document type declaration."""
-        if self._express is None:
-            return self._decode(data)
         value = self._express.read(data)
-        if value is not MISS:
-            return value  # type: ignore[no-any-return]  # msgspec has converted it to the type
-        value = self._decode(data)
-        if self._express.wants_to_learn:
-            self._express.learn(self._parse(data))  # again: the walk takes the tree apart
-        return value
+        if value is MISS:
+            value = self.read_generally(data)
+            if self._express.wants_to_learn:
+                self._express.learn(self._parse(data))  # again: the walk takes the tree apart
+        return value  # type: ignore[no-any-return]  # msgspec has converted it to the type
 
-    def _decode(self, data: bytes) -> T:
+    def read_generally(self, data: bytes) -> T:
+        """The same, without a look at the express road."""
         root = self._parse(data)
         try:
             return msgspec.convert(self._walk(root, self._levels), self._type, strict=False)  # type: ignore[no-any-return]  # as above
