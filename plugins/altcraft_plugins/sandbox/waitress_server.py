@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -28,6 +29,10 @@ THREADS: Final = 16
 
 SILENCE: Final = 30
 """Seconds after which a connection that says nothing is dropped."""
+
+
+# Waitress warns of every burst; those who want to know configure logging, and see it all the same.
+logging.getLogger("waitress").addHandler(logging.NullHandler())
 
 
 class WaitressServer:
