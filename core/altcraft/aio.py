@@ -6,14 +6,8 @@ from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from altcraft.aio_driver import AsyncCrew, AsyncDriver
-from altcraft.assembly import assemble
-from altcraft.conduct import Conductor
-from altcraft.driver import monotonic
 from altcraft.errors import TaskFailed, WaitTimeout
-from altcraft.exchange import Auth
 from altcraft.handle import Context, OnProgress, TaskBase
-from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
 from altcraft.polling import Polling
 from altcraft.ports import AsyncTransport
@@ -33,10 +27,12 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
-from altcraft.secret import Secret
+from altcraft.secret import Auth, Secret
 
 if TYPE_CHECKING:
+    from altcraft.aio_driver import AsyncCrew, AsyncDriver
     from altcraft.fleet import Fleet, Waited
+    from altcraft.machine import TaskMachine
 
 __all__ = ["AsyncClient", "AsyncTask"]
 
@@ -103,6 +99,12 @@ class AsyncClient:
         plugins: Sequence[object] = (),
         load_entry_points: bool = False,
     ) -> None:
+        # As for Client: the machinery comes with the first.
+        from altcraft.aio_driver import AsyncDriver
+        from altcraft.assembly import assemble
+        from altcraft.conduct import Conductor
+        from altcraft.driver import monotonic
+
         name = transport if isinstance(transport, str) else "threads"
         secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
         parts = assemble(url, secret, codec, name, auth, plugins, load_entry_points)
@@ -134,6 +136,7 @@ class AsyncClient:
 
     async def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[AsyncTask[R]]:
         """As `Client.submit_many`. Needs asyncio."""
+        from altcraft.aio_driver import AsyncCrew
         from altcraft.batch import Batch  # many tasks at once are for those who have them
 
         batch: Batch[AsyncTask[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
@@ -240,6 +243,7 @@ class AsyncTasks:
         Whoever leaves the iteration half-way closes it with `aclose`, as for any asynchronous generator (or has
         `contextlib.aclosing` do it): that breaks off the exchanges under way, and lets go of the tasks.
         """
+        from altcraft.aio_driver import AsyncCrew
         from altcraft.fleet import Fleet
 
         client = self._client

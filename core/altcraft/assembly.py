@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from altcraft.address import api_base
 from altcraft.codecs import CodecRegistry, default_registry
-from altcraft.exchange import Auth, Exchange
+from altcraft.exchange import Exchange
 from altcraft.hooks import Hooks
 from altcraft.operations import OperationRegistry, default_operations
 from altcraft.ports import TransportRegistry
-from altcraft.secret import Secret
+from altcraft.secret import Auth, Secret
 
 __all__ = ["Assembly", "assemble"]
 

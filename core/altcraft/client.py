@@ -6,11 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
-from altcraft.assembly import assemble
-from altcraft.conduct import Conductor
-from altcraft.driver import Crew, Driver, monotonic
 from altcraft.errors import WaitTimeout
-from altcraft.exchange import Auth
 from altcraft.operations import Operation
 from altcraft.polling import Polling
 from altcraft.ports import Transport
@@ -30,10 +26,11 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
-from altcraft.secret import Secret
+from altcraft.secret import Auth, Secret
 from altcraft.task import Task
 
 if TYPE_CHECKING:
+    from altcraft.driver import Crew
     from altcraft.fleet import Fleet, Waited
 
 __all__ = ["Client"]
@@ -75,6 +72,11 @@ class Client:
         plugins: Sequence[object] = (),
         load_entry_points: bool = False,
     ) -> None:
+        # The machinery comes with the first client, so that whoever only imports the library hardly waits.
+        from altcraft.assembly import assemble
+        from altcraft.conduct import Conductor
+        from altcraft.driver import Driver, monotonic
+
         name = transport if isinstance(transport, str) else "urllib3"
         secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
         parts = assemble(url, secret, codec, name, auth, plugins, load_entry_points)
@@ -115,6 +117,7 @@ class Client:
         Where some fail, SubmissionsFailed holds their errors and all the other tasks.
         """
         from altcraft.batch import Batch  # many tasks at once are for those who have them
+        from altcraft.driver import Crew
 
         batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
         crew = Crew(self._driver, max_in_flight)
@@ -224,6 +227,7 @@ class Tasks:
         Raises WaitTimeout when some are not done after `timeout` seconds, ClientClosed, ValueError for settings that
         make no sense.
         """
+        from altcraft.driver import Crew
         from altcraft.fleet import Fleet
 
         client = self._client

@@ -24,6 +24,7 @@ from altcraft.machine import (
     CallMachine,
     Cancelled,
     Command,
+    Emit,
     Event,
     Failed,
     Finish,
@@ -43,7 +44,7 @@ from altcraft.polling import Polling
 from altcraft.retry import Retry
 from altcraft.schema import Feedback, Request, TaskStatus
 
-__all__ = ["Conductor", "Pause", "Rest", "Step", "Steps", "Transmit"]
+__all__ = ["Conductor", "Pause", "Rest", "Step", "Steps", "Transmit", "tell"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -73,6 +74,13 @@ class Pause(Struct, frozen=True):
 
 Step: TypeAlias = "Transmit | Rest | Pause"
 Steps: TypeAlias = Generator[Step, Any, T]
+
+
+def tell(task: TaskBase[Any], commands: tuple[Command, ...]) -> None:
+    """Has the task pass on what its machine emits. Never under the lock: strangers are called."""
+    for command in commands:
+        if isinstance(command, Emit):
+            task._tell(command.what, command.value)
 
 
 class Conductor:
@@ -186,7 +194,7 @@ class Conductor:
         event = yield from self.look(task, timeout)
         with self.lock:
             commands = task._machine.handle(Observed(event.at, event.answer))
-        task._tell(commands)
+        tell(task, commands)
         if task.done():
             task.notify()  # whoever sleeps over it may wake up
         return cast("TaskStatus[R]", event.answer)
@@ -250,7 +258,7 @@ class Conductor:
             while True:
                 with self.lock:
                     commands = machine.handle(event)
-                task._tell(commands)
+                tell(task, commands)
                 command = commands[-1]
                 if isinstance(command, Finish):
                     return command

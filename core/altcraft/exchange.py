@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from functools import cache
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -32,12 +32,11 @@ from altcraft.schema import (
     TaskStatus,
     TaskStatusRequest,
 )
-from altcraft.secret import MaskedDict, Secret
+from altcraft.secret import Auth, MaskedDict, Secret
 
-__all__ = ["Auth", "Exchange"]
+__all__ = ["Exchange"]
 
 R = TypeVar("R")
-Auth = Literal["body", "bearer"]
 
 USER_AGENT = "altcraft-client"
 

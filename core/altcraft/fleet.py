@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, cast
 from msgspec import Struct
 
 from altcraft.agenda import Agenda
-from altcraft.conduct import Conductor, Pause, Rest, Step, Steps
+from altcraft.conduct import Conductor, Pause, Rest, Step, Steps, tell
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, WaitTimeout
 from altcraft.handle import TaskBase
 from altcraft.machine import Began, Cancelled, Command, Event, Failed, Notified, Responded, Send, Sleep, State, Woke
@@ -220,7 +220,7 @@ class Fleet(Generic[TaskT]):
                 elif task._take_hint():
                     machine.handle(Notified(event.at))
                 commands = machine.handle(event)
-            task._tell(commands)
+            tell(task, commands)
         except BaseException:
             with conductor.lock:
                 self._turns.discard(task)

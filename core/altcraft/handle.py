@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, ca
 from msgspec import Struct
 
 from altcraft.hooks import Hooks, guarded
-from altcraft.machine import Command, Emit, TaskMachine
 from altcraft.operations import Operation
 from altcraft.resume import resume_token
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from altcraft.agenda import Due
     from altcraft.errors import AltcraftError
+    from altcraft.machine import TaskMachine
     from altcraft.schema import Feedback, TaskStatus
 
 __all__ = ["Context", "Leader", "OnProgress", "TaskBase"]
@@ -118,13 +118,8 @@ class TaskBase(Generic[R]):
         self._hinted = False  # only where one was seen: one that comes between looking and clearing must not get lost
         return True
 
-    def _tell(self, commands: tuple[Command, ...]) -> None:
+    def _tell(self, what: str, value: object) -> None:
         """Passes on what the machine emits, to watchers, hooks and callbacks."""
-        for command in commands:
-            if isinstance(command, Emit):
-                self._tell_one(command.what, command.value)
-
-    def _tell_one(self, what: str, value: object) -> None:
         hooks = self._context.hooks
         if what == "progress":
             for watcher in self._watchers:

@@ -18,9 +18,6 @@ class ResumeToken(Struct, frozen=True):
     operation: str | None = None
 
 
-_READER = msgspec.json.Decoder(ResumeToken)
-
-
 def resume_token(task_id: str, operation: str | None) -> str:
     """The token of a task."""
     return msgspec.json.encode(ResumeToken(VERSION, task_id, operation)).decode()
@@ -33,7 +30,7 @@ def parse_resume_token(text: str) -> ResumeToken:
             raise ValueError("an empty task id: pass the id that the platform gave, or a resume token")
         return ResumeToken(VERSION, text.strip())
     try:
-        token = _READER.decode(text)
+        token = msgspec.json.decode(text, type=ResumeToken)
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a resume token: {error}") from None
     if token.v != VERSION:

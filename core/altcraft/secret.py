@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeVar
+from typing import Literal, NoReturn, TypeAlias, TypeVar
 
 V = TypeVar("V")
 
-__all__ = ["MASK", "MaskedBytes", "MaskedDict", "MaskedList", "Secret"]
+__all__ = ["MASK", "Auth", "MaskedBytes", "MaskedDict", "MaskedList", "Secret"]
+
+Auth: TypeAlias = Literal["body", "bearer"]
+"""Where a request carries the token: in its body, as documented, or in an Authorization header."""
 
 MASK = "***"
 _CREDENTIALS = ("token", "authorization")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from altcraft.driver import Driver
 from altcraft.errors import TaskFailed
 from altcraft.handle import Context, OnProgress, TaskBase
-from altcraft.machine import TaskMachine
 from altcraft.operations import Operation
 from altcraft.schema import TaskStatus
+
+if TYPE_CHECKING:
+    from altcraft.driver import Driver
+    from altcraft.machine import TaskMachine
 
 __all__ = ["Task"]
 

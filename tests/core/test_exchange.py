@@ -37,7 +37,7 @@ from altcraft import (
 )
 from altcraft.address import api_base
 from altcraft.codecs import default_registry
-from altcraft.exchange import Auth, Exchange
+from altcraft.exchange import Exchange
 from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import (
     DatabasesGetCounters,
@@ -49,7 +49,7 @@ from altcraft.schema import (
     TaskStarted,
     TaskStatusRequest,
 )
-from altcraft.secret import Secret
+from altcraft.secret import Auth, Secret
 from golden import ProfilesExport, example
 
 TOKEN = "abcdefghijklmnqrstuvwxyz"

@@ -33,7 +33,7 @@ from altcraft import (
     hookimpl,
 )
 from altcraft.codecs import default_registry
-from altcraft.exchange import Auth, Exchange
+from altcraft.exchange import Exchange
 from altcraft.messages import Headers
 from altcraft.schema import (
     DatabasesGetCounters,
@@ -45,7 +45,7 @@ from altcraft.schema import (
     SegmentsRefreshCounters,
     TaskStatusRequest,
 )
-from altcraft.secret import Secret
+from altcraft.secret import Auth, Secret
 from altcraft.testing import FakeTransport, reply
 
 TOKEN = "t0k3n-that-nobody-may-see"
