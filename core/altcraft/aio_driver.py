@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.conduct import Conductor, Pause, Rest, Steps, Transmit
+from altcraft.driver import SleptTime
 from altcraft.messages import HttpResponse
 from altcraft.ports import AsyncTransport
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 __all__ = ["AsyncDriver"]
 
@@ -70,9 +71,9 @@ class AsyncDriver:
     async def _sleep(self, step: Rest) -> None:
         loop = self._loop
         if loop is None:
-            await self._transport.sleep(step.seconds)
+            await self._sleep_out(step.seconds)
             return
-        sleep = loop.create_task(_awaited(self._transport.sleep, step.seconds))
+        sleep = loop.create_task(self._sleep_out(step.seconds))
         sleeps = self._sleeps.setdefault(step.over, set())
         sleeps.add(sleep)
         try:
@@ -81,6 +82,13 @@ class AsyncDriver:
             sleeps.discard(sleep)
             if not sleeps:
                 self._sleeps.pop(step.over, None)
+
+    async def _sleep_out(self, seconds: float) -> None:
+        clock = self.conductor.now
+        since = clock()
+        await self._transport.sleep(seconds)
+        if isinstance(clock, SleptTime):
+            clock.slept(seconds, since)
 
     async def _pause(self, step: Pause) -> None:
         loop = self._loop
@@ -215,8 +223,3 @@ async def _settled(future: asyncio.Future[None]) -> None:
             future.result()
     finally:
         future.cancel()
-
-
-async def _awaited(sleep: Callable[[float], Awaitable[None]], seconds: float) -> None:
-    """A coroutine around a transport's `sleep`, which is not even called when it is cancelled before it begins."""
-    await sleep(seconds)

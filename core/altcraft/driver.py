@@ -15,7 +15,7 @@ from altcraft.ports import Clock, Transport, Wakeable
 if TYPE_CHECKING:
     import threading
 
-__all__ = ["Driver", "monotonic"]
+__all__ = ["Driver", "SleptTime", "monotonic"]
 
 T = TypeVar("T")
 
@@ -24,14 +24,27 @@ _NAP = 0.5
 
 
 def monotonic(transport: object) -> Callable[[], float]:
-    """The clock that a transport lives by: its own, or this machine's."""
-    if isinstance(transport, Clock):
-        return transport.monotonic
-    return _machine_time
+    """The clock that a transport lives by: its own, or this machine's, run ahead by what it only pretends to sleep."""
+    return transport.monotonic if isinstance(transport, Clock) else SleptTime()
 
 
-def _machine_time() -> float:
-    return time.monotonic()
+class SleptTime:
+    """This machine's clock. A sleep that returns far too early, as a test's does, counts as slept all the same.
+
+    Without that, whoever waits over such a transport would ask it to sleep again and again until the time has come.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def slept(self, seconds: float, since: float) -> None:
+        """A sleep of so many seconds, begun at `since`, has run to its end."""
+        missing = since + seconds - self()
+        if missing > seconds / 2:
+            self._ahead += missing
 
 
 class Driver:
@@ -46,7 +59,8 @@ class Driver:
         conductor.gate = ThreadGate
         conductor.changed = conductor.gate()
         conductor.wake = self._wake
-        if not isinstance(transport, Wakeable):
+        self._wake_sleepers = transport.wake if isinstance(transport, Wakeable) else None
+        if self._wake_sleepers is None:
             conductor.longest_sleep = _NAP
 
     def run(self, steps: Steps[T]) -> T:
@@ -61,7 +75,7 @@ class Driver:
                     if isinstance(step, Transmit):
                         answer = self._transport.send(step.request, timeout=step.timeout)
                     elif isinstance(step, Rest):
-                        self._transport.sleep(step.seconds)
+                        self._sleep(step.seconds)
                     else:
                         gate = cast(ThreadGate, step.gate)
                         gate.wait(step.seen, step.seconds)
@@ -72,6 +86,13 @@ class Driver:
             return result
         finally:
             steps.close()
+
+    def _sleep(self, seconds: float) -> None:
+        clock = self.conductor.now
+        since = clock()
+        self._transport.sleep(seconds)
+        if isinstance(clock, SleptTime) and self._wake_sleepers is None:  # nobody can have cut it short
+            clock.slept(seconds, since)
 
     def close(self) -> None:
         """Ends every wait, closes the transport, and waits for the threads of the crews."""
@@ -94,8 +115,8 @@ class Driver:
 
     def _wake(self, over: object) -> None:
         """Wakes all sleepers, for those of a transport can't be told apart; the others sleep on."""
-        if isinstance(self._transport, Wakeable):
-            self._transport.wake()
+        if self._wake_sleepers is not None:
+            self._wake_sleepers()
 
 
 class Crew:

@@ -451,21 +451,6 @@ def test_a_transport_that_cannot_be_woken_hears_a_hint_at_the_end_of_its_sleep(p
     assert transport.closed
 
 
-def test_a_transport_that_cannot_be_woken_sleeps_on_when_it_wakes_too_early(pool: ThreadPoolExecutor) -> None:
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) > 2:
-            time.sleep(seconds)
-
-    transport = Plain([RUNNING, DONE], sleep)
-    with Client("https://example.com", token="a-token", transport=transport, polling=Polling(initial=0.01)) as client:
-        assert client.tasks.resume("t-1").result() == []
-    assert len(slept) >= 3
-    assert slept == sorted(slept, reverse=True)
-
-
 def test_a_transport_that_simply_sleeps_will_do(pool: ThreadPoolExecutor) -> None:
     transport = Plain([STARTED, RUNNING, RUNNING, DONE], time.sleep)
     polling = Polling(initial=0.001, maximum=0.001)

@@ -27,7 +27,7 @@ class World:
 
     def client(self, script: Iterable[Scripted] = (), *, repeat: bool = False, **settings: Any) -> Any:
         """A client over a script; its transport is `client.fake`."""
-        fake = self.transport(script, repeat=repeat)
+        fake = settings.pop("transport", None) or self.transport(script, repeat=repeat)
         settings.setdefault("token", "a-token")
         kind = AsyncClient if self.is_async else Client
         client: Any = kind("https://example.com", transport=fake, **settings)
