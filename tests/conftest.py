@@ -26,7 +26,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # What an interpreter's version hardly touches, and what takes long: whole processes, floods, mutants by the thousand.
 # The default interpreter runs it; on the others, `-m "not once"` leaves it out.
-ONCE = ("fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py", "test_packaging.py")
+ONCE = (
+    "core/test_xml_limits.py", "fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py",
+    "test_packaging.py", "transports/test_contract_itself.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
