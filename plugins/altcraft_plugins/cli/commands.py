@@ -267,7 +267,7 @@ def tasks_status(invocation: Invocation, task: str) -> int:
 @connected
 @click.pass_obj
 def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
-    """Wait for tasks, one after the other, and show their results. TASK_ID is an id or a resume token.
+    """Wait for tasks, all at once, and show each result when it is there. TASK_ID is an id or a resume token.
 
     --timeout is for all of them together. The exit code is the worst one's.
     """

@@ -6,13 +6,13 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from altcraft.errors import at_progress
 from altcraft_plugins.cli.outcome import Problem
-from altcraft_plugins.cli.reporting import Show, printable
+from altcraft_plugins.cli.reporting import Follow, Show, printable
 
 if TYPE_CHECKING:
     from altcraft import Delivery, TaskHandle, TaskStatus
@@ -28,6 +28,9 @@ class HumanReporter:
         """On stdout."""
         _out(text)
 
+    def __init__(self) -> None:
+        self._seen: dict[TaskHandle, tuple[str, int | float | None]] = {}
+
     def submitted(self, task: TaskHandle, asked: Asked, *, waits: bool) -> None:
         """The way back to the task, where nobody waits: the bar says the rest."""
         if not waits:
@@ -38,13 +41,32 @@ class HumanReporter:
     @contextmanager
     def watching(self, task: TaskHandle, asked: Asked | None) -> Iterator[Show]:
         """A progress bar on stderr, if that and stdout are terminals."""
-        if not (sys.stdout.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+        if not _is_watched():
             yield lambda status, progress: None
             return
         from altcraft_plugins.cli.bar import progress_bar
 
         with progress_bar(printable(asked.name if asked else f"task {task.id}")) as show:
             yield show
+
+    @contextmanager
+    def following(self, tasks: Sequence[TaskHandle]) -> Iterator[Follow]:
+        """A progress bar for each, as far as there is room, which go when the block ends."""
+        if not _is_watched():
+            yield lambda task, status, progress: None
+            return
+        from altcraft_plugins.cli.bar import progress_bars
+
+        with progress_bars({task: printable(f"task {task.id}") for task in tasks}) as show:
+            for task in tasks:
+                if task in self._seen:
+                    show(task, *self._seen[task])
+
+            def follow(task: TaskHandle, status: str, progress: int | float | None) -> None:
+                self._seen[task] = (status, progress)
+                show(task, status, progress)
+
+            yield follow
 
     def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
         """A line, and the result where there is one."""
@@ -92,6 +114,10 @@ class HumanReporter:
         if problem.resume_token:
             _err(f"  go on with: {_command(problem.resume_token)}")
             _out(problem.resume_token)
+
+
+def _is_watched() -> bool:
+    return sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _command(token: str) -> str:

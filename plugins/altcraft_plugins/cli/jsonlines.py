@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from altcraft_plugins.cli.outcome import Problem
-from altcraft_plugins.cli.reporting import Show
+from altcraft_plugins.cli.reporting import Follow, Show
 
 if TYPE_CHECKING:
     from altcraft import Delivery, TaskHandle, TaskStatus
@@ -34,6 +34,11 @@ class JsonReporter:
     def watching(self, task: TaskHandle, asked: Asked | None) -> Iterator[Show]:
         """A "progress" line for every status."""
         yield lambda status, progress: self._progress(task, status, progress)
+
+    @contextmanager
+    def following(self, tasks: Sequence[TaskHandle]) -> Iterator[Follow]:
+        """A "progress" line for every status."""
+        yield self._progress
 
     def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
         """A "progress" line, and where there is a result a "result" line."""

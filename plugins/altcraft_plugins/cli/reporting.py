@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from altcraft import Delivery, TaskHandle, TaskStatus
     from altcraft_plugins.cli.facts import Asked
 
-__all__ = ["Reporter", "Show", "forgiving_streams", "printable"]
+__all__ = ["Follow", "Reporter", "Show", "forgiving_streams", "printable"]
 
 Show: TypeAlias = Callable[[str, "int | float | None"], None]
 """Called with a status and its progress."""
+
+Follow: TypeAlias = "Callable[[TaskHandle, str, int | float | None], None]"
+"""Called with a task, its status and its progress."""
 
 
 class Reporter(Protocol):
@@ -33,6 +36,13 @@ class Reporter(Protocol):
 
     def watching(self, task: TaskHandle, asked: Asked | None) -> AbstractContextManager[Show]:
         """While somebody waits for the task: what is called with each status."""
+        ...
+
+    def following(self, tasks: Sequence[TaskHandle]) -> AbstractContextManager[Follow]:
+        """While somebody waits for several: what is called, by one thread at a time, with each status of any of them.
+
+        May be called again with those that are left.
+        """
         ...
 
     def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from altcraft import AltcraftError, Client, Polling, Task
 from altcraft_plugins.cli.outcome import DONE, FAILED, INTERRUPTED, Misuse, Problem, problem_of, worst
+from altcraft_plugins.cli.reporting import printable
 
 if TYPE_CHECKING:
     from altcraft import ChannelStatistics, TaskHandle
@@ -52,19 +52,28 @@ def wait(
     *,
     timeout: float | None = None,
 ) -> int:
-    """Waits for one task after the other, at most `timeout` seconds for all; the worst outcome is the code.
+    """Waits for tasks, at most `timeout` seconds for all, and tells of each when it is done; the worst is the code.
 
     When the time is up, each of the rest is looked at once: it may be done already.
     """
-    deadline = None if timeout is None else monotonic() + timeout
-    codes: list[int] = []
+    pending = dict.fromkeys(tasks)
     try:
-        for number, task in enumerate(tasks):
-            left = timeout if not number or deadline is None else max(0.0, deadline - monotonic())
-            codes.append(_wait_for(client, reporter, task, asked, left))
+        if len(pending) == 1:
+            return _wait_for(client, reporter, tasks[0], asked, timeout)
+        from altcraft_plugins.cli.several import wait_for_all
+
+        return worst(
+            wait_for_all(
+                client,
+                reporter,
+                pending,
+                lambda task, left: _settle(reporter, task, left),
+                lambda task, error: _tell(reporter, problem_of(error, task)),
+                timeout=timeout,
+            )
+        )
     except KeyboardInterrupt:
-        return _interrupted(reporter, tasks[len(codes) :])
-    return worst(codes)
+        return _interrupted(reporter, tuple(pending))
 
 
 def status(client: Client, reporter: Reporter, task: Task[object]) -> int:
@@ -121,6 +130,17 @@ def _wait_for(client: Client, reporter: Reporter, task: Task[R], asked: Asked | 
     if problem is not None:
         return _tell(reporter, problem)
     reporter.result(task.operation, result, asked, task)
+    return DONE
+
+
+def _settle(reporter: Reporter, task: Task[R], timeout: float | None) -> int:
+    """Tells of one task of several, which is done or else waited for in silence."""
+    try:
+        result = task.result(timeout)
+    except AltcraftError as error:
+        return _tell(reporter, problem_of(error, task))
+    reporter.say(f"task {printable(task.id)}:")
+    reporter.result(task.operation, result, None, task)
     return DONE
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from altcraft import ConnectionLost, Retry
 from altcraft.testing import reply
-from plugins.cli.running import DATABASE, EMAIL, REFRESH, RUNNING, SEGMENT, STARTED, TASK_ID, completed
+from plugins.cli.running import DATABASE, EMAIL, FAILED, REFRESH, RUNNING, SEGMENT, STARTED, TASK_ID, completed
 
 TOKEN = f'{{"v":1,"task_id":"{TASK_ID}","operation":"segments/refresh_counters"}}'
 
@@ -76,11 +79,64 @@ def test_a_task_is_waited_for_by_id_and_by_token(altcraft, task) -> None:
     assert "Segment, database 1, resource 24" in ran.out
 
 
-def test_several_tasks_are_waited_for_in_their_order(altcraft) -> None:
-    ran = altcraft("tasks", "wait", "a", "b", script=[RUNNING, completed(SEGMENT), completed(DATABASE)])
+def by_task(**answers):
+    """A script of one answer, which depends on the task: the next of its list, the last one again and again."""
+
+    def answer(request):
+        left = answers[json.loads(request.body)["task_id"]]
+        found = left[0] if len(left) == 1 else left.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return {"script": [answer], "repeat": True}
+
+
+def test_several_tasks_are_followed_at_once_and_shown_as_they_end(altcraft) -> None:
+    ran = altcraft(
+        "tasks", "wait", "a", "b", **by_task(a=[RUNNING, RUNNING, completed(SEGMENT)], b=[completed(DATABASE)])
+    )
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("task b:\n")
+    assert ran.out.index("task b:") < ran.out.index("Database") < ran.out.index("task a:") < ran.out.index("Segment")
+    assert sorted(parameters["task_id"] for _, parameters in altcraft.sent) == ["a", "a", "a", "b"]
+
+
+def test_many_tasks_take_no_longer_than_the_longest(altcraft) -> None:
+    names = [f"t{number}" for number in range(40)]
+    answers = {name: [RUNNING, RUNNING, completed(DATABASE)] for name in names}
+    ran = altcraft("tasks", "wait", *names, "--json", "--timeout", "10", **by_task(**answers))
     assert ran.code == 0
-    assert [parameters["task_id"] for _, parameters in altcraft.sent] == ["a", "a", "b"]
-    assert ran.out.index("Segment") < ran.out.index("Database")
+    assert sorted(line["task_id"] for line in ran.lines if line["event"] == "result") == sorted(names)
+
+
+def test_the_failure_of_one_task_is_no_end_for_the_others(altcraft) -> None:
+    ran = altcraft(
+        "tasks",
+        "wait",
+        "a",
+        "b",
+        "c",
+        **by_task(a=[FAILED], b=[reply(error=404, status=404)], c=[RUNNING, completed(DATABASE)]),
+    )
+    assert ran.code == 1
+    assert "Database" in ran.out
+    assert "task a" in ran.err
+    assert "task b" in ran.err
+    assert "{" not in ran.out  # no way back to a task that has failed, nor to one that there isn't
+
+
+def test_a_task_that_is_named_twice_is_followed_twice(altcraft) -> None:
+    ran = altcraft("tasks", "wait", "a", "a", **by_task(a=[completed(SEGMENT)]))
+    assert ran.code == 0
+    assert ran.out.count("task a:") == 2
+
+
+def test_what_stood_in_the_way_of_following_a_task_may_be_over_when_it_is_asked_again(altcraft) -> None:
+    script = by_task(a=[ConnectionLost("reset"), RUNNING, RUNNING, completed(SEGMENT)], b=[completed(DATABASE)])
+    ran = altcraft("tasks", "wait", "a", "b", **script, retry=Retry(attempts=1))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.index("Database") < ran.out.index("Segment")
 
 
 def test_the_status_of_a_task_is_one_look(altcraft) -> None:

@@ -47,6 +47,30 @@ def test_a_status_is_a_progress_line_and_the_result_if_there_is_one(altcraft) ->
     assert altcraft("tasks", "status", "a", "--json", script=[completed(DATABASE)]).events == ["progress", "result"]
 
 
+def test_several_tasks_send_lines_that_say_whose_they_are(altcraft) -> None:
+    def answer(request):
+        return completed(DATABASE) if b'"b"' in request.body else running.pop()
+
+    running = [completed(SEGMENT), RUNNING]
+    ran = altcraft("tasks", "wait", "a", "b", "--json", script=[answer], repeat=True)
+    assert (ran.code, ran.err) == (0, "")
+    told = {name: [line for line in ran.lines if line["task_id"] == name] for name in "ab"}
+    assert [line["event"] for line in told["a"]] == ["progress", "progress", "result"]
+    assert [line["event"] for line in told["b"]] == ["progress", "result"]
+    assert ran.lines[-1]["task_id"] == "a"
+
+
+def test_of_several_tasks_each_that_is_not_done_in_time_is_an_error_line(altcraft) -> None:
+    ran = altcraft("tasks", "wait", "a", "b", "--json", "--timeout", "0.2", script=[RUNNING], repeat=True)
+    errors = [line for line in ran.lines if line["event"] == "error"]
+    assert ran.code == 3
+    assert [(line["error"], line["task_id"], line["exit_code"]) for line in errors] == [
+        ("WaitTimeout", "a", 3),
+        ("WaitTimeout", "b", 3),
+    ]
+    assert all(line["resume_token"] for line in errors)
+
+
 def test_a_progress_that_was_not_sent_is_null(altcraft) -> None:
     (line,) = altcraft("tasks", "status", "a", "--json", script=[reply({"status": "queued"})]).lines
     assert line["progress"] is None

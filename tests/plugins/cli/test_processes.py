@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -93,11 +94,39 @@ def test_ctrl_c_during_the_wait_is_a_line_with_json() -> None:
 
 
 def test_ctrl_c_leaves_a_token_for_each_task_that_is_not_done() -> None:
-    with serving(completed(SEGMENT), RUNNING) as platform:
-        ran = interrupted("tasks", "wait", "a", "b", "c", env={"ALTCRAFT_URL": platform.url}, after=platform.polls)
-    assert ran.code == 130
-    tokens = [json.loads(line)["task_id"] for line in ran.out.splitlines() if line.startswith("{")]
-    assert tokens == ["b", "c"]
+    with (
+        serving(lambda body: completed(SEGMENT) if b'"a"' in body else RUNNING) as platform,
+        started("tasks", "wait", "a", "b", "c", env={"ALTCRAFT_URL": platform.url}) as running,
+    ):
+        assert running.stdout is not None
+        while "email" not in (line := running.stdout.readline()):
+            assert line
+        time.sleep(0.3)  # whatever stands below the table
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert [json.loads(line)["task_id"] for line in out.splitlines() if line.startswith("{")] == ["b", "c"]
+
+
+def test_ctrl_c_ends_the_wait_for_several_although_an_exchange_hangs() -> None:
+    with serving(RUNNING, hold=threading.Event()) as platform:
+        began = time.monotonic()
+        ran = interrupted("tasks", "wait", "a", "b", env={"ALTCRAFT_URL": platform.url}, after=platform.asked)
+        took = time.monotonic() - began
+    assert (ran.code, took < 8) == (130, True)
+    assert "Traceback" not in ran.err
+    assert [json.loads(line)["task_id"] for line in ran.out.splitlines()] == ["a", "b"]
+
+
+def test_a_reader_that_goes_away_ends_the_wait_for_several() -> None:
+    with (
+        serving(RUNNING) as platform,
+        started("tasks", "wait", "a", "b", "--json", env={"ALTCRAFT_URL": platform.url}) as running,
+    ):
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.wait(30) == 141
 
 
 @pytest.mark.parametrize("json_", [(), ("--json",)])

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from altcraft import HttpResponse
 from plugins.cli.platform import serving
 from plugins.cli.running import COMMAND, DATABASE, FAILED, REFRESH, RUNNING, STARTED, completed, environment
 
@@ -74,6 +75,32 @@ def test_a_task_without_progress_has_a_bar_too() -> None:
         code, written = on_a_terminal(*ARGS, ALTCRAFT_URL=platform.url)
     assert code == 0
     assert any("queued" in line and "%" not in line for line in visible(written))
+
+
+def test_several_tasks_have_a_bar_each_until_they_are_done() -> None:
+    left = [completed(DATABASE), RUNNING, RUNNING]
+
+    def answer(body: bytes) -> HttpResponse:
+        return completed(DATABASE) if b'"bee"' in body else left.pop()
+
+    with serving(answer) as platform:
+        code, written = on_a_terminal("tasks", "wait", "ant", "bee", ALTCRAFT_URL=platform.url)
+    assert code == 0
+    lines = visible(written)
+    assert any("task ant" in line and "40%" in line and "running" in line for line in lines)
+    assert any("task bee" in line and "100%" in line for line in lines)
+    assert [line for line in lines if line in ("task ant:", "task bee:")] == ["task bee:", "task ant:"]
+    after = written[written.rindex("task bee:") :]
+    assert any("task ant" in line and "40%" in line for line in visible(after))
+
+
+def test_more_tasks_than_there_are_lines_on_the_screen_are_waited_for_all_the_same() -> None:
+    names = [f"t{number}" for number in range(60)]
+    left = [completed(DATABASE)] * 60 + [RUNNING] * 60
+    with serving(lambda body: left.pop()) as platform:
+        code, written = on_a_terminal("tasks", "wait", *names, ALTCRAFT_URL=platform.url)
+    assert code == 0
+    assert sum(line.endswith(":") and line.startswith("task t") for line in visible(written)) == 60
 
 
 def test_an_error_stands_below_the_bar_on_a_line_of_its_own() -> None:
