@@ -14,8 +14,9 @@ Rules:
    however many hints there were; a hint during a backoff waits for the backoff to end.
 6. A status may be asked for again after any failure. A submission only when nothing can have been sent.
 7. Statuses that nobody has heard of are data: the task goes on.
-8. A task with feedback is left alone until the hint is late, as long as hints can be trusted. A hint that came too
-   early is spent: the task is polled like any other from then on.
+8. A task with feedback is left alone until the hint is late, as long as hints can be trusted. It wakes now and then
+   without a poll, to see whether they still can, and whether it is to be one of the few that are looked at meanwhile. A
+   hint that came too early is spent: the task is polled like any other from then on.
 
 A task's machine lives as long as its handle, and serves one wait at a time (`Began` starts it); what another exchange
 has learnt meanwhile comes in as `Observed`.
@@ -242,7 +243,8 @@ class TaskMachine(_Machine):
     """
 
     __slots__ = (
-        "_last", "deadline", "feedback", "hinted", "history", "operation", "outcome", "prompted", "watched_from",
+        "_last", "deadline", "feedback", "hinted", "history", "late_at", "operation", "outcome", "prompted",
+        "watched_from",
     )  # fmt: skip
 
     def __init__(
@@ -263,6 +265,7 @@ class TaskMachine(_Machine):
         self.feedback = feedback
         self.hinted = False
         self.prompted = False
+        self.late_at = 0.0
         self._last: TaskStatus[object] | float | None = None  # the answer that was the last, else its progress
         self.outcome: Finish | None = None
 
@@ -333,7 +336,16 @@ class TaskMachine(_Machine):
         due = min(event.at + polling.next_delay(self.history), stalled_at)
         if due > limit - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
             due = limit
-        return self._sleep(event.at, due, State.SLEEPING)
+        self.late_at = due
+        return self._leave(event.at)
+
+    def _leave(self, at: float) -> Commands:
+        """Sleep until the next poll, but in a task that is left alone only until it reconsiders that."""
+        polling = self.policies.polling
+        until = self.late_at
+        if polling.awaits_hint(self.history):
+            until = min(until, at + polling.next_thought(self.history, at))
+        return self._sleep(at, until, State.SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
@@ -350,7 +362,17 @@ class TaskMachine(_Machine):
     def _wake(self, event: Woke) -> Commands:
         if event.at < self.due:
             return (Sleep(self.due - event.at),)
+        is_early = self.state is State.SLEEPING and event.at < self.late_at
+        if is_early and self.policies.trust.holds and not self._is_to_check(event.at):
+            return self._leave(event.at)
         return self._poll(event)
+
+    def _is_to_check(self, at: float) -> bool:
+        """Whether this task is one of the few that are looked at although a hint is to announce the end."""
+        polling, history = self.policies.polling, self.history
+        if not polling.predict or history.polls != 1 or at - history.started < 2 * polling.initial:
+            return False
+        return history.forecast() is None and self.policies.trust.check(polling.hint_checks)
 
     def _hint(self, event: Notified) -> Commands:
         self.hinted = True

@@ -9,9 +9,10 @@ The rules of `Polling.next_delay`, in the order in which they apply:
 3. The interval has closed and the task still runs: geometric steps again, from the grain. They are never
    taken back, so progress that keeps promising an end (99, 99.1, 99.2 ...) earns longer steps, no hammering.
 4. No delay is shorter than the grain, a small share of the task's age, nor longer than `maximum`.
-5. Where a hint is to announce the end, the task is left alone until the hint is late: past `hint_patience`, and past
-   the interval of rule 2. As long as there is none, geometric steps again, from `hint_patience`. Once the hint is
+5. Where a hint is to announce the end, the task is left alone until the hint is late: past the interval of rule 2
+   where progress has moved, past `hint_patience` where it hasn't; then geometric steps from there. Once the hint is
    late, the rules above hold for good.
+6. Whoever is left alone reconsiders every eighth of its age (`next_thought`): hints may have proved to be unreliable.
 
 Seconds everywhere. Page: docs/polling.md.
 """
@@ -33,6 +34,8 @@ __all__ = ["History", "Polling"]
 _SHORTEST, _LONGEST = 1 / 3, 2 / 3
 # How closely an end is looked for, as a share of the task's age; kept within [initial / 4, initial].
 _GRAIN = 1 / 32
+# How soon a task that is left alone reconsiders, as a share of its age; `initial` / 2 at the least.
+_THOUGHT = 1 / 8
 # No forecast puts the next poll further ahead than so many ages of the task: a pace may change.
 _REACH = 1.5
 
@@ -142,7 +145,9 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
     predict: bool = True
     """Look when the task is expected to end, as far as its progress tells."""
     hint_patience: float = 10.0
-    """Seconds for which a task whose end is to be announced is left alone, at the least; 0: polled like any other."""
+    """Seconds for which a task whose end is to be announced is left alone; 0: polled like any other."""
+    hint_checks: int = 8
+    """How many tasks that wait for a hint a client looks at in between, to learn early of hints that don't come."""
     stall_after: float | None = None
     """Seconds without a change of status or progress after which a task counts as stalled; None: never."""
     deadline: float | None = None
@@ -161,6 +166,8 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"Polling(factor={self.factor!r}): give 1 for equal steps, more for growing")
         if not 0 <= self.hint_patience < inf:
             raise ValueError(f"Polling(hint_patience={self.hint_patience!r}): give seconds, 0 for no patience")
+        if self.hint_checks < 0:
+            raise ValueError(f"Polling(hint_checks={self.hint_checks!r}): give a number of tasks, 0 for none")
         for name, seconds in (("stall_after", self.stall_after), ("deadline", self.deadline)):
             if seconds is not None and not 0 < seconds < inf:
                 raise ValueError(f"Polling({name}={seconds!r}): give seconds above 0, or None for no limit")
@@ -183,19 +190,14 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         if self.jitter:
             step *= _SHORTEST + (_LONGEST - _SHORTEST) * chance
         forecast = history.forecast() if self.predict else None
-        patient = history.announced and not history.late and self.hint_patience > 0
-        longest = max(self.maximum, self.hint_patience)
-        if forecast is None and patient:
-            step = _step(self.hint_patience, self.factor, max(history.polls - 1, 0), longest)
-            return min(step * (1 + chance / 4), longest) if self.jitter else step
+        if self.awaits_hint(history):
+            return self._patient_delay(history, forecast, chance)
         if forecast is None:
             return step
 
         low, high = forecast
         at, age = history.at, history.at - history.started
-        grain = min(max(age * _GRAIN, self.initial / 4), self.initial)
-        if patient and (rest := max(high - at, self.hint_patience - age)) > 0:
-            return min(rest + grain * (0.5 + chance), longest)
+        grain = self._grain(age)
         if history.late:
             grain = _step(grain, self.factor, history.late, step)
         if at >= high:
@@ -207,6 +209,27 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         else:
             delay = (high - at) / 3
         return min(max(grain, min(delay, age * _REACH)), self.maximum)
+
+    def awaits_hint(self, history: History) -> bool:
+        """Whether the task is left alone, since a hint is to announce its end and is not late yet."""
+        return history.announced and not history.late and self.hint_patience > 0
+
+    def next_thought(self, history: History, at: float) -> float:
+        """Seconds from `at` until a task that is left alone reconsiders whether to be; above 0, at most `maximum`."""
+        chance = fraction(history.seed, history.polls) if self.jitter else 0.5
+        age = at - history.started
+        return min(max(age * _THOUGHT, self.initial / 2) * (0.75 + chance / 2), self.maximum)
+
+    def _patient_delay(self, history: History, forecast: tuple[float, float] | None, chance: float) -> float:
+        at, age, patience = history.at, history.at - history.started, self.hint_patience
+        longest = max(self.maximum, patience)
+        if forecast is None:
+            step = patience - age if age < patience else _step(patience, self.factor, history.polls - 1, longest)
+            return min(step + patience * chance / 4, longest) if self.jitter else step
+        return min(max(forecast[1] - at, 0.0) + self._grain(age) * (0.5 + chance), longest)
+
+    def _grain(self, age: float) -> float:
+        return min(max(age * _GRAIN, self.initial / 4), self.initial)
 
 
 def _step(first: float, factor: float, k: int, most: float) -> float:

@@ -16,6 +16,7 @@ from altcraft.trust import Trust
 from core.worlds import World
 
 STEADY = Polling(jitter=False)
+UNCHECKED = STEADY.replace(hint_checks=0)
 STARTED = reply({"task_id": "t-1"})
 FEEDBACK = Feedback("https://me.example/hook")
 
@@ -42,8 +43,8 @@ def looks(polling: Polling, duration: float, *, steady: bool, announced: bool = 
 
 
 def test_after_the_first_look_a_task_is_left_alone_for_the_patience() -> None:
-    assert STEADY.next_delay(told((0.1, 0))) == 10
-    assert STEADY.replace(hint_patience=4.0).next_delay(told((0.1, 0))) == 4
+    assert STEADY.next_delay(told((0.1, 0))) == pytest.approx(9.9)
+    assert STEADY.replace(hint_patience=4.0).next_delay(told((0.1, 0))) == pytest.approx(3.9)
     assert STEADY.next_delay(told((0.1, 0), announced=False)) == 1
 
 
@@ -61,6 +62,16 @@ def test_a_hint_is_late_when_the_forecast_is_over() -> None:
     history = history.observed(40.0, "running", 80)
     due = 40.0 + STEADY.next_delay(history)
     assert 50.0 < due < 52.0
+
+
+def test_a_forecast_ends_the_patience_even_before_its_time() -> None:
+    history = told((0.0, 0), (1.0, 25))
+    assert history.forecast() == (2.0, 4.0)
+    assert 4.0 < 1.0 + STEADY.next_delay(history) < 4.5
+
+
+def test_a_look_that_shows_nothing_leaves_the_patience_as_it_is() -> None:
+    assert 2.0 + STEADY.next_delay(told((0.0, 0), (2.0, 0))) == 10
 
 
 def test_a_late_hint_is_waited_for_no_more() -> None:
@@ -113,10 +124,23 @@ def test_every_delay_is_within_bounds_whatever_the_service_says(
         assert 0 < polling.next_delay(history) <= max(30.0, patience)
 
 
+def test_a_task_that_is_left_alone_reconsiders_that_every_eighth_of_its_age() -> None:
+    history = told((0.0, 0))
+    assert [STEADY.next_thought(history, age) for age in (0.0, 1.0, 8.0, 80.0, 800.0)] == [0.5, 0.5, 1.0, 10.0, 30.0]
+    spread = {Polling().next_thought(History.begin(0.0, True, f"task {n}"), 8.0) for n in range(50)}
+    assert len(spread) == 50
+    assert 0.75 <= min(spread) < max(spread) < 1.25
+
+
 @pytest.mark.parametrize("patience", [-1.0, math.nan, math.inf])
 def test_patience_that_makes_no_sense_is_refused_by_name(patience: float) -> None:
     with pytest.raises(ValueError, match="hint_patience"):
         Polling(hint_patience=patience)
+
+
+def test_a_negative_number_of_checks_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="hint_checks"):
+        Polling(hint_checks=-1)
 
 
 # Experience.
@@ -147,6 +171,35 @@ def test_each_further_time_it_takes_twice_as_long() -> None:
     assert after(*again, *[True] * 60).holds
 
 
+def test_there_are_so_many_checks_and_no_more() -> None:
+    trust = after()
+    assert [trust.check(3) for _ in range(5)] == [True, True, True, False, False]
+    assert not after().check(0)
+
+
+def test_a_hundred_ends_that_were_announced_earn_a_check_back() -> None:
+    trust = after()
+    assert trust.check(1)
+    for _ in range(99):
+        trust.ended(True)
+    assert not trust.check(1)
+    trust.ended(True)
+    assert trust.check(1)
+    assert not trust.check(1)
+
+
+def test_checks_that_were_never_needed_are_not_hoarded() -> None:
+    trust = after(*[True] * 5000)
+    assert [trust.check(2) for _ in range(3)] == [True, True, False]
+
+
+def test_a_disappointment_earns_all_checks_back() -> None:
+    trust = after()
+    assert trust.check(1)
+    trust.ended(False)
+    assert trust.check(1)
+
+
 # Both clients.
 
 
@@ -166,27 +219,56 @@ def platform(world: World, duration: float) -> Callable[[HttpRequest], HttpRespo
 
 @pytest.mark.parametrize(("feedback", "polls"), [(FEEDBACK, 2), (None, 6)])
 def test_a_task_with_feedback_is_polled_rarely(world: World, feedback: Feedback | None, polls: int) -> None:
-    client = world.client([platform(world, 9.0)], repeat=True, polling=STEADY)
+    client = world.client([platform(world, 9.0)], repeat=True, polling=UNCHECKED)
     task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=feedback))
     world.do(task.result())
     assert len(client.fake.requests) - 1 == polls
 
 
 def test_one_of_many_tasks_is_polled_as_rarely(world: World) -> None:
-    client = world.client([platform(world, 9.0)], repeat=True, polling=STEADY)
+    client = world.client([platform(world, 9.0)], repeat=True, polling=UNCHECKED)
     task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
     assert world.do(client.tasks.as_completed([task])) == [task]
     assert len(client.fake.requests) - 1 == 2
 
 
 def test_a_client_that_was_disappointed_relies_on_hints_no_more(world: World) -> None:
-    client = world.client([platform(world, 9.0)], repeat=True, polling=STEADY)
+    client = world.client([platform(world, 9.0)], repeat=True, polling=UNCHECKED)
     polls = []
     for _ in range(2):
         client.fake.requests.clear()
         world.do(world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK)).result())
         polls.append(len(client.fake.requests) - 1)
     assert polls == [2, 6]
+
+
+def steady_platform(world: World, duration: float) -> Callable[[HttpRequest], HttpResponse]:
+    """As `platform`, for one task, with an even progress."""
+    begun: list[float] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.url.endswith("refresh_counters"):
+            begun[:] = [world.clock.now]
+            return STARTED
+        share = int(100 * (world.clock.now - begun[0]) / duration)
+        done = {"status": "completed", "progress": 100, "result": []}
+        return reply(done if share >= 100 else {"status": "running", "progress": share})
+
+    return answer
+
+
+@pytest.mark.parametrize("wait", ["result", "as_completed"])
+def test_a_checked_task_is_found_soon_after_its_end_though_no_hint_comes(world: World, wait: str) -> None:
+    lags = {}
+    for polling in (STEADY, UNCHECKED):
+        client = world.client([steady_platform(world, 4.0)], repeat=True, polling=polling)
+        task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
+        begun = world.clock.now
+        world.do(task.result() if wait == "result" else client.tasks.as_completed([task]))
+        lags[polling.hint_checks] = (world.clock.now - begun - 4.0, len(client.fake.requests) - 1)
+    assert lags[8][0] < 0.5
+    assert lags[8][1] == 3  # at once, the check, and after the forecast
+    assert lags[0] == (pytest.approx(6.0), 2)
 
 
 def test_an_announced_failure_is_an_end_that_was_announced(world: World) -> None:

@@ -570,7 +570,7 @@ def test_a_status_that_nobody_has_heard_of_is_data(status: str, progress: float 
 # Rule 8: a task with feedback is left alone until the hint is late.
 
 
-def announced(trust: Trust, polling: Polling = STEADY) -> TaskMachine:
+def announced(trust: Trust, polling: Polling = STEADY, deadline: float | None = None) -> TaskMachine:
     """A task whose end is to be announced, slept over after its first poll."""
     machine = TaskMachine(
         "930b",
@@ -580,13 +580,90 @@ def announced(trust: Trust, polling: Polling = STEADY) -> TaskMachine:
         submitted=True,
         feedback=Feedback("http://me"),
     )
-    machine.handle(Began(0.0))
+    machine.handle(Began(0.0, deadline))
     machine.handle(Responded(0.0, TaskStatus("running")))
     return machine
 
 
+def next_poll(machine: TaskMachine) -> float:
+    """When a machine that sleeps polls next, if nothing happens before."""
+    for _ in range(1000):
+        at = machine.due
+        if isinstance(machine.handle(Woke(at))[-1], Send):
+            return at
+    raise AssertionError("it never polls")
+
+
+UNCHECKED = STEADY.replace(hint_checks=0)
+PREDICTING = STEADY.replace(predict=True)
+
+
 def test_a_task_with_feedback_is_left_alone_for_as_long_as_patience_lasts() -> None:
-    assert announced(Trust()).due >= STEADY.hint_patience > sleeping().due
+    assert next_poll(announced(Trust(), UNCHECKED)) == UNCHECKED.hint_patience > next_poll(sleeping())
+
+
+def test_a_task_that_is_left_alone_wakes_without_a_poll_to_think_it_over() -> None:
+    machine = announced(Trust(), UNCHECKED)
+    for _ in range(4):
+        (command,) = machine.handle(Woke(machine.due))
+        assert isinstance(command, Sleep)
+        assert command.seconds < UNCHECKED.hint_patience / 4
+    assert machine.history.polls == 1
+
+
+def test_as_soon_as_hints_are_found_unreliable_whoever_is_left_alone_is_polled() -> None:
+    trust = Trust()
+    machine = announced(trust, UNCHECKED)
+    machine.handle(Woke(machine.due))
+    trust.ended(False)
+    assert machine.handle(Woke(machine.due)) == (Send(REQUEST_TIMEOUT),)
+
+
+def test_a_few_of_those_left_alone_are_looked_at_once_when_they_have_had_time_to_show_progress() -> None:
+    trust = Trust()
+    polls = [next_poll(announced(trust, PREDICTING.replace(hint_checks=2))) for _ in range(4)]
+    assert polls == [2.0, 2.0, 10.0, 10.0]
+
+
+def test_nobody_is_checked_where_progress_is_to_tell_nothing() -> None:
+    assert next_poll(announced(Trust(), STEADY)) == 10.0
+
+
+def test_what_a_check_has_shown_of_the_end_bounds_the_patience() -> None:
+    machine = announced(Trust(), PREDICTING)
+    at = next_poll(machine)
+    machine.handle(Responded(at, TaskStatus("running", 50)))
+    assert 4.0 < next_poll(machine) < 4.5
+
+
+def test_a_check_that_shows_no_progress_is_not_repeated() -> None:
+    machine = announced(Trust(), PREDICTING)
+    at = next_poll(machine)
+    machine.handle(Responded(at, TaskStatus("running", 0)))
+    assert next_poll(machine) == 10.0
+
+
+def test_a_hint_that_comes_after_a_check_ends_the_task_by_a_single_further_poll() -> None:
+    trust = Trust()
+    machine = announced(trust, PREDICTING)
+    at = next_poll(machine)
+    machine.handle(Responded(at, TaskStatus("running", 50)))
+    assert machine.handle(Notified(4.0)) == (Send(REQUEST_TIMEOUT),)
+    assert machine.handle(Responded(4.0, DONE))[-1] == Finish(result=["result"])
+    assert machine.history.polls == 3
+    assert trust.holds
+
+
+def test_the_backoff_of_a_failed_poll_is_no_time_to_think() -> None:
+    machine = announced(Trust(), UNCHECKED)
+    machine.handle(Notified(1.0))
+    machine.handle(Failed(1.0, RequestTimeout("slow")))
+    assert machine.handle(Woke(machine.due)) == (Send(REQUEST_TIMEOUT),)
+
+
+def test_a_deadline_is_kept_by_a_task_that_is_left_alone() -> None:
+    machine = announced(Trust(), UNCHECKED, deadline=7.0)
+    assert next_poll(machine) == 7.0
 
 
 def test_a_task_with_feedback_is_polled_at_once_when_the_hint_comes() -> None:
@@ -605,10 +682,10 @@ def test_a_hint_that_came_too_early_is_spent() -> None:
 def test_once_an_end_came_without_a_hint_no_task_is_left_alone() -> None:
     trust = Trust()
     first, second = announced(trust), announced(trust)
-    first.handle(Woke(first.due))
+    next_poll(first)
     first.handle(Responded(20.0, DONE))
     assert not trust.holds
-    second.handle(Woke(second.due))
+    assert next_poll(second) < 1.0
     second.handle(Responded(20.0, TaskStatus("running")))
     assert second.due - 20.0 < STEADY.hint_patience / 2
     assert announced(trust).due < STEADY.hint_patience / 2

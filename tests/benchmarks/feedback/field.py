@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -32,13 +31,12 @@ PATIENCE = 120.0
 class Seen(msgspec.Struct, frozen=True):
     """One task: how many polls it took, seconds from its end to the client's knowing, and how its delivery went.
 
-    `lost` says that no delivery was sent; `unaware` that the client could not know yet that any ever gets lost.
+    `lost` says that no delivery was sent.
     """
 
     polls: int
     lag: float
     lost: bool
-    unaware: bool
 
 
 class Polls:
@@ -53,16 +51,12 @@ class Polls:
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of learning that tasks are done. `misbehaviour` is the sandbox's setting `feedback`.
-
-    With `warm`, so many tasks are only counted from when the client has met with a delivery that did not come.
-    """
+    """One way of learning that tasks are done. `misbehaviour` is the sandbox's setting `feedback`."""
 
     name: str
     polling: Polling
     feedback: bool = False
     misbehaviour: str = ""
-    warm: bool = False
 
 
 def measure(run: Run, tasks: int, at_once: int, lengths: tuple[float, float]) -> list[Seen]:
@@ -73,68 +67,28 @@ def measure(run: Run, tasks: int, at_once: int, lengths: tuple[float, float]) ->
         finished = dict(connection.execute("SELECT id, finished FROM tasks").fetchall())
         states = dict(connection.execute("SELECT task_id, state FROM deliveries").fetchall())
         connection.close()
-    noticed = min((end for id_, _, end, _ in ends if states.get(id_) == "withheld"), default=float("inf"))
-    return [
-        Seen(polls, end - stamp(finished[id_]), states.get(id_) == "withheld", begun < noticed)
-        for id_, begun, end, polls in ends
-    ]
+    return [Seen(polls, end - stamp(finished[id_]), states.get(id_) == "withheld") for id_, end, polls in ends]
 
 
-def follow(run: Run, url: str, tasks: int, at_once: int) -> list[tuple[str, float, float, int]]:
-    """Id, begin and end (Unix seconds, as seen by the client) and polls of each task."""
-    polls, ends = Polls(), list[tuple[str, float, float, int]]()
-    left, lock = [tasks], threading.Lock()
-    disappointed = threading.Event()
-    if not run.warm:
-        disappointed.set()
-
-    def work() -> None:
-        while True:
-            with lock:
-                if left[0] <= 0:
-                    return
-                left[0] -= disappointed.is_set()
-            feedback: Feedback | None = receiver.feedback() if receiver is not None else None
-            begun = time.time()
-            task: Task[list[DatabaseStatistics]] = client.databases.refresh_counters(
-                5, resource_id=24, feedback=feedback
-            )
-            task.result(PATIENCE)
-            ends.append((task.id, begun, time.time(), polls.of[task.id]))
-            if feedback is not None and not heard(feedback, deliveries):
-                disappointed.set()
-
-    deliveries = Heard()
+def follow(run: Run, url: str, tasks: int, at_once: int) -> list[tuple[str, float, int]]:
+    """Id, end (Unix seconds, as seen by the client) and polls of each task."""
+    polls, ends = Polls(), list[tuple[str, float, int]]()
     listener = listening() if run.feedback else nullcontext()
     with listener as receiver, Client(url, "sandbox", polling=run.polling, plugins=[polls]) as client:
         if receiver is not None:
             client.hooks.register(receiver)
-            receiver.hooks.register(deliveries)
+
+        def refresh(_: int) -> None:
+            feedback: Feedback | None = receiver.feedback() if receiver is not None else None
+            task: Task[list[DatabaseStatistics]] = client.databases.refresh_counters(
+                5, resource_id=24, feedback=feedback
+            )
+            task.result(PATIENCE)
+            ends.append((task.id, time.time(), polls.of[task.id]))
+
         with ThreadPoolExecutor(at_once) as pool:
-            for future in [pool.submit(work) for _ in range(at_once)]:
-                future.result()
+            list(pool.map(refresh, range(tasks)))
     return ends
-
-
-class Heard:
-    """Remembers the URLs that were delivered to."""
-
-    def __init__(self) -> None:
-        self.keys: set[str] = set()
-
-    @hookimpl
-    def altcraft_feedback_received(self, delivery: object) -> None:
-        self.keys.add(getattr(delivery, "key", ""))
-
-
-def heard(feedback: Feedback, deliveries: Heard) -> bool:
-    """Whether anything was delivered there. The hook comes right after the hint, so it may need a moment."""
-    patience = time.monotonic() + 0.2
-    while time.monotonic() < patience:
-        if any(key in feedback.url for key in tuple(deliveries.keys)):
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @contextmanager

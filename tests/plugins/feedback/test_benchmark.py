@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from altcraft import Polling
-from benchmarks.feedback.__main__ import figures, goals, share, worse
+from benchmarks.feedback.__main__ import LOSSY, figures, goals, share, worse
 from benchmarks.feedback.field import Run, Seen, measure
+from benchmarks.feedback.simulation import Field, simulate
 
 
-def seen(lag, polls=2, *, lost=False, unaware=False):
-    return Seen(polls, lag, lost, unaware)
+def seen(lag, polls=2, *, lost=False):
+    return Seen(polls, lag, lost)
 
 
 def test_a_small_run_on_real_sockets():
@@ -41,12 +42,47 @@ def test_worse_is_a_matter_of_chance_until_it_is_none():
 
 def test_the_goals_can_be_missed():
     def verdict(lag, polls, lost_lag):
-        names = ("feedback, 20 % lost", "the same, hint_patience=0")
-        rows = {"feedback": [seen(lag, polls)] * 20, "prediction": [seen(n / 100, 4) for n in range(20)]}
-        for name in names:
+        rows = {name: [seen(lag, polls)] * 20 for name in ("feedback", "feedback, hint_checks=0")}
+        rows["prediction"] = [seen(n / 100, 4) for n in range(20)]
+        for name in LOSSY:
             rows[f"{name}: lost"] = [seen(lost_lag, lost=True)] * 10
             rows[f"{name}: delivered"] = [seen(0.0)] * 10
         return [goal["passed"] for goal in goals(rows, 20)]
 
-    assert verdict(0.01, 2, 0.1) == [True] * 6
-    assert verdict(0.06, 3, 9.0) == [False, False, True, False, True, False]
+    assert verdict(0.01, 2, 0.1) == [True] * 10
+    assert verdict(0.06, 3, 9.0) == [False] * 4 + [True, False] * 3
+
+
+# The policy itself, in simulated time.
+
+
+def lags(polling, loss, *, feedback=True, runs=10):
+    """Of the tasks whose delivery was lost, or of all without feedback."""
+    ended = [one for seed in range(runs) for one in simulate(polling, Field(), loss, seed, feedback=feedback)]
+    return sorted(one.lag for one in ended if one.lost or not feedback)
+
+
+def test_where_all_deliveries_come_tasks_take_two_polls_and_a_few_of_them_three():
+    ended = simulate(Polling(), Field(), 0.0, seed=1)
+    assert sorted(one.polls for one in ended) == [2] * 191 + [3] * 9
+    assert max(one.lag for one in ended) < 0.05
+    assert {one.polls for one in simulate(Polling(hint_checks=0), Field(), 0.0, seed=1)} == {2}
+
+
+def test_the_lost_ones_are_found_as_soon_as_by_prediction_but_for_the_very_first():
+    lost, predicted = lags(Polling(), 0.2), lags(Polling(), 0.0, feedback=False)
+    assert share(lost, 0.5) < 1.1 * share(predicted, 0.5)
+    assert sum(lag > predicted[-1] for lag in lost) / len(lost) < 0.08
+    assert sum(lost) / len(lost) < 2 * sum(predicted) / len(predicted)
+    patient = lags(Polling(hint_checks=0), 0.2)
+    assert sum(patient) / len(patient) > 4 * sum(lost) / len(lost)
+
+
+def test_where_no_delivery_ever_comes_hardly_more_time_is_lost_than_by_prediction():
+    lost, predicted = lags(Polling(), 1.0), lags(Polling(), 0.0, feedback=False)
+    assert sum(lost) / len(lost) < 1.5 * sum(predicted) / len(predicted)
+
+
+def test_no_task_is_lost_whatever_becomes_of_the_deliveries():
+    for loss in (0.0, 0.2, 0.9, 1.0):
+        assert len(simulate(Polling(), Field(tasks=100, at_once=100), loss, seed=2)) == 100
