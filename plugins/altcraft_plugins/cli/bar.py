@@ -30,20 +30,27 @@ REST: Final = 6
 def progress_bar(label: str) -> Iterator[Show]:
     """A bar on stderr that stays there when it ends. It moves as long as the platform sends no progress."""
     with _progress(len(label)) as progress:
-        yield _bar(progress, label)
+        change = _bar(progress, label)
+
+        def show(status: str, done: int | float | None) -> None:
+            change(status, done)
+            progress.refresh()
+
+        yield show
 
 
 @contextmanager
 def progress_bars(labels: Mapping[K, str]) -> Iterator[Callable[[K, str, int | float | None], None]]:
     """A bar on stderr for each label, below each other, as far as the screen is high enough; none stays there."""
-    with _progress(max(map(len, labels.values()), default=0), transient=True) as progress:
-        room = max(1, progress.console.height - 2)
-        bars = {key: _bar(progress, label) for key, label in islice(labels.items(), room)}
+    progress = _progress(max(map(len, labels.values()), default=0), transient=True)
+    room = max(1, progress.console.height - 2)
+    bars = {key: _bar(progress, label) for key, label in islice(labels.items(), room)}
 
-        def show(key: K, status: str, done: int | float | None) -> None:
-            if key in bars:
-                bars[key](status, done)
+    def show(key: K, status: str, done: int | float | None) -> None:
+        if key in bars:
+            bars[key](status, done)
 
+    with progress:  # not before all the bars are there: it draws them all for each that is added
         yield show
 
 
@@ -55,7 +62,6 @@ def _bar(progress: Progress, label: str) -> Show:
         if done is not None:
             percent = min(100.0, max(0.0, done))
             progress.update(bar, total=100, completed=percent, percent=f"{percent:3.0f}%")
-        progress.refresh()
 
     return show
 

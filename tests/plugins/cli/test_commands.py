@@ -92,13 +92,12 @@ def by_task(**answers):
     return {"script": [answer], "repeat": True}
 
 
-def test_several_tasks_are_followed_at_once_and_shown_as_they_end(altcraft) -> None:
-    ran = altcraft(
-        "tasks", "wait", "a", "b", **by_task(a=[RUNNING, RUNNING, completed(SEGMENT)], b=[completed(DATABASE)])
-    )
+def test_several_tasks_are_followed_and_each_is_shown_below_its_id(altcraft) -> None:
+    script = by_task(a=[RUNNING, RUNNING, completed(SEGMENT)], b=[completed(DATABASE)])
+    ran = altcraft("tasks", "wait", "a", "b", **script)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("task b:\n")
-    assert ran.out.index("task b:") < ran.out.index("Database") < ran.out.index("task a:") < ran.out.index("Segment")
+    for name, kind in (("a", "Segment"), ("b", "Database")):
+        assert f"task {name}:\n{kind}" in ran.out
     assert sorted(parameters["task_id"] for _, parameters in altcraft.sent) == ["a", "a", "a", "b"]
 
 

@@ -127,7 +127,7 @@ def test_listening_goes_with_waiting_and_with_no_other_address(other):
 
 def test_a_sandbox_can_be_told_to_misbehave_and_says_what_it_did(tmp_path):
     served = subprocess.Popen(
-        [*COMMAND, "sandbox", "serve", "--port", "0", "--pace", "0.1..0.2", "--feedback", "twice"],
+        [*COMMAND, "sandbox", "serve", "--port", "0", "--pace", "1", "--feedback", "twice"],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,7 +16,7 @@ from altcraft_plugins.feedback.server import listening
 from altcraft_plugins.sandbox.misbehaviour import MODES
 from plugins.feedback.world import BASE
 
-PATIENT = Polling(hint_patience=60.0)
+PATIENT = Polling(hint_patience=60.0, hint_checks=0)
 EAGER = Polling(initial=0.1, hint_patience=1.0)
 
 
