@@ -104,6 +104,13 @@ class WaitressServer:
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
     last_activity: float
+    request: Any
+
+    def send_continue(self) -> None:
+        """Asks for the body (`Expect: 100-continue`), but not for one that is refused by its length."""
+        if self.request.error is None:
+            super().send_continue()
+        self.request.expect_continue = False
 
     def handle_read(self) -> None:
         """More of a request that has begun is no sign of life: its time runs from its first byte."""

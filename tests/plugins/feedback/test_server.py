@@ -73,6 +73,29 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent():
         assert took < 5
 
 
+def test_a_sender_that_asks_first_is_asked_for_no_body_over_the_limit():
+    """As curl does with every body of more than a megabyte."""
+    with listening(make=lambda url: FeedbackReceiver(url, limit=1000)) as receiver:
+        task, url = waiting(receiver)
+        answer, took = dialogue(url, head(url, b"Expect: 100-continue", b"Content-Length: 1001"))
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert took < 5
+        small = head(url, b"Connection: close", b"Expect: 100-continue", b"Content-Length: 2")
+        answer, _ = dialogue(url, small, b"{}", pause=0.1)
+        assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+        assert task.hints == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_it_listens_on_either_family_of_addresses(host):
+    if host == "::1" and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with listening(host) as receiver:
+        task, url = waiting(receiver)
+        assert post(url) == (200, b"")
+        assert task.hints == 1
+
+
 def test_a_chunked_body_over_the_limit_is_cut_off():
     with listening(make=lambda url: FeedbackReceiver(url, limit=1000)) as receiver:
         task, url = waiting(receiver)
