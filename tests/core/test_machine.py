@@ -629,6 +629,16 @@ def test_nobody_is_checked_where_progress_is_to_tell_nothing() -> None:
     assert next_poll(announced(Trust(), STEADY)) == 10.0
 
 
+def test_a_task_whose_first_look_has_shown_progress_needs_no_check() -> None:
+    trust = Trust()
+    policies = Policies(PREDICTING, Retry(), REQUEST_TIMEOUT, trust)
+    machine = TaskMachine("930b", "p", policies, at=-2.0, submitted=True, feedback=Feedback("http://me"))
+    machine.handle(Began(0.0))
+    machine.handle(Responded(0.0, TaskStatus("running", 25)))
+    assert 6.0 < next_poll(machine) < 6.5
+    assert [trust.check(8) for _ in range(9)] == [True] * 8 + [False]
+
+
 def test_what_a_check_has_shown_of_the_end_bounds_the_patience() -> None:
     machine = announced(Trust(), PREDICTING)
     at = next_poll(machine)
