@@ -265,7 +265,7 @@ class TaskMachine(_Machine):
         self.feedback = feedback
         self.hinted = False
         self.prompted = False
-        self.late_at = 0.0
+        self.late_at = 0.0  # when a hint is late that is awaited
         self._last: TaskStatus[object] | float | None = None  # the answer that was the last, else its progress
         self.outcome: Finish | None = None
 
@@ -336,16 +336,16 @@ class TaskMachine(_Machine):
         due = min(event.at + polling.next_delay(self.history), stalled_at)
         if due > limit - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
             due = limit
-        self.late_at = due
-        return self._leave(event.at)
+        if polling.awaits_hint(self.history):
+            self.late_at = due
+            return self._leave(event.at)
+        self.late_at = 0.0
+        return self._sleep(event.at, due, State.SLEEPING)
 
     def _leave(self, at: float) -> Commands:
-        """Sleep until the next poll, but in a task that is left alone only until it reconsiders that."""
-        polling = self.policies.polling
-        until = self.late_at
-        if polling.awaits_hint(self.history):
-            until = min(until, at + polling.next_thought(self.history, at))
-        return self._sleep(at, until, State.SLEEPING)
+        """The task is left alone: sleep until it reconsiders that, or until the hint is late."""
+        until = at + self.policies.polling.next_thought(self.history, at)
+        return self._sleep(at, min(until, self.late_at), State.SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
