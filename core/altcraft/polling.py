@@ -166,7 +166,7 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"Polling(factor={self.factor!r}): give 1 for equal steps, more for growing")
         if not 0 <= self.hint_patience < inf:
             raise ValueError(f"Polling(hint_patience={self.hint_patience!r}): give seconds, 0 for no patience")
-        if self.hint_checks < 0:
+        if not self.hint_checks >= 0:
             raise ValueError(f"Polling(hint_checks={self.hint_checks!r}): give a number of tasks, 0 for none")
         for name, seconds in (("stall_after", self.stall_after), ("deadline", self.deadline)):
             if seconds is not None and not 0 < seconds < inf:
@@ -222,11 +222,14 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
 
     def _patient_delay(self, history: History, forecast: tuple[float, float] | None, chance: float) -> float:
         at, age, patience = history.at, history.at - history.started, self.hint_patience
-        longest = max(self.maximum, patience)
-        if forecast is None:
-            step = patience - age if age < patience else _step(patience, self.factor, history.polls - 1, longest)
-            return min(step + patience * chance / 4, longest) if self.jitter else step
-        return min(max(forecast[1] - at, 0.0) + self._grain(age) * (0.5 + chance), longest)
+        grain, longest = self._grain(age), max(self.maximum, patience)
+        if forecast is not None:
+            return min(max(forecast[1] - at, 0.0) + grain * (0.5 + chance), longest)
+        if age < patience:
+            step = max(patience - age, grain)
+        else:
+            step = _step(patience, self.factor, history.polls - 1, longest)
+        return min(step + patience * chance / 4, longest) if self.jitter else step
 
     def _grain(self, age: float) -> float:
         return min(max(age * _GRAIN, self.initial / 4), self.initial)

@@ -72,6 +72,7 @@ def test_a_forecast_ends_the_patience_even_before_its_time() -> None:
 
 def test_a_look_that_shows_nothing_leaves_the_patience_as_it_is() -> None:
     assert 2.0 + STEADY.next_delay(told((0.0, 0), (2.0, 0))) == 10
+    assert STEADY.next_delay(told((0.0, 0), (9.999, 0))) > 0.2  # no look on the heels of another
 
 
 def test_a_late_hint_is_waited_for_no_more() -> None:
@@ -138,9 +139,10 @@ def test_patience_that_makes_no_sense_is_refused_by_name(patience: float) -> Non
         Polling(hint_patience=patience)
 
 
-def test_a_negative_number_of_checks_is_refused_by_name() -> None:
+@pytest.mark.parametrize("checks", [-1, math.nan])
+def test_a_number_of_checks_that_makes_no_sense_is_refused_by_name(checks: int) -> None:
     with pytest.raises(ValueError, match="hint_checks"):
-        Polling(hint_checks=-1)
+        Polling(hint_checks=checks)
 
 
 # Experience.
