@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -293,6 +294,8 @@ def test_bytes_that_are_not_what_they_are_declared_to_be_are_refused(document: b
         ("<by_name> </by_name>", "by_name", {}),
         ("<by_name><a/><b>2</b></by_name>", "by_name", {"a": None, "b": 2}),
         ("<many_by_name><a>1</a><b>2</b><a>3</a></many_by_name>", "many_by_name", {"a": [1, 3], "b": [2]}),
+        ("<many_by_name><a/></many_by_name>", "many_by_name", {"a": []}),
+        ("<many_by_name><a> </a><b>1</b></many_by_name>", "many_by_name", {"a": [], "b": [1]}),
         ("<number> 12\t</number>", "number", 12),
         ("<number>+5</number>".replace("+", "-"), "number", -5),
         ("<ratio>1e3</ratio>", "ratio", 1000.0),
@@ -307,6 +310,87 @@ def test_bytes_that_are_not_what_they_are_declared_to_be_are_refused(document: b
 def test_the_schema_tells_what_an_element_means(inside: str, field: str, value: object) -> None:
     assert getattr(read(inside), field) == value
     assert type(getattr(read(inside), field)) is type(value)
+
+
+class Decided(msgspec.Struct):
+    """A field for each of msgspec's liberties with texts."""
+
+    number: int = -1
+    maybe: int | None = -1
+    moment: datetime | None = None
+    surely: datetime = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    flag: bool | None = None
+    ratio: float = -1.0
+
+
+LIBERTIES: list[tuple[str, str, object]] = [
+    ("number", "1e3", 1000),
+    ("number", "12.0", 12),
+    ("number", "12.5", None),
+    ("number", "007", None),
+    ("number", "+5", None),
+    ("number", " 12 ", 12),
+    ("number", "null", None),
+    ("number", "true", None),
+    ("number", "", -1),
+    ("maybe", "null", "None"),
+    ("maybe", "NULL", "None"),
+    ("maybe", "none", None),
+    ("maybe", "", "None"),
+    ("moment", "1713389761", datetime(2024, 4, 17, 21, 36, 1, tzinfo=timezone.utc)),
+    ("moment", "1713389761.5", datetime(2024, 4, 17, 21, 36, 1, 500_000, tzinfo=timezone.utc)),
+    ("moment", " 2024-04-17T21:36:01Z\n", datetime(2024, 4, 17, 21, 36, 1, tzinfo=timezone.utc)),
+    ("moment", "", "None"),
+    ("surely", "", datetime(1970, 1, 1, tzinfo=timezone.utc)),
+    ("flag", "True", True),
+    ("flag", "0", False),
+    ("flag", "yes", None),
+    ("ratio", "nan", None),
+    ("ratio", " -Infinity ", None),
+    ("ratio", "1e400", None),
+]
+
+
+@pytest.mark.parametrize("express", [False, True])
+@pytest.mark.parametrize(("field", "text", "value"), LIBERTIES)
+def test_each_of_msgspecs_liberties_is_decided(field: str, text: str, value: object, *, express: bool) -> None:
+    """None stands for a refusal, "None" for None."""
+    codec = XmlCodec(express=express)
+    for _ in range(4):
+        codec.decode(f"<xml><{field}>1</{field}></xml>".encode(), Decided)
+    document = f"<xml><{field}>{text}</{field}></xml>".encode()
+    if value is None:
+        with pytest.raises(DecodeError):
+            codec.decode(document, Decided)
+    else:
+        assert getattr(codec.decode(document, Decided), field) == (None if value == "None" else value)
+
+
+def test_an_empty_moment_is_refused_where_there_must_be_one() -> None:
+    class Dated(msgspec.Struct):
+        at: datetime
+
+    with pytest.raises(DecodeError):
+        read("<at/>", Dated)
+
+
+class Spaced(enum.Enum):
+    """Two texts that differ by a space."""
+
+    PADDED = " a"
+    PLAIN = "a"
+
+
+class Holder(msgspec.Struct):
+    """One of them."""
+
+    kind: Spaced
+
+
+def test_the_white_space_in_an_enumerations_text_is_part_of_it() -> None:
+    for kind in Spaced:
+        assert CODEC.decode(CODEC.encode(Holder(kind)), Holder) == Holder(kind)
+    assert read("<kind>a\n</kind>", Holder) == Holder(Spaced.PLAIN)
 
 
 def test_an_array_at_the_root_of_the_data_is_read_with_any_number_of_items() -> None:

@@ -147,6 +147,23 @@ def test_a_million_siblings_are_read_and_not_one_more(name: bytes, type_: type) 
         XmlCodec().decode(siblings.replace(b"</xml>", b"<a/></xml>"), type_)
 
 
+@pytest.mark.parametrize(
+    "document", [b"[" + b"0," * 9 + b"0]", b'{"a":' * 10 + b"0" + b"}" * 10, b"[" + b"[]," * 9 + b"{}]"]
+)
+def test_json_of_more_values_than_the_limit_is_refused(document: bytes) -> None:
+    assert JsonCodec(max_elements=11).decode(document, object) is not None
+    with pytest.raises(DecodeError, match="the JSON has too many elements: this codec's max_elements is 10"):
+        JsonCodec(max_elements=10).decode(document, object)
+
+
+@pytest.mark.parametrize("unit", [b"0,", b"[],", b"{},", b'"",', b"null,"])
+def test_a_million_values_of_json_are_read_and_not_one_more(unit: bytes) -> None:
+    values = b"[" + unit * 999_998 + b"0]"
+    assert JsonCodec().decode(values, object) is not None
+    with pytest.raises(DecodeError, match="max_elements"):
+        JsonCodec().decode(values.replace(b"0]", b"0,0]"), object)
+
+
 # Time.
 
 REPEATED: dict[str, Callable[[int], bytes]] = {

@@ -1,8 +1,9 @@
 """Mutants of the golden documents, as many as asked for, each a value or a DecodeError.
 
-    python -m tests.fuzz [--codec json xml] [--executions 2000000] [--seed 1] [--json]
+    python -m tests.fuzz [--codec json xml roads] [--executions 2000000] [--seed 1] [--json]
 
-The same seed makes the same documents. Exits with 1, and shows the document, when one breaks a promise.
+`roads` reads each by both of the ways that XML has, and compares. The same seed makes the same documents. Exits with 1,
+and shows the document, when one breaks a promise.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import json
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # as pytest does, for `python -m tests.fuzz`
 
+from fuzz.roads import Difference, compare
 from fuzz.run import Failure, fuzz
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--codec", nargs="+", default=["json", "xml"], choices=["json", "xml"])
+    parser.add_argument("--codec", nargs="+", default=["json", "xml", "roads"], choices=["json", "xml", "roads"])
     parser.add_argument("--executions", type=int, default=2_000_000, help="per codec (2000000)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="a JSON line per codec")
@@ -29,8 +32,9 @@ def main() -> int:
     for name in options.codec:
         began = time.perf_counter()
         try:
-            counts = fuzz(name, options.executions, options.seed)
-        except Failure as failure:
+            run = compare if name == "roads" else partial(fuzz, name)
+            counts = run(options.executions, options.seed)
+        except (Failure, Difference) as failure:
             print(f"{name}: {failure}")  # noqa: T201
             return 1
         seconds = time.perf_counter() - began

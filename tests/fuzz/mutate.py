@@ -18,6 +18,7 @@ _TOKENS = {
     "xml": re.compile(rb"<[^<>]*>|[^<]+|<", re.DOTALL),
     "json": re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|\s+|.', re.DOTALL),
 }
+_LEAF = re.compile(rb"(?<=>)([^<>]*)</")
 _NUMBERS = (
     b"0 1 -1 -0 00 01 1.0 12.0 1e3 1E3 1e-3 1e400 -1e400 0.1 .5 5. +5 0x10 1_000 NaN nan inf -Infinity "
     b"9007199254740993 9223372036854775807 9223372036854775808 -9223372036854775809 18446744073709551615 "
@@ -90,6 +91,22 @@ class Mutator:
         if self._format == "xml" and dice.random() < 0.01:
             data = self._typed(data)
         return data if len(data) < 50_000 else data[:50_000]
+
+    def revalue(self, data: bytes) -> bytes:
+        """That XML with another text in one element, seldom in more: its form stays what it was."""
+        dice = self._dice
+        for _ in range(1 + int(dice.expovariate(1.5))):
+            spans = [match.span(1) for match in _LEAF.finditer(data)]
+            start, end = dice.choice(spans or [(0, 0)])
+            old = data[start:end]
+            if dice.random() < 0.3:
+                new = dice.choice(dice.choice((_NUMBERS, _TEXTS, _BROKEN, self._words)))
+            elif old.isdigit():
+                new = b"%d" % dice.randrange(10 ** dice.randrange(1, 25))
+            else:
+                new = dice.choice(_LEAF.findall(dice.choice(self._corpus)) or [b""])
+            data = data[:start] + new + data[end:]
+        return data
 
     # Of bytes
 

@@ -8,6 +8,7 @@ import pytest
 
 from fuzz.corpus import corpus
 from fuzz.mutate import Mutator
+from fuzz.roads import compare
 from fuzz.run import fuzz
 from hostile import check, codec_named
 
@@ -18,6 +19,12 @@ def test_mutants_of_the_golden_documents_are_values_or_refused(format_: str) -> 
     assert sum(counts.values()) == 10_000
     assert counts["value"] > 2_000, "the mutants are too wild to reach the schema"
     assert counts["refused"] > 2_000, "the mutants are too tame"
+
+
+def test_mutants_are_read_alike_on_both_roads() -> None:
+    counts = compare(5_000, seed=7)
+    assert counts["hits"] > 500, "the express road is hardly tried"
+    assert counts["refused"] > 1_000
 
 
 @pytest.mark.parametrize("format_", ["json", "xml"])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, too_large
+from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, too_large, too_many
 from altcraft.codecs.per_type import PerType
 from altcraft.errors import DecodeError, EncodeError
 
@@ -24,15 +24,17 @@ class JsonCodec:
     Types are strict: a string is no number. A null where the schema has no null counts as absent, since that is how
     some writers put an empty list or a missing object.
 
-    A document of more than `max_bytes` is a DecodeError; so is one nested more deeply than the interpreter's recursion
-    limit, which is msgspec's too.
+    A document beyond `max_bytes` or `max_elements` (values of every kind, counted by commas and opening brackets) is a
+    DecodeError; so is one nested more deeply than the interpreter's recursion limit, which is msgspec's too.
     """
 
     name = "json"
     content_types: tuple[str, ...] = ("application/json", "text/json")
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, *, max_bytes: int = MAX_BYTES, max_elements: int = MAX_ELEMENTS) -> None:
         self._max_bytes = max_bytes
+        self._max_elements = max_elements
+        self._surely_fits = min(max_bytes, max_elements * len("0,"))  # bytes
         self._decoders: PerType[Callable[[bytes], Any]] = PerType(_decoder)
         self._known = self._decoders.known
         self._encode = msgspec.json.Encoder().encode
@@ -46,9 +48,12 @@ class JsonCodec:
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for everything else that bytes can be."""
-        decode = (self._known.get(id(type)) or self._decoders.find(type))[1]
-        if len(data) > self._max_bytes:
-            raise too_large(len(data), self._max_bytes)
+        try:
+            decode = self._known[id(type)][1]
+        except KeyError:
+            decode = self._decoders.find(type)[1]
+        if len(data) > self._surely_fits:
+            self._check_size(data)
         try:
             return decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
         except msgspec.ValidationError as error:
@@ -59,6 +64,14 @@ class JsonCodec:
             if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
                 return self.decode(data[len(BOM) :], type)
             raise DecodeError(f"not JSON: {str(error)[:LONGEST_REASON]}") from None
+
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > self._max_bytes:
+            raise too_large(len(data), self._max_bytes)
+        # Each value but the first has a comma or an opening bracket before it; those in texts count as well.
+        empty = data.count(b"[]") + data.count(b"{}")
+        if data.count(b",") + data.count(b"[") + data.count(b"{") - empty >= self._max_elements:
+            raise too_many("JSON", self._max_elements)
 
     def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
         """Second reading, of what the schema refused: nulls are taken for absent. The first refusal is reported."""

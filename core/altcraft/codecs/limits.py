@@ -13,7 +13,10 @@ MAX_DEPTH = 100
 """Of elements within each other; the platform's replies have seven."""
 
 MAX_ELEMENTS = 1_000_000
-"""Of a document, some 20 times what a thousand databases have. An element takes about a hundred bytes of memory."""
+"""Of a document, some 20 times what a thousand databases have. An element takes about a hundred bytes of memory.
+
+In JSON, values of every kind: an array, what is in it, and so on.
+"""
 
 
 LONGEST_REASON = 300
@@ -25,6 +28,6 @@ def too_large(size: int, limit: int) -> DecodeError:
     return DecodeError(f"the body has {size:,} bytes, and this codec's max_bytes is {limit:,}")
 
 
-def too_many(limit: int) -> DecodeError:
+def too_many(format_: str, limit: int) -> DecodeError:
     """The error for a document with more elements than the limit."""
-    return DecodeError(f"the XML has too many elements: this codec's max_elements is {limit:,}")
+    return DecodeError(f"the {format_} has too many elements: this codec's max_elements is {limit:,}")

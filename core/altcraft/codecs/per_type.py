@@ -21,7 +21,10 @@ class PerType(Generic[V]):
     The hash of a type such as `Envelope[list[str]]` is computed in Python, anew every time; so `known` has the values
     by the type's identity, for a first look:
 
-        entry = per_type.known.get(id(type_)) or per_type.find(type_)
+        try:
+            value = per_type.known[id(type_)][1]
+        except KeyError:
+            value = per_type.find(type_)[1]
 
     An entry begins with the type itself, so that its identity is not given to another one. The same type written again
     (`list[int]` is a new object every time) finds the same value. Neither table grows without end.

@@ -69,7 +69,11 @@ class XmlCodec:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""
         if len(data) > self._surely_fits:
             self._check_size(data)
-        return (self._known.get(id(type)) or self._readers.find(type))[1](data)  # type: ignore[no-any-return]
+        try:
+            read = self._known[id(type)][1]
+        except KeyError:
+            read = self._readers.find(type)[1]
+        return read(data)  # type: ignore[no-any-return]  # the reader was made for `type`
 
     def _reader(self, type_: object) -> Callable[[bytes], Any]:
         from altcraft.codecs.xml_roads import Roads  # brings xml.etree and more, which a JSON user never needs
@@ -82,4 +86,4 @@ class XmlCodec:
             raise too_large(len(data), self._max_bytes)
         # Whatever begins like an element: in comments and CDATA too, which is as much work to pass over.
         if data.count(b"<") - data.count(b"</") - data.count(b"<!") - data.count(b"<?") > self._max_elements:
-            raise too_many(self._max_elements)
+            raise too_many("XML", self._max_elements)

@@ -5,10 +5,10 @@ a type is sketched: each stretch of elements between two arrays becomes one patt
 captures the texts, and a template that puts the texts into JSON. The next document of that form takes a few matches,
 and goes into the struct through msgspec's decoder, the same converter as on the general road.
 
-* A pattern knows elements and plain texts, nothing else. Attributes, comments, CDATA, references, document types,
-  control characters, a quote or backslash or `>` in a text: any of these, and the document is a miss.
-* A miss, a refusal by msgspec included, leaves the document to the general road, which has the last word.
-* What an empty element means is taken from the same shape that the general road goes by.
+* A pattern knows elements and plain texts, nothing else: attributes, comments, CDATA, references, document types, a
+  quote, backslash or `>` in a text make a miss. So does a refusal by msgspec, be it of bytes that are no UTF-8.
+* A miss leaves the document to the general road, which has the last word. What an empty element means, both roads take
+  from the same shape.
 * Each repetition in a pattern ends at a `<`, which it can't contain itself, and no array is read twice: time is linear
   in the document. Learning is bounded, too: a few forms a type or array, a few lessons.
 """
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISS", "Express"]
 
-MISS = object()
-"""The answer to a document that is not regular, or of a form not met yet."""
-
+MISS = object()  # the answer to a document that is not regular, or of a form not met yet
 FORMS = 8  # that are known of a type or an array, at most
 LESSONS = 12  # documents that are looked at to learn, a type
 SAMPLES = 64  # items that are looked at to learn, an array and a document
@@ -44,13 +42,12 @@ PATIENCE = 16  # misses in a row, after which only one document in as many is tr
 _POSSESSIVE = "+" if sys.version_info >= (3, 11) else ""  # spares the matcher its notes for turning back, no more
 _PROLOG = r'(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="yes")? ?\?>)?'
 _SPACE = r"[ \t\r\n]*" + _POSSESSIVE
-_TEXT = r'[^\x00-\x1f<>&"\\]*' + _POSSESSIVE
+_TEXT = r'[^\x00-\x1f<>&"\\\xef]*' + _POSSESSIVE  # \xef: U+FFFE and U+FFFF, not in XML, begin with it in UTF-8
 _TOKEN = r"[!#-%'-;=?-\[\]-~]+" + _POSSESSIVE  # no white space, ASCII: what is not a string needs no more
 _DIGITS = r"[0-9]+" + _POSSESSIVE  # a number in JSON, or no JSON at all: 007
 _NUMBER = r"[-+.0-9eE]+" + _POSSESSIVE  # any number, NaN and the infinities apart
 _UNREAD = r"[ -%'-;=?-~]*" + _POSSESSIVE  # of elements that nobody knows: ASCII, so that the rest alone is checked
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_NOT_IN_XML = {"\ufffe", "\uffff"}  # all that the patterns let pass
 
 
 class _Irregular(Exception):
@@ -85,8 +82,7 @@ class _Forms:
                     continue
                 if array is None:
                     return template % (texts + found.groups(b"")), found.end()
-                items = array.read_all(data, found.end())
-                if items is not None:
+                if (items := array.read_all(data, found.end())) is not None:
                     texts += (*found.groups(b""), items[0])
                     at = items[1]
                     steps = after
@@ -98,16 +94,11 @@ class _Forms:
         """The same for an array's items, any number of them but none."""
         items: list[bytes] = []
         steps = self._steps
-        is_flat = self._is_flat
-        while True:
-            if not is_flat:
-                read = self.read(data, at)
-                if read is None:
-                    break
-                item, at = read
-                items.append(item)
-                continue
-            for stretch, _, _, template in steps:  # most arrays: their items in place
+        while not self._is_flat and (read := self.read(data, at)) is not None:
+            items.append(read[0])
+            at = read[1]
+        while self._is_flat:  # as most arrays are: their items in place
+            for stretch, _, _, template in steps:
                 found = stretch.match(data, at)
                 if found is not None:
                     items.append(template % found.groups(b""))
@@ -115,9 +106,8 @@ class _Forms:
                     break
             else:
                 break
-        if items == [b'""']:  # a lone and empty element is the empty array
-            return b"", at
-        return (b",".join(items), at) if items else None
+        joined = b",".join(items)
+        return (joined if joined != b'""' else b"", at) if items else None
 
     def add(self, stretches: list[tuple[str, _Forms | None]], template: str) -> None:
         """A form; nothing happens where it is known, or where enough are."""
@@ -157,13 +147,11 @@ class Express:
         if self._missed < PATIENCE or self._missed % PATIENCE == 0:
             try:
                 found = self._forms.read(data, 0)
-                if found is not None:
-                    json, end = found
-                    if end == len(data) and (json.isascii() or _NOT_IN_XML.isdisjoint(json.decode())):
-                        value = self._decode(json)
-                        self._counts.hits += 1
-                        self._missed = 0
-                        return value
+                if found is not None and found[1] == len(data):
+                    value = self._decode(found[0])
+                    self._counts.hits += 1
+                    self._missed = 0
+                    return value
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 pass
         self._counts.misses += 1
@@ -227,16 +215,13 @@ class _Sketch:
         return "" if shape.empty is ABSENT else msgspec.json.encode(shape.empty).decode()
 
     def _children(self, element: Element, shape: Shape | None) -> str:
-        if shape is None:
-            fields, values = {}, None
-        elif shape.fields is None and (shape.values is None or shape.values.is_array or not shape.has_plain_keys):
+        fields, values = (shape.fields, shape.values) if shape is not None else ({}, None)
+        if fields is None and (values is None or values.is_array or not (shape and shape.has_plain_keys)):
             raise _Irregular
-        else:
-            fields, values = shape.fields or {}, shape.values
         members: dict[str, str] = {}
         for name, group in groupby(element, lambda child: child.tag):
             children = list(group)
-            member = values or fields.get(name)
+            member = values or (fields or {}).get(name)
             if name in members:
                 raise _Irregular
             if member is not None and member.is_array:

@@ -22,6 +22,8 @@ __all__ = ["Roads"]
 
 T = TypeVar("T")
 
+_REFUSALS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+
 
 class Roads(Generic[T]):
     """Compiled from a type, for any number of documents and threads.
@@ -34,8 +36,11 @@ class Roads(Generic[T]):
     def __init__(self, type_: Any, root: str, max_depth: int, counts: ExpressCounts) -> None:
         shape = shape_of(type_)
         self._type = type_
+        # msgspec asks Python what `Envelope[list[str]]` is, anew every time; not so of a field of that type.
+        self._holder: Any = msgspec.defstruct("Holder", [("value", type_)], array_like=True)
         self._root = root
         self._walk = compile_walk(shape)
+        self._walk_carefully = compile_walk(shape, careful=True)
         self._levels = max_depth - 1  # below the root
         self._express = Express(type_, shape, counts)
 
@@ -50,10 +55,15 @@ class Roads(Generic[T]):
 
     def read_generally(self, data: bytes) -> T:
         """The same, without a look at the express road."""
-        root = self._parse(data)
         try:
-            return msgspec.convert(self._walk(root, self._levels), self._type, strict=False)  # type: ignore[no-any-return]  # as above
-        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+            values = [self._walk(self._parse(data), self._levels)]
+            return msgspec.convert(values, self._holder, strict=False).value  # type: ignore[no-any-return]  # as above
+        except _REFUSALS:
+            pass
+        # A number with white space around it, perhaps: nobody sends them, so that the first reading does not look.
+        try:
+            return msgspec.convert(self._walk_carefully(self._parse(data), self._levels), self._type, strict=False)  # type: ignore[no-any-return]  # as above
+        except _REFUSALS as error:
             raise DecodeError(f"XML of another shape: {str(error)[:LONGEST_REASON]}") from None
 
     def _parse(self, data: bytes) -> Element:

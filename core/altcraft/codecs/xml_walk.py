@@ -3,15 +3,17 @@
 The walk gives objects and mappings as dicts, arrays as lists and leaves as texts; every conversion is msgspec's. What
 it has read of an array it takes out of the tree, so that the tree shrinks while the values grow.
 
-Most of its time goes into the two loops over children, `_object` and `_mapping`: there, leaves are read in place.
+Most of its time goes into the loop over an object's children: leaves, and the mappings that counters are, are read in
+place there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from altcraft.codecs.xml_shape import ABSENT, Member, Shape
 from altcraft.errors import DecodeError
@@ -32,35 +34,39 @@ _NO_NUMBERS = ("nan", "inf", "infinity")
 """To msgspec they are floats; to the platform, and to whoever computes with a progress, they are not."""
 
 
-def compile_walk(shape: Shape) -> Walk:
-    """The walk for a document of that shape. It raises DecodeError where there are more levels than it is told."""
-    return _Compiler().walk(shape)
+def compile_walk(shape: Shape, *, careful: bool = False) -> Walk:
+    """The walk for a document of that shape. It raises DecodeError where there are more levels than it is told.
+
+    Texts are given as they stand, and msgspec refuses a number with white space around it; `careful` takes that off.
+    """
+    return _Compiler(careful).walk(shape)
 
 
 @dataclass
 class _Fields:
     """An object's fields, by how they are read."""
 
-    texts: set[str] = field(default_factory=set)
-    scalars: dict[str, object] = field(default_factory=dict)  # with what an empty element means
+    leaves: dict[str, object] = field(default_factory=dict)  # with what an empty element means
+    counters: dict[str, Walk] = field(default_factory=dict)  # mappings of scalars, many of which there are
     nested: dict[str, Walk] = field(default_factory=dict)
-    arrays: dict[str, tuple[Walk, bool]] = field(default_factory=dict)  # the bool: a lone blank element is an item
-    may_be_absent: bool = False
+    arrays: dict[str, Walk] = field(default_factory=dict)
+    of_texts: set[str] = field(default_factory=set)  # arrays whose items may be white space alone
 
 
 class _Compiler:
-    def __init__(self) -> None:
+    def __init__(self, careful: bool) -> None:
+        self._careful = careful
         # An object may contain its own kind: these are looked into when it is met, and filled in by then.
         self._fields: dict[int, _Fields] = {}
 
     def walk(self, shape: Shape) -> Walk:
         if shape.is_untyped:
             return _untyped
+        childless = _childless(shape, self._careful)
         if shape.values is not None:
-            return _mapping(self.walk(shape.values.shape), shape.values, _childless(shape))
+            return _mapping(self.walk(shape.values.shape), shape.values, childless)
         if shape.fields is not None:
-            return _object(self.fields(shape.fields), _childless(shape))
-        childless = _childless(shape)
+            return _object(self.fields(shape.fields), childless)
         return lambda element, left: _untyped(element, left) if len(element) else childless(element)
 
     def fields(self, members: dict[str, Member]) -> _Fields:
@@ -70,56 +76,65 @@ class _Compiler:
         fields = self._fields[id(members)] = _Fields()
         for name, (_, shape, is_array) in members.items():
             if is_array:
-                fields.arrays[name] = self.walk(shape), shape.is_text
-            elif shape.is_untyped or shape.is_float or shape.holds_elements:
-                fields.nested[name] = self.walk(shape)
-            elif shape.is_text:
-                fields.texts.add(name)
+                fields.arrays[name] = self.walk(shape)
+                if shape.is_text:
+                    fields.of_texts.add(name)
+            elif shape.is_text or not (self._careful or shape.is_untyped or shape.is_float or shape.holds_elements):
+                fields.leaves[name] = shape.empty
+            elif shape.values is not None and not self._careful and _holds_scalars(shape.values):
+                fields.counters[name] = self.walk(shape)
             else:
-                fields.scalars[name] = shape.empty
-            fields.may_be_absent |= shape.empty is ABSENT
+                fields.nested[name] = self.walk(shape)
         return fields
 
 
 def _object(fields: _Fields, childless: Childless) -> Walk:
-    texts, scalars, nested, arrays = fields.texts, fields.scalars, fields.nested, fields.arrays
+    leaves, counters, nested, arrays = fields.leaves, fields.counters, fields.nested, fields.arrays
 
     def object_(element: Element, left: int) -> object:
-        if not left and len(element):
+        children = element[:]  # a list is quicker to go through
+        if not children:
+            return childless(element)
+        if not left:
             raise _too_deep()
         left -= 1
-        values: dict[str, object] = {}
-        lists: dict[str, list[object]] | None = None
-        blank: tuple[str, ...] = ()
-        for child in element:
+        values: dict[str, Any] = {}
+        others = 0  # children without a key of their own
+        absent = False
+        for child in children:
             name = child.tag
-            if name in values:
-                raise _repeated(name, element)
-            if name in scalars:
-                values[name] = _untyped(child, left) if len(child) else (child.text or "").strip() or scalars[name]
-            elif name in texts:
-                values[name] = _untyped(child, left) if len(child) else child.text or ""
+            if name in leaves:
+                text = child.text
+                if len(child):
+                    values[name] = _untyped(child, left)
+                elif text:
+                    values[name] = text
+                else:
+                    values[name] = leaves[name]
+                    absent = absent or leaves[name] is ABSENT
+            elif name in counters:
+                entries = child[:]  # all at once, unless there is something to look into
+                values[name] = mapping = {entry.tag: entry.text for entry in entries if not len(entry)}
+                if not left or not entries or len(mapping) != len(entries):
+                    values[name] = counters[name](child, left)
             elif name in nested:
-                values[name] = nested[name](child, left)
+                values[name] = value = nested[name](child, left)
+                absent = absent or value is ABSENT
             elif name in arrays:
-                walk, keeps_blank = arrays[name]
-                lists = {} if lists is None else lists
-                if name not in lists:
-                    lists[name] = []
-                    if _is_empty(child, blank=not keeps_blank):
-                        blank = (*blank, name)
-                lists[name].append(walk(child, left))
+                if name in values:
+                    values[name].append(arrays[name](child, left))
+                    others += 1
+                else:
+                    values[name] = [arrays[name](child, left)]
+                    if not len(child) and _is_alone(child, children, blank=name not in fields.of_texts):
+                        values[name] = []
                 child.clear()
             else:
                 _pass_over(child, left)
-        if lists is not None:
-            for name in blank:
-                if len(lists[name]) == 1:  # a lone and empty element is the empty array
-                    lists[name] = []
-            values.update(lists)
-        elif not values and not len(element):
-            return childless(element)
-        if fields.may_be_absent:
+                others += 1
+        if len(values) + others != len(children):
+            raise _repeated(element, {*leaves, *counters, *nested})
+        if absent:
             return {name: value for name, value in values.items() if value is not ABSENT}
         return values
 
@@ -135,14 +150,9 @@ def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
         values: dict[str, object] = {}
         for child in element:
             if child.tag in values:
-                raise _repeated(child.tag, element)
+                raise _repeated(element, {child.tag})
             values[child.tag] = walk(child, left - 1)
         return values
-
-    def mapping_of_scalars(element: Element, left: int) -> object:
-        # As counters are, and many of them: all at once, unless there is something to look into.
-        values = {child.tag: (child.text or "").strip() or empty for child in element if not len(child)}
-        return values if left and values and len(values) == len(element) else mapping(element, left)
 
     def mapping_of_arrays(element: Element, left: int) -> object:
         if not len(element):
@@ -150,35 +160,44 @@ def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
         if not left:
             raise _too_deep()
         values: dict[str, list[object]] = {}
+        blank: list[str] = []
         for child in element:
-            values.setdefault(child.tag, []).append(walk(child, left - 1))
+            if child.tag in values:
+                values[child.tag].append(walk(child, left - 1))
+            else:
+                values[child.tag] = [walk(child, left - 1)]
+                if _is_empty(child, blank=not member.shape.is_text):
+                    blank.append(child.tag)
             child.clear()
+        for name in blank:
+            if len(values[name]) == 1:
+                values[name] = []
         return values
 
-    empty = member.shape.empty
-    if member.is_array:
-        return mapping_of_arrays
-    return (
-        mapping_of_scalars
-        if member.shape.is_scalar and not (member.shape.is_float or member.shape.holds_elements)
-        else mapping
-    )
+    return mapping_of_arrays if member.is_array else mapping
 
 
-def _childless(shape: Shape) -> Childless:
+def _holds_scalars(member: Member) -> bool:
+    shape = member.shape
+    return shape.is_scalar and not (member.is_array or shape.is_float or shape.holds_elements)
+
+
+def _childless(shape: Shape, careful: bool) -> Childless:
     empty = shape.empty
     if shape.is_text:
         return lambda element: element.text or ""
-    if not shape.is_float:
+    if shape.is_float:
+        return lambda element: _number(element) or empty
+    if careful:
         return lambda element: (element.text or "").strip() or empty
+    return lambda element: element.text or empty
 
-    def number(element: Element) -> object:
-        text = (element.text or "").strip()
-        if text.lstrip("+-").lower() in _NO_NUMBERS:
-            raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
-        return text or empty
 
-    return number
+def _number(element: Element) -> str:
+    text = (element.text or "").strip()
+    if text[-1:].isalpha() and text.lstrip("+-").lower() in _NO_NUMBERS:
+        raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
+    return text
 
 
 def _untyped(element: Element, left: int) -> object:
@@ -212,12 +231,19 @@ def _pass_over(element: Element, left: int) -> None:
         level = list(chain.from_iterable(level))
 
 
+def _is_alone(child: Element, children: list[Element], *, blank: bool) -> bool:
+    """Whether an element is the only one of its name, and empty."""
+    return _is_empty(child, blank=blank) and [other.tag for other in children].count(child.tag) == 1
+
+
 def _is_empty(element: Element, *, blank: bool) -> bool:
     text = element.text
     return not len(element) and (not text or (blank and text.isspace()))
 
 
-def _repeated(name: str, element: Element) -> DecodeError:
+def _repeated(element: Element, known: Container[str]) -> DecodeError:
+    names = Counter(child.tag for child in element if child.tag in known)
+    name = names.most_common(1)[0][0]
     return DecodeError(
         f"XML of another shape: <{element.tag[:80]}> has more than one <{name[:80]}>, where the schema has one"
     )

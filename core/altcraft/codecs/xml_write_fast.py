@@ -36,12 +36,13 @@ def write_plain(root: str, value: object) -> bytes | None:
     """The document, or None where the value takes the whole way."""
     texts: list[str] = []
     try:
-        document = (_WRITERS.get(type(value)) or _writer(type(value)))(root, value, texts)
+        document = _WRITERS[type(value)](root, value, texts)
     except (_Special, ValueError, OverflowError, RecursionError):  # the middle two: integers of thousands of digits
         return None
     text = "".join(texts)
-    # Nothing that XML can't carry is printable; nor are some that it can, which then take the whole way.
-    if text.isprintable() and "&" not in text and "<" not in text and ">" not in text:
+    # Nothing that XML can't carry is printable; nor are some that it can, which then take the whole way. Letters and
+    # digits alone, as tokens are, need but one look.
+    if text.isalnum() or (text.isprintable() and "&" not in text and "<" not in text and ">" not in text):
         return document.encode()
     return None
 
@@ -51,24 +52,25 @@ def _member(name: str, value: object, texts: list[str]) -> str:
     if type(value) is list:
         if not value:
             return f"<{name}/>"
-        return "".join([(_WRITERS.get(type(item)) or _writer(type(item)))(name, item, texts) for item in value])
+        return "".join([_WRITERS[type(item)](name, item, texts) for item in value])
     if value is msgspec.UNSET:
         return ""
-    return (_WRITERS.get(type(value)) or _writer(type(value)))(name, value, texts)
+    return _WRITERS[type(value)](name, value, texts)
 
 
 def _mapping(name: str, value: dict[str, object], texts: list[str]) -> str:
     """All at once where all the values are integers, as counters are: msgspec is the quickest to print them."""
-    keys = tuple(value)
+    keys = (name, *value)
     template = _templates.get(keys)
     if template is None:
-        if not all(type(key) is str and is_name(key) for key in keys):
+        if not all(type(key) is str and is_name(key) for key in value):
             raise _Special
-        template = "".join(f"<{key}>%b</{key}>" for key in keys).encode()
+        entries = "".join(f"<{key}>%b</{key}>" for key in value)
+        template = f"<{name}>{entries}</{name}>".encode()
         _remember(_templates, keys, template)
     values = [*value.values()]
     if values and list(map(type, values)).count(int) == len(values):
-        return f"<{name}>{(template % (*_json(values)[1:-1].split(b','),)).decode()}</{name}>"
+        return (template % (*_json(values)[1:-1].split(b","),)).decode()
     return f"<{name}>{''.join([_member(key, item, texts) for key, item in value.items()])}</{name}>"
 
 
@@ -83,6 +85,13 @@ def _float(name: str, value: float, texts: list[str]) -> str:
     return f"<{name}>{value}</{name}>"
 
 
+class _Writers(dict[type, Write]):
+    def __missing__(self, type_: type) -> Write:
+        write = _writer(type_)
+        _remember(self, type_, write)
+        return write
+
+
 def _writer(type_: type) -> Write:
     """What writes the structs of a class that was not met before."""
     if not issubclass(type_, msgspec.Struct):
@@ -93,9 +102,7 @@ def _writer(type_: type) -> Write:
     except TypeError as error:  # it has fields that only Python knows of
         raise _Special from error
     assert isinstance(info, mi.StructType)
-    write = _compile(type_, info)
-    _remember(_WRITERS, type_, write)
-    return write
+    return _compile(type_, info)
 
 
 def _compile(type_: type[msgspec.Struct], info: mi.StructType) -> Write:
@@ -167,12 +174,14 @@ _KINDS: dict[type[mi.Type], str] = {
 }
 _SHOWN = {"bool": '"true" if {} else "false"', "datetime": "_moment_text({})"}
 _templates: dict[tuple[str, ...], bytes] = {}
-_WRITERS: dict[type, Write] = {
-    str: _text,
-    int: lambda name, value, _: f"<{name}>{value}</{name}>",
-    float: _float,
-    bool: lambda name, value, _: f"<{name}>true</{name}>" if value else f"<{name}>false</{name}>",
-    type(None): lambda name, value, _: f"<{name}/>",
-    datetime: lambda name, value, _: f"<{name}>{moment_text(value)}</{name}>",
-    dict: _mapping,
-}
+_WRITERS = _Writers(
+    {
+        str: _text,
+        int: lambda name, value, _: f"<{name}>{value}</{name}>",
+        float: _float,
+        bool: lambda name, value, _: f"<{name}>true</{name}>" if value else f"<{name}>false</{name}>",
+        type(None): lambda name, value, _: f"<{name}/>",
+        datetime: lambda name, value, _: f"<{name}>{moment_text(value)}</{name}>",
+        dict: _mapping,
+    }
+)

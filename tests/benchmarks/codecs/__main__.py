@@ -21,6 +21,7 @@ from tests.benchmarks.instructions import valgrind
 
 from .contenders import ENCODED
 from .documents import SIZES, document
+from .express import road_rows, road_table
 from .goals import Goal, goals
 from .measure import Row, measure
 
@@ -46,17 +47,19 @@ def table(rows: list[Row]) -> str:
     first = rows[0]
     base = next(row for row in rows if row.name == BASE[first.task])
     key: Callable[[Row], float | None] = (lambda row: row.kinstr) if base.kinstr else (lambda row: row.us)
-    shown = "peak MiB" if first.size == "large" else ""
+    memory = ("peak MiB", "RSS MiB") if first.size == "large" else ("", "")
     yardstick = "instructions" if base.kinstr else "time"
     lines = [f"{first.task}, {first.size} document; ratio of {yardstick} to {base.name}", ""]
-    lines.append(f"  {'':<36} {'us':>9} {'median':>9} {'kinstr':>9} {shown:>8} {'ratio':>6}")
+    lines.append(f"  {'':<36} {'us':>9} {'median':>9} {'kinstr':>9} {memory[0]:>8} {memory[1]:>8} {'ratio':>6}")
     for row in rows:
         mine, theirs = key(row), key(base)
         if mine is None and row.us and base.us:
             mine, theirs = row.us, base.us
         ratio = mine / theirs if mine is not None and theirs else None
         figures = [figure(row.us), figure(row.us_median), figure(row.kinstr, 1), figure(row.peak_mib, 1)]
-        aligned = f"{figures[0]:>9} {figures[1]:>9} {figures[2]:>9} {figures[3]:>8} {figure(ratio):>6}"
+        figures.append(figure(row.rss_mib, 1))
+        aligned = " ".join(f"{text:>{width}}" for text, width in zip(figures, (9, 9, 9, 8, 8), strict=True))
+        aligned += f" {figure(ratio):>6}"
         star = "* " if row.ours else "  "
         lines.append(f"{star}{row.name:<36} {aligned} {bar(ratio) if ratio is not None else ''} {row.note}".rstrip())
     return "\n".join(lines)
@@ -103,6 +106,12 @@ def main() -> int:
                 print(json.dumps(msgspec.to_builtins(row)), flush=True)
         else:
             print(table(group), end="\n\n", flush=True)
+    roads = road_rows(counting and valgrind() is not None)
+    if options.json:
+        for road in roads:
+            print(json.dumps(msgspec.to_builtins(road)), flush=True)
+    else:
+        print(road_table(roads), end="\n\n", flush=True)
     judged = list(goals(rows))
     for goal in judged:
         print(json.dumps(msgspec.to_builtins(goal) | {"passed": goal.passed}) if options.json else verdict(goal))

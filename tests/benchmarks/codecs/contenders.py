@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, NamedTuple
 
 from altcraft.codecs import default_registry
+from altcraft.codecs.xml import XmlCodec
 from altcraft.exchange import Exchange
 from altcraft.messages import HttpResponse
 from altcraft.schema import DatabasesRefreshCounters, DatabaseStatistics
@@ -16,7 +18,7 @@ from . import peers_json, peers_xml
 from .documents import document
 from .peers_xml import envelope_type, started_type
 
-__all__ = ["ENCODED", "Contender", "contenders", "prepare"]
+__all__ = ["ENCODED", "Contender", "contenders", "given_to", "prepare"]
 
 ENCODED = ("request", "small", "large")
 WARM = 200  # as often as a codec sees a document before it is measured: what it learns, it has learnt
@@ -58,15 +60,22 @@ def prepare(key: str) -> tuple[Callable[[Any], Any], Any]:
     if make is None:
         peers = peers_xml if format_ == "xml" else peers_json
         make = (peers.DECODERS if task == "decode" else peers.ENCODERS)[name]
-    given: Any = document(size, _VARIANTS.get(name, format_)) if task == "decode" else value(size)
-    run = make(size)
+    run, given = make(size), given_to(key)
     if task == "decode":
-        if name.startswith("altcraft") and "JSON" in name:
-            given = HttpResponse(200, {"Content-Type": "application/json"}, given)
         _verify(run(given), size, name)
     for _ in range(1 if size == "large" else WARM):
         run(given)
     return run, given
+
+
+def given_to(key: str) -> Any:
+    """What a contender is given."""
+    task, format_, size, name = key.split("/")
+    if task == "encode":
+        return value(size)
+    data = document(size, _VARIANTS.get(name, format_))
+    is_exchange = name.startswith("altcraft") and format_ == "json"
+    return HttpResponse(200, {"Content-Type": "application/json"}, data) if is_exchange else data
 
 
 def value(size: str) -> Any:
@@ -91,16 +100,25 @@ def _xml_decoder(size: str) -> Callable[[Any], Any]:
 def _json_exchange(size: str) -> Callable[[Any], Any]:
     codecs, kind = default_registry(), _kind(size)
     exchange = Exchange("https://x.example/api/v1.1", "x.example", Secret("a token"), codecs.by_name("json"), codecs)
-    return lambda response: exchange.read("tasks/status", kind, response)
+    return partial(exchange.read, "tasks/status", kind)
 
 
 def _encoder(format_: str) -> Callable[[str], Callable[[Any], Any]]:
     return lambda size: default_registry().by_name(format_).encode
 
 
+def _general_road(size: str) -> Callable[[Any], Any]:
+    codec, kind = XmlCodec(express=False), _kind(size)
+    return lambda data: codec.decode(data, kind)
+
+
 _VARIANTS = {"altcraft, a comment": "xml, comment", "altcraft, a comment at its end": "xml, late comment"}
 _OURS: dict[tuple[str, str], dict[str, Callable[[str], Callable[[Any], Any]]]] = {
-    ("decode", "xml"): {"altcraft": _xml_decoder, **dict.fromkeys(_VARIANTS, _xml_decoder)},
+    ("decode", "xml"): {
+        "altcraft": _xml_decoder,
+        "altcraft, general road alone": _general_road,
+        **dict.fromkeys(_VARIANTS, _xml_decoder),
+    },
     ("decode", "json"): {"altcraft JSON, envelope and errors": _json_exchange},
     ("encode", "xml"): {"altcraft": _encoder("xml")},
     ("encode", "json"): {"altcraft JSON": _encoder("json")},

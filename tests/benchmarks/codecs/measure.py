@@ -1,18 +1,24 @@
-"""The three measures: time with all contenders in turn, instructions under valgrind, and the peak of traced memory."""
+"""The measures: time with all contenders in turn, instructions under valgrind, and two peaks of memory.
+
+python -m tests.benchmarks.codecs.measure KEY     the resident peak of one contender, in a process of its own
+"""
 
 from __future__ import annotations
 
 import gc
 import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.benchmarks.instructions import Case, count
+from tests.benchmarks.instructions import ROOT, Case, count
 
-from .contenders import Contender, contenders, prepare
+from .contenders import Contender, contenders, given_to, prepare
 
 __all__ = ["Row", "measure"]
 
@@ -21,8 +27,9 @@ class Row(msgspec.Struct, kw_only=True):
     """What is known of one contender; None where it was not measured, `note` where it could not be.
 
     `us` and `us_median` are the least and the median of the rounds, in microseconds a call. `kinstr` is thousands of
-    instructions a call. `peak_mib` is the most memory that Python allocated during a call; what a C library takes from
-    the system itself is not seen.
+    instructions a call. `peak_mib` is the most memory that Python's allocators gave out during a call, to the
+    interpreter's own expat too; what lxml and the like take from the system is not seen. `rss_mib` sees all: what the
+    resident set of a fresh process grew by at its peak, where the system is Linux.
     """
 
     task: str
@@ -34,6 +41,7 @@ class Row(msgspec.Struct, kw_only=True):
     us_median: float | None = None
     kinstr: float | None = None
     peak_mib: float | None = None
+    rss_mib: float | None = None
     note: str = ""
 
 
@@ -63,6 +71,7 @@ def _time(taking_part: list[Contender], rows: list[Row], rounds: int, budget: fl
             continue
         if row.size == "large":
             row.peak_mib = _peak(run, given)
+            row.rss_mib = _resident_elsewhere(contender.key)
         once = min(_seconds(run, given, 1) for _ in range(2))
         ready.append((row, run, given, max(1, int(budget / max(once, 1e-7)))))
     times: list[list[float]] = [[] for _ in ready]
@@ -98,6 +107,31 @@ def _peak(run: Callable[[Any], Any], given: Any) -> float:
     return peak / 2**20
 
 
+def _resident_elsewhere(key: str) -> float | None:
+    if sys.platform != "linux":
+        return None
+    command = [sys.executable, "-m", "tests.benchmarks.codecs.measure", key]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return float(done.stdout) if done.returncode == 0 else None
+
+
+def _resident(key: str) -> float:
+    """What this process's resident set grows by, in MiB, at its peak in a call; what is imported comes before."""
+    task, format_, _, name = key.split("/")
+    run, _ = prepare("/".join((task, format_, "small", name)))  # the same function for either size
+    given = given_to(key)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak
+    before = _status("VmRSS")
+    run(given)
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
 def _count(measured: list[tuple[list[Contender], list[Row]]]) -> None:
     cases: dict[str, Case] = {}
     rows_by_key: dict[str, Row] = {}
@@ -117,3 +151,7 @@ def _count(measured: list[tuple[list[Contender], list[Row]]]) -> None:
             row.kinstr = cost.per_call / 1000
         else:
             row.note = "no valgrind: times alone"
+
+
+if __name__ == "__main__":
+    print(_resident(sys.argv[1]))
