@@ -119,6 +119,13 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no annotation
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
     error_task_class = _ErrorTask
+    request: Any
+
+    def send_continue(self) -> None:
+        """Asks for the body (`Expect: 100-continue`), but not for one that is refused by its length."""
+        if self.request.error is None:
+            super().send_continue()
+        self.request.expect_continue = False
 
 
 class _Loop(Protocol):

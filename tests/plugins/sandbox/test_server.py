@@ -175,3 +175,16 @@ def test_the_line_can_go_elsewhere():
     with pytest.raises(Enough):
         serve(port=0, report=report)
     assert lines[0].startswith("The sandbox answers at http://127.0.0.1:")
+
+
+def test_a_body_over_the_limit_is_refused_without_being_asked_for():
+    """As curl asks with every body of more than a megabyte."""
+    with served() as address:
+        asking = (
+            b"POST /api/v1.1/databases/get_counters HTTP/1.1\r\nHost: sandbox\r\nContent-Type: application/json\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 999999999\r\n\r\n"
+        )
+        status, head, body = raw(address, asking)
+        assert status == 413
+        assert b"100 continue" not in head
+        assert json.loads(body)["error"] == 413
