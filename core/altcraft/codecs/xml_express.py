@@ -19,7 +19,7 @@ import re
 import sys
 from contextlib import suppress
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -54,13 +54,9 @@ class _Irregular(Exception):
     """A document from which nothing can be learnt."""
 
 
-class _Step(NamedTuple):
-    """A stretch of elements, and what comes after it: an array and one of the next steps, or the end."""
-
-    stretch: re.Pattern[bytes]
-    array: _Forms | None
-    next: tuple[_Step, ...]
-    template: bytes  # of all the steps to this one, where it is the last
+# A stretch of elements, and what comes after it: an array and one of the next steps, or the end. Then the template of
+# all the steps to this one, where it is the last. A plain tuple is the quickest to take apart.
+_Step: TypeAlias = "tuple[re.Pattern[bytes], _Forms | None, tuple[_Step, ...], bytes]"
 
 
 class _Forms:
@@ -121,13 +117,13 @@ class _Forms:
 def _grown(steps: tuple[_Step, ...], stretches: list[tuple[str, _Forms | None]], template: bytes) -> tuple[_Step, ...]:
     (pattern, array), *rest = stretches
     stretch = re.compile(pattern.encode())
-    known = next((step for step in steps if (step.stretch, step.array) == (stretch, array)), None)
-    step = known or _Step(stretch, array, (), b"" if rest else template)
+    known = next((step for step in steps if step[:2] == (stretch, array)), None)
+    after, ending = known[2:] if known else ((), b"" if rest else template)
     if rest:
-        step = step._replace(next=_grown(step.next, rest, template))
+        after = _grown(after, rest, template)
     others = [other for other in steps if other is not known]
     # The longest first, since one may begin as another does.
-    return tuple(sorted((*others, step), key=lambda one: len(one.stretch.pattern), reverse=True))
+    return tuple(sorted([*others, (stretch, array, after, ending)], key=lambda step: -len(step[0].pattern)))
 
 
 class Express:
