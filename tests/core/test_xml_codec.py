@@ -22,6 +22,7 @@ from altcraft import (
     TaskStatus,
     UnsafeXml,
 )
+from altcraft.codecs import xml_read
 from altcraft.codecs.xml import XmlCodec
 from altcraft.schema import (
     DatabasesRefreshCounters,
@@ -715,3 +716,17 @@ def test_whatever_the_elements_are_the_answer_is_a_value_or_a_decode_error(insid
         read(inside, type_)
     except DecodeError:
         return
+
+
+@pytest.mark.parametrize("kind", ["plain", "entity", "external subset"])
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_the_scan_of_the_bytes_alone_would_keep_a_document_type_from_the_parser(kind: str, charset: str) -> None:
+    assert xml_read._is_suspect(f"{DOCUMENT_TYPES[kind]}<xml/>".encode(charset))
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_the_parser_alone_would_refuse_a_document_type(charset: str) -> None:
+    parser = xml_read._guarded_parser()()
+    with pytest.raises(UnsafeXml):
+        parser.feed("<!DOCTYPE xml><xml/>".encode(charset))
+        parser.close()

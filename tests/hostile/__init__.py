@@ -183,7 +183,7 @@ def same(one: object, other: object) -> bool:
 
 def _plain(value: object) -> object:
     """A value without what an empty element might be: None, "", empty arrays and mappings; all numbers alike."""
-    return _without_empty(msgspec.to_builtins(value))
+    return _without_empty(msgspec.to_builtins(value, order="deterministic"))  # sets, in one order
 
 
 def _without_empty(value: object) -> object:
