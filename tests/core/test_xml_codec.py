@@ -729,4 +729,3 @@ def test_the_parser_alone_would_refuse_a_document_type(charset: str) -> None:
     parser = xml_read._guarded_parser()()
     with pytest.raises(UnsafeXml):
         parser.feed("<!DOCTYPE xml><xml/>".encode(charset))
-        parser.close()
