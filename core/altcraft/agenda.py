@@ -78,7 +78,9 @@ class Agenda(Generic[T]):
         while heap and heap[0].entry is None:
             heappop(heap)
             self._void -= 1
-        return max(heap[0], self._not_before) if heap else inf
+        if not heap:
+            return inf
+        return heap[0] if heap[0] > self._not_before else self._not_before
 
     def take(self) -> T:
         """Takes the entry that is due longest; ask `next_start` first. `started` is to follow, if that is a poll."""

@@ -129,16 +129,17 @@ class AsyncCrew:
         self._most = most
         self._tasks: list[asyncio.Task[None]] = []
 
-    def hire(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
-        """Starts one more coroutine on the work, unless there are enough; `failed` is told what ends it early."""
+    def hire(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> bool:
+        """Starts one more coroutine on the work; `failed` is told what ends it early. False: there are enough."""
         if len(self._tasks) >= self._most:
-            return
+            return False
         loop = _running_loop()
         if loop is None:
             raise RuntimeError(
                 "as_completed, wait and submit_many need asyncio: under another event loop, await each task by itself"
             )
         self._tasks.append(loop.create_task(self._carry_out(work, failed)))
+        return True
 
     async def _carry_out(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
         try:

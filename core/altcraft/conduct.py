@@ -227,13 +227,13 @@ class Conductor:
 
     def ask(self, task: TaskBase[R], command: Send) -> Steps[Responded | Failed]:
         """One exchange about a task."""
-
-        self._make_ready(task._declared)
+        operation, machine, exchange = task._declared, task._machine, self.exchange
+        self._make_ready(operation)
 
         def read(response: HttpResponse) -> TaskStatus[R]:
-            return self.exchange.status(task._declared, response, self.policies.polling.done)
+            return exchange.status(operation, response, machine.policies.polling.done)
 
-        return self._exchange(TASK_STATUS, task._machine.request, read, command.timeout, task.id)
+        return self._exchange(TASK_STATUS, machine.request, read, command.timeout, machine.history.task_id)
 
     def _take_lead(self, task: TaskBase[R], deadline: float | None) -> Steps[bool]:
         """Waits until nobody else polls for the task, and takes that over; False when the deadline comes first."""

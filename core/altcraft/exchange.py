@@ -147,7 +147,7 @@ class Exchange:
     def _unknown_status(self, response: HttpResponse) -> TaskStatus[object]:
         """A status whose result has no declared type: statistics are recognised, the rest stays as it came."""
         state = self._state(unknown_task(), response)
-        if not looks_counted(state.result):
+        if state.result is None or not looks_counted(state.result):
             return state
         try:
             counted = self._state(recount(), response)

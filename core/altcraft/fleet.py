@@ -43,8 +43,8 @@ _CUT = 0.05
 class Fleet(Generic[TaskT]):
     """Tasks that are followed together; `work` is one worker's share, `finished` what the consumer waits for.
 
-    `hire` is called when there is work for one more worker; it may decline. Whoever hires tells of a worker that broke
-    off by `failed`, and has the fleet `stop`, whatever happens.
+    `hire` is called when there is work for one more worker; it may decline, by False, and is not called again then.
+    Whoever hires tells of a worker that broke off by `failed`, and has the fleet `stop`, whatever happens.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Fleet(Generic[TaskT]):
         tasks: Iterable[TaskT],
         timeout: float | None,
         max_polls_per_second: float | None,
-        hire: Callable[[], object],
+        hire: Callable[[], bool],
     ) -> None:
         self._conductor = conductor
         self._agenda: Agenda[TaskT] = Agenda(max_polls_per_second)
@@ -61,6 +61,7 @@ class Fleet(Generic[TaskT]):
         self._turns: set[TaskT] = set()
         self._owed: dict[TaskT, Send] = {}  # polls that hints during a poll have earned
         self._hire = hire
+        self._may_hire = True
         self._work = conductor.gate()
         self._news = conductor.gate()
         self._alarm = inf  # when the first of those who sleep will wake up
@@ -86,7 +87,7 @@ class Fleet(Generic[TaskT]):
         with self._conductor.lock:
             self._conductor.gates += (self._work, self._news)
             if self._unfinished:
-                self._hire()
+                self._may_hire = self._hire()
 
     def finished(self) -> Steps[TaskT | None]:
         """The next task that is done, or that could not be followed any further; None after the last.
@@ -168,12 +169,12 @@ class Fleet(Generic[TaskT]):
         with conductor.lock:
             at = conductor.now()
             turn = self._take_due(at)
-            if turn is not None and self._agenda.next_start() < self._alarm:
-                # This worker is busy from now on: somebody is to look after the rest.
+            # This worker is busy from now on: somebody is to look after the rest.
+            if turn is not None and (self._idle or self._may_hire) and self._agenda.next_start() < self._alarm:
                 if self._idle:
                     self._work.open(1)
                 else:
-                    self._hire()
+                    self._may_hire = self._hire()
             return turn
 
     def _rest(self) -> Steps[None]:
@@ -248,7 +249,7 @@ class Fleet(Generic[TaskT]):
                     continue
                 task._leader = self
             task._place = None
-            command = self._owed.pop(task, None) or self._woken(task, at)
+            command = self._owed.pop(task) if task in self._owed else self._woken(task, at)
             if isinstance(command, Send):
                 agenda.started(at)
                 self._turns.add(task)

@@ -146,6 +146,9 @@ class State(enum.Enum):
     __hash__ = object.__hash__  # an enumeration's own is written in Python, and looked up with every event
 
 
+_IDLE, _SENDING, _SLEEPING, _BACKING_OFF, _DONE = State  # State.IDLE runs Python code, too, until 3.12
+
+
 Table: TypeAlias = "dict[tuple[State, type[Event]], Callable[..., Commands]]"
 
 
@@ -167,7 +170,7 @@ class _Machine:
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
-        self.state = State.IDLE
+        self.state = _IDLE
         self.failures = 0
         self.due = 0.0
 
@@ -198,7 +201,7 @@ class CallMachine(_Machine):
         self.seed = seed
 
     def _send(self, event: Event) -> Commands:
-        self.state = State.SENDING
+        self.state = _SENDING
         return (Send(self.policies.request_timeout),)
 
     def _answer(self, event: Responded) -> Commands:
@@ -210,7 +213,7 @@ class CallMachine(_Machine):
         delay = retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
         if delay is None or delay > retry.maximum:  # a server may ask for a day: that is the caller's to decide
             return self._end(Finish(error=event.error))
-        return self._sleep(event.at, event.at + delay, State.BACKING_OFF)
+        return self._sleep(event.at, event.at + delay, _BACKING_OFF)
 
     def _wake(self, event: Woke) -> Commands:
         if event.at < self.due:
@@ -221,17 +224,17 @@ class CallMachine(_Machine):
         return self._end(Finish(error=ClientClosed()))
 
     def _end(self, finish: Finish) -> Commands:
-        self.state = State.DONE
+        self.state = _DONE
         return (finish,)
 
     TABLE: ClassVar[Table] = {
-        (State.IDLE, Began): _send,
-        (State.IDLE, Cancelled): _cancel,
-        (State.SENDING, Responded): _answer,
-        (State.SENDING, Failed): _retry,
-        (State.SENDING, Cancelled): _cancel,
-        (State.BACKING_OFF, Woke): _wake,
-        (State.BACKING_OFF, Cancelled): _cancel,
+        (_IDLE, Began): _send,
+        (_IDLE, Cancelled): _cancel,
+        (_SENDING, Responded): _answer,
+        (_SENDING, Failed): _retry,
+        (_SENDING, Cancelled): _cancel,
+        (_BACKING_OFF, Woke): _wake,
+        (_BACKING_OFF, Cancelled): _cancel,
     }
 
 
@@ -284,7 +287,7 @@ class TaskMachine(_Machine):
     @property
     def request(self) -> TaskStatusRequest:
         """What every poll of this task sends."""
-        return TaskStatusRequest(self.task_id)
+        return TaskStatusRequest(self.history.task_id)
 
     # Waiting begins.
 
@@ -299,7 +302,7 @@ class TaskMachine(_Machine):
         return self._poll(event)
 
     def _poll(self, event: Event) -> Commands:
-        self.state = State.SENDING
+        self.state = _SENDING
         self.prompted = self.hinted or isinstance(event, Notified)
         self.hinted = False
         timeout = self.policies.request_timeout
@@ -319,7 +322,7 @@ class TaskMachine(_Machine):
 
     def _pace(self, event: Event) -> Commands:
         """The task is not done: sleep until the next poll, unless the time is up."""
-        limit = self._limit()
+        limit = inf if self.deadline is None else self.deadline
         if event.at >= limit:
             return self._give_up(self.expired())
         polling = self.policies.polling
@@ -333,19 +336,21 @@ class TaskMachine(_Machine):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
-        due = min(event.at + polling.next_delay(self.history), stalled_at)
+        due = event.at + polling.next_delay(self.history)
+        if due > stalled_at:
+            due = stalled_at
         if due > limit - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
             due = limit
         if polling.awaits_hint(self.history):
             self.late_at = due
             return self._leave(event.at)
         self.late_at = 0.0
-        return self._sleep(event.at, due, State.SLEEPING)
+        return self._sleep(event.at, due, _SLEEPING)
 
     def _leave(self, at: float) -> Commands:
         """The task is left alone: sleep until it reconsiders that, or until the hint is late."""
         until = at + self.policies.polling.next_thought(self.history, at)
-        return self._sleep(at, min(until, self.late_at), State.SLEEPING)
+        return self._sleep(at, min(until, self.late_at), _SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
@@ -355,14 +360,14 @@ class TaskMachine(_Machine):
             return self._give_up(event.error)
         if delay is None or time_is_up:
             return self._give_up(self.expired(event.error))
-        return self._sleep(event.at, min(event.at + delay, self._limit()), State.BACKING_OFF)
+        return self._sleep(event.at, min(event.at + delay, self._limit()), _BACKING_OFF)
 
     # A sleep ends, or is to end.
 
     def _wake(self, event: Woke) -> Commands:
         if event.at < self.due:
             return (Sleep(self.due - event.at),)
-        is_early = self.state is State.SLEEPING and event.at < self.late_at
+        is_early = self.state is _SLEEPING and event.at < self.late_at
         if is_early and self.policies.trust.holds and not self._is_to_check(event.at):
             return self._leave(event.at)
         return self._poll(event)
@@ -412,7 +417,7 @@ class TaskMachine(_Machine):
             end = Emit("failed", error)
         else:
             return (seen,)
-        self.state = State.DONE
+        self.state = _DONE
         self._last = status
         if self.feedback is not None and isinstance(event, Responded):
             self.policies.trust.ended(self.prompted or self.hinted)
@@ -433,7 +438,7 @@ class TaskMachine(_Machine):
     def _give_up(self, error: AltcraftError) -> Commands:
         """The wait ends; the task does not, and may be waited for again."""
         error.locate(self.operation, None, self.task_id)
-        self.state = State.IDLE
+        self.state = _IDLE
         return (Finish(error=error),)
 
     def _limit(self) -> float:
@@ -452,28 +457,28 @@ class TaskMachine(_Machine):
         return resume_token(self.task_id, self.operation), self.status
 
     TABLE: ClassVar[Table] = {
-        (State.IDLE, Began): _begin,
-        (State.IDLE, Notified): _hint,
-        (State.IDLE, Observed): _observe,
-        (State.IDLE, Cancelled): _cancel,
-        (State.SENDING, Responded): _answer,
-        (State.SENDING, Failed): _retry,
-        (State.SENDING, Notified): _hint,
-        (State.SENDING, Observed): _observe,
-        (State.SENDING, Cancelled): _cancel,
-        (State.SLEEPING, Woke): _wake,
-        (State.SLEEPING, Notified): _poll,
-        (State.SLEEPING, Observed): _observe,
-        (State.SLEEPING, Cancelled): _cancel,
-        (State.BACKING_OFF, Woke): _wake,
-        (State.BACKING_OFF, Notified): _hint_in_backoff,
-        (State.BACKING_OFF, Observed): _observe,
-        (State.BACKING_OFF, Cancelled): _cancel,
-        (State.DONE, Began): _settled,
-        (State.DONE, Responded): _settled,
-        (State.DONE, Failed): _settled,
-        (State.DONE, Woke): _settled,
-        (State.DONE, Notified): _settled,
-        (State.DONE, Observed): _Machine._ignore,
-        (State.DONE, Cancelled): _settled,
+        (_IDLE, Began): _begin,
+        (_IDLE, Notified): _hint,
+        (_IDLE, Observed): _observe,
+        (_IDLE, Cancelled): _cancel,
+        (_SENDING, Responded): _answer,
+        (_SENDING, Failed): _retry,
+        (_SENDING, Notified): _hint,
+        (_SENDING, Observed): _observe,
+        (_SENDING, Cancelled): _cancel,
+        (_SLEEPING, Woke): _wake,
+        (_SLEEPING, Notified): _poll,
+        (_SLEEPING, Observed): _observe,
+        (_SLEEPING, Cancelled): _cancel,
+        (_BACKING_OFF, Woke): _wake,
+        (_BACKING_OFF, Notified): _hint_in_backoff,
+        (_BACKING_OFF, Observed): _observe,
+        (_BACKING_OFF, Cancelled): _cancel,
+        (_DONE, Began): _settled,
+        (_DONE, Responded): _settled,
+        (_DONE, Failed): _settled,
+        (_DONE, Woke): _settled,
+        (_DONE, Notified): _settled,
+        (_DONE, Observed): _Machine._ignore,
+        (_DONE, Cancelled): _settled,
     }

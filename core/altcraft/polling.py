@@ -185,9 +185,11 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
 
     def next_delay(self, history: History) -> float:
         """Seconds from `history.at` to the next poll: above 0, at most `maximum` (or `hint_patience`); pure."""
-        step = _step(self.initial, self.factor, max(history.polls - 1, 0), self.maximum)
-        chance = fraction(history.seed, history.polls) if self.jitter else 0.5
+        taken = history.polls - 1 if history.polls else 0
+        step = _step(self.initial, self.factor, taken, self.maximum)
+        chance = 0.5
         if self.jitter:
+            chance = fraction(history.seed, history.polls)
             step *= _SHORTEST + (_LONGEST - _SHORTEST) * chance
         forecast = history.forecast() if self.predict else None
         if self.awaits_hint(history):
@@ -237,9 +239,10 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
 
 def _step(first: float, factor: float, k: int, most: float) -> float:
     try:
-        return min(first * factor**k, most)
+        step = first * factor**k
     except OverflowError:
         return most
+    return step if step < most else most
 
 
 def _statuses(name: str, given: Iterable[object]) -> frozenset[str]:
