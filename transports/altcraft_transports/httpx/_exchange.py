@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore
@@ -17,7 +17,9 @@ from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, Transp
 from altcraft.messages import HttpRequest
 from altcraft_transports._http1 import authority, checked
 
-__all__ = ["Content", "Exchange", "current", "has_more", "headers", "note_sending", "settings"]
+__all__ = ["Content", "Exchange", "Lanes", "current", "has_more", "headers", "note_sending", "settings"]
+
+T = TypeVar("T")
 
 
 class Exchange:
@@ -88,10 +90,35 @@ class Content(httpx.SyncByteStream, httpx.AsyncByteStream):
         return self._left.pop()
 
 
-def settings(proxy: str | None, ssl_context: ssl.SSLContext | None, connections: int) -> dict[str, Any]:
+class Lanes(Generic[T]):
+    """httpx's own transports, each with a single connection; whoever has one has it alone. Thread-safe.
+
+    One of them with many connections looks at every pair of them with each exchange: at a hundred, that takes ten
+    times as long as the exchange. The last one given back comes first, so that idle connections may end.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._idle: list[T] = []
+        self.made: list[T] = []
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[T]:
+        try:
+            lane = self._idle.pop()
+        except IndexError:
+            lane = self._make()
+            self.made.append(lane)
+        try:
+            yield lane
+        finally:
+            self._idle.append(lane)
+
+
+def settings(proxy: str | None, ssl_context: ssl.SSLContext | None) -> dict[str, Any]:
     if proxy is not None and urlsplit(proxy).scheme != "http":
         raise ValueError("this transport's proxies are http ones: proxy='http://host:port'")
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    limits = httpx.Limits(max_connections=1)
     verify = ssl_context or ssl.create_default_context()
     return {"verify": verify, "trust_env": False, "limits": limits, "proxy": proxy}
 

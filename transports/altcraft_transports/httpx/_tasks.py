@@ -13,7 +13,15 @@ from altcraft.errors import ConnectError, ConnectionLost, TransportError
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._sleep import AsyncSleeper
-from altcraft_transports.httpx._exchange import Exchange, current, has_more, headers, note_sending, settings
+from altcraft_transports.httpx._exchange import (
+    Exchange,
+    Lanes,
+    current,
+    has_more,
+    headers,
+    note_sending,
+    settings,
+)
 
 __all__ = ["AsyncHttpxTransport"]
 
@@ -33,8 +41,9 @@ class AsyncHttpxTransport:
         self._sleeper = AsyncSleeper()
         self._scopes: set[anyio.CancelScope] = set()
         self._closed = False
-        self._httpx = httpx.AsyncHTTPTransport(**settings(proxy, ssl_context, connections))
-        self._httpx._pool._network_backend = _AsyncBackend()
+        self._settings = settings(proxy, ssl_context)
+        self._lanes = Lanes(self._lane)
+        self._free = anyio.Semaphore(connections)
 
     async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """One exchange, without redirects and retries."""
@@ -45,7 +54,9 @@ class AsyncHttpxTransport:
         with exchange.sorting_errors(), anyio.move_on_after(timeout) as scope:
             self._scopes.add(scope)
             try:
-                return await self._exchange(exchange.request)
+                async with self._free:
+                    with self._lanes.one() as lane:
+                        return await self._exchange(lane, exchange.request)
             finally:
                 self._scopes.discard(scope)
         raise self._interrupted(exchange)
@@ -60,7 +71,13 @@ class AsyncHttpxTransport:
         self._sleeper.close()
         for scope in tuple(self._scopes):
             scope.cancel()
-        await self._httpx.aclose()
+        for lane in self._lanes.made:
+            await lane.aclose()
+
+    def _lane(self) -> httpx.AsyncHTTPTransport:
+        lane = httpx.AsyncHTTPTransport(**self._settings)
+        lane._pool._network_backend = _AsyncBackend()
+        return lane
 
     def _interrupted(self, exchange: Exchange) -> TransportError:
         """Why the scope of an exchange has ended it."""
@@ -69,8 +86,8 @@ class AsyncHttpxTransport:
         kind = ConnectionLost if exchange.is_sent else ConnectError
         return kind("the transport was closed during the exchange")
 
-    async def _exchange(self, request: httpx.Request) -> HttpResponse:
-        response = await self._httpx.handle_async_request(request)
+    async def _exchange(self, lane: httpx.AsyncHTTPTransport, request: httpx.Request) -> HttpResponse:
+        response = await lane.handle_async_request(request)
         try:
             body = Body(self._max_response, response.headers.get("content-encoding"))
             refused: TransportError | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,15 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import Lines, is_quiet
 from altcraft_transports._sleep import Sleeper
-from altcraft_transports.httpx._exchange import Exchange, current, has_more, headers, note_sending, settings
+from altcraft_transports.httpx._exchange import (
+    Exchange,
+    Lanes,
+    current,
+    has_more,
+    headers,
+    note_sending,
+    settings,
+)
 
 __all__ = ["HttpxTransport"]
 
@@ -40,27 +49,23 @@ class HttpxTransport:
         self._max_response = max_response
         self._sleeper = Sleeper()
         self._lines = Lines()
-        self._httpx = httpx.HTTPTransport(**settings(proxy, ssl_context, connections))
-        self._httpx._pool._network_backend = _Backend(self._lines)
+        self._settings = settings(proxy, ssl_context)
+        self._lanes = Lanes(self._lane)
+        self._free = threading.Semaphore(connections)
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """One exchange, without redirects and retries."""
         if self._lines.is_closed():
             raise ConnectError("the transport is closed")
         exchange = Exchange(request, timeout)
-        exchange.request.extensions["timeout"] = {"pool": timeout}
         current.set(exchange)
-        with exchange.sorting_errors():
-            response = self._httpx.handle_request(exchange.request)
-            try:
-                body = Body(self._max_response, response.headers.get("content-encoding"))
-                for chunk in response.stream:  # type: ignore[union-attr]  # a response to a sync request has a sync one
-                    body.feed(chunk)
-                if has_more(response):
-                    response.extensions["network_stream"].close()
-            finally:
-                response.close()
-        return HttpResponse(response.status_code, headers(response), body.whole())
+        if not self._free.acquire(timeout=timeout):
+            raise exchange.out_of_time()
+        try:
+            with exchange.sorting_errors(), self._lanes.one() as lane:
+                return self._exchange(lane, exchange.request)
+        finally:
+            self._free.release()
 
     def sleep(self, seconds: float) -> None:
         """Sleeps, until the transport is woken or closed."""
@@ -74,7 +79,25 @@ class HttpxTransport:
         """Ends sleeps and exchanges, closes all connections."""
         self._sleeper.close()
         self._lines.close()
-        self._httpx.close()
+        for lane in tuple(self._lanes.made):
+            lane.close()
+
+    def _lane(self) -> httpx.HTTPTransport:
+        lane = httpx.HTTPTransport(**self._settings)
+        lane._pool._network_backend = _Backend(self._lines)
+        return lane
+
+    def _exchange(self, lane: httpx.HTTPTransport, request: httpx.Request) -> HttpResponse:
+        response = lane.handle_request(request)
+        try:
+            body = Body(self._max_response, response.headers.get("content-encoding"))
+            for chunk in response.stream:  # type: ignore[union-attr]  # a response to a sync request has a sync one
+                body.feed(chunk)
+            if has_more(response):
+                response.extensions["network_stream"].close()
+        finally:
+            response.close()
+        return HttpResponse(response.status_code, headers(response), body.whole())
 
 
 class _Backend(httpcore.NetworkBackend):
