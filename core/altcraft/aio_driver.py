@@ -6,6 +6,7 @@ sleep can't be cut short from here: hints are heard at its end, and followers lo
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.conduct import Conductor, Pause, Rest, Steps, Transmit
@@ -169,6 +170,8 @@ class LoopGate:
     def open(self, count: int | None = None) -> None:
         """Lets coroutines go on, those first that have waited longest."""
         self.version += 1
+        if not self._waiting:
+            return
         for future in tuple(self._waiting)[:count]:
             self._waiting.pop(future, None)
             loop = future.get_loop()
@@ -192,12 +195,12 @@ class LoopGate:
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     """asyncio's loop where it runs in this thread, else None."""
-    import asyncio
-
+    module = sys.modules.get("asyncio")  # whoever runs a loop of it has imported it
     try:
-        return asyncio.get_running_loop()
+        loop: asyncio.AbstractEventLoop | None = module.get_running_loop() if module else None
     except RuntimeError:
         return None
+    return loop
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[T], object], argument: T) -> None:

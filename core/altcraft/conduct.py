@@ -131,15 +131,13 @@ class Conductor:
 
     def machine(self, task_id: str, operation: str, request: Request[Any] | None = None) -> TaskMachine:
         """The machine of a task that was submitted just now with that request, or is taken up again."""
+        at = self.now()
+        if request is None:
+            return TaskMachine(task_id, operation, self.policies, at=at, submitted=False)
         feedback = getattr(request, "feedback", None)
-        return TaskMachine(
-            task_id,
-            operation,
-            self.policies,
-            at=self.now(),
-            submitted=request is not None,
-            feedback=feedback if isinstance(feedback, Feedback) else None,
-        )
+        if not isinstance(feedback, Feedback):
+            feedback = None
+        return TaskMachine(task_id, operation, self.policies, at=at, submitted=True, feedback=feedback)
 
     # One exchange with its retries.
 

@@ -316,9 +316,7 @@ class TaskMachine(_Machine):
     def _answer(self, event: Responded) -> Commands:
         self.failures = 0
         emits = self._learn(event)
-        if self.outcome is not None:
-            return (*emits, self.outcome)
-        return (*emits, *self._pace(event))
+        return emits + (self._pace(event) if self.outcome is None else (self.outcome,))
 
     def _pace(self, event: Event) -> Commands:
         """The task is not done: sleep until the next poll, unless the time is up."""

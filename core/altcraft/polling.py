@@ -189,7 +189,7 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         step = _step(self.initial, self.factor, taken, self.maximum)
         chance = 0.5
         if self.jitter:
-            chance = fraction(history.seed, history.polls)
+            chance = fraction(seed_of(history.task_id), history.polls)
             step *= _SHORTEST + (_LONGEST - _SHORTEST) * chance
         forecast = history.forecast() if self.predict else None
         if self.awaits_hint(history):

@@ -3,15 +3,20 @@
     python -m tests.benchmarks.fleet [--quick] [--json] [--tasks N] [--rounds N]
 
 The server is a process of its own on loopback; it answers after 0 ms, then after 20 ms. Each contender is a process of
-its own, and all take their turn in each round. Of the rounds the least CPU and the most polls a second count, for
-whatever else the machine does can only add. "Bare polls" are the same exchanges in as many threads, without tasks and
-schedules: by urllib3's `urlopen` and json.loads, which the goal is about; and by this library's own transports, which
-take a fraction of that, so that "x bare" beside them shows the scheduler's share without mercy.
+its own, over the same number of connections as the one that it is compared with: 4 or 8 where replies come at once, for
+more only makes threads wait for one another, 128 where they take 20 ms; `max_in_flight` is that number. All take their
+turn in each round. Of the rounds the least CPU and the most polls a second count, for whatever else the machine does
+can only add. "Bare polls" are the same exchanges in as many threads, or coroutines, without tasks and schedules: by
+urllib3's `urlopen` and json.loads; and by this library's own transports, which take a fraction of that, so that "x
+bare" beside them shows the scheduler's share without mercy.
+
+What the scheduler takes is judged by instructions in user space, where there is valgrind, for on a busy machine CPU
+time tells more of the neighbours: those of 1,000 tasks, less those of 200, for each poll in between.
 
 Memory is counted twice: what Python allocates for a task that is outstanding, byte by byte, and how much the process
 grows in the run, results included, its 10,000 ids not. Last, 1,000 to 100,000 tasks in a time of their own, no I/O.
 
-What is not installed is a row that says so. Exits with 1 when a goal is missed. About ten minutes; --quick takes one.
+What is not installed is a row that says so. Exits with 1 when a goal is missed. Eight minutes; --quick takes two.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -28,7 +34,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.benchmarks.instructions import valgrind
+
 from .contender import CONTENDERS
+from .server import POLLS
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PER_THREAD = ("a thread per task, ours", "a thread per task, urllib3")
@@ -37,7 +46,22 @@ BARE = "bare polls, urlopen"
 QUICK = (
     "fleet, urllib3", "bare polls, urllib3", BARE, "fleet, aiohttp", "bare polls, aiohttp", *PER_THREAD, PER_COROUTINE,
 )  # fmt: skip
+ONCE = (*PER_THREAD, "fleet, httpx", "bare polls, httpx")
+"""They take too long for another round."""
 GROWTH = (1_000, 10_000, 100_000)
+COUNTED = (200, 1_000)
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONHASHSEED": "0",
+    # asyncio asks for 256 KiB with each recv. Whether glibc maps those pages anew each time, which takes a tenth of an
+    # exchange, hangs on what else a process has freed before: here it never does.
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
+}
+SHARE = {  # what is to take at most 1.15 times the instructions of what
+    "fleet, urllib3": BARE,
+    "fleet, aiohttp": "bare polls, aiohttp",
+}
 
 
 class Row(NamedTuple):
@@ -74,9 +98,8 @@ def module(name: str, *arguments: object) -> list[str]:
 
 def measured(name: str, *arguments: object) -> Any:
     """What such a process prints, or a string that says why it does not."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        module(name, *arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
+        module(name, *arguments), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=900, check=False
     )
     if done.returncode:
         return done.stderr.strip().rpartition("\n")[2][:60]
@@ -104,9 +127,9 @@ def compare(delay_ms: int, tasks: int, rounds: int, names: tuple[str, ...]) -> l
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     notes: dict[str, str] = {}
     with server(delay_ms / 1000) as port:
-        for _ in range(rounds):
+        for turn in range(rounds):
             for name in names:
-                if name in notes:
+                if name in notes or (turn and name in ONCE):
                     continue
                 run = measured("contender", name, port, tasks, connections(name, delay_ms))
                 if isinstance(run, str):
@@ -119,12 +142,35 @@ def compare(delay_ms: int, tasks: int, rounds: int, names: tuple[str, ...]) -> l
         if taken and not row.note:
             row = row._replace(
                 polls=max(run["polls_a_second"] for run in taken),
-                cpu=min(run["cpu"] for run in taken) / (3 * tasks) * 1e6,
+                cpu=min(run["cpu"] for run in taken) / (POLLS * tasks) * 1e6,
                 kib=statistics.median(run["kib"] for run in taken),
                 threads=int(max(run["threads"] for run in taken)),
             )
         rows.append(row)
     return rows
+
+
+def instructions(names: tuple[str, ...]) -> dict[str, float]:
+    """Thousands of instructions a poll, of those contenders that are installed; nothing without valgrind."""
+    tool = valgrind()
+    if tool is None:
+        return {}
+    few, many = COUNTED
+    counted: dict[str, float] = {}
+    with server(0) as port:
+        for name in names:
+            counts = [_counted(tool, name, port, tasks) for tasks in (few, many)]
+            if all(counts):
+                counted[name] = (counts[1] - counts[0]) / (POLLS * (many - few)) / 1000
+    return counted
+
+
+def _counted(tool: str, name: str, port: int, tasks: int) -> int:
+    command = [tool, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    command += module("contender", name, port, tasks, connections(name, 0))
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
+    found = re.search(r"I\s+refs:\s+([0-9,]+)", done.stderr)
+    return 0 if done.returncode or not found else int(found[1].replace(",", ""))
 
 
 def table(rows: list[Row]) -> str:
@@ -148,17 +194,23 @@ def ratio(above: float, below: float) -> float | None:
     return above / below if above and below else None
 
 
-def goals(rows: list[Row], memory: dict[str, Any], growth: dict[int, float]) -> Iterator[Goal]:
+def goals(
+    rows: list[Row], counted: dict[str, float], memory: dict[str, Any], growth: dict[int, float]
+) -> Iterator[Goal]:
     for name, figures in memory.items():
         yield Goal(f"bytes of an outstanding task, {name}", figures["outstanding"], 512)
+    for name, plain in SHARE.items():
+        if counted:
+            above, below = counted.get(name, 0), counted.get(plain, 0)
+            yield Goal(f"instructions of {name} over {plain}", ratio(above, below), 1.15)
+        else:
+            cpu = {row.name: row.cpu for row in rows if not row.delay_ms}
+            yield Goal(f"CPU time of {name} over {plain}", ratio(cpu[name], cpu[plain]), 1.15)
     for delay_ms in sorted({row.delay_ms for row in rows}):
         by_name = {row.name: row for row in rows if row.delay_ms == delay_ms}
         ours, ours_async = by_name["fleet, urllib3"], by_name["fleet, aiohttp"]
         after = f"{delay_ms} ms"
         yield Goal(f"{after}: threads beyond the consumer and the bound", ours.threads - ours.connections - 1, 0)
-        yield Goal(f"{after}: CPU over bare polls by urlopen", ratio(ours.cpu, by_name[BARE].cpu), 1.15)
-        bare = by_name["bare polls, aiohttp"].cpu
-        yield Goal(f"{after}: CPU over bare polls, aiohttp", ratio(ours_async.cpu, bare), 1.15)
         limit = 3.0 if delay_ms else 2.0
         for name in PER_THREAD:
             times = ratio(ours.polls, by_name[name].polls)
@@ -181,10 +233,10 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a fifth of the tasks, one round, fewer contenders")
     parser.add_argument("--json", action="store_true", help="a JSON line per row and per goal, no tables")
     parser.add_argument("--tasks", type=int, help="outstanding tasks (10000; 2000 with --quick)")
-    parser.add_argument("--rounds", type=int, help="how often each contender runs (3; 1 with --quick)")
+    parser.add_argument("--rounds", type=int, help="how often each contender runs (2; 1 with --quick)")
     options = parser.parse_args()
     tasks = options.tasks or (2_000 if options.quick else 10_000)
-    rounds = options.rounds or (1 if options.quick else 3)
+    rounds = options.rounds or (1 if options.quick else 2)
     names = QUICK if options.quick else tuple(CONTENDERS)
     if not options.json:
         print(f"{tasks:,} tasks, 3 polls each, best of {rounds}; {platform.python_implementation()}", end=" ")
@@ -199,6 +251,7 @@ def main() -> int:
                 print(json.dumps(row._asdict()))
         else:
             print(f"\nreplies after {delay_ms} ms\n{table(rows)}")
+    counted = instructions(tuple(name for pair in SHARE.items() for name in pair))
     memory = {
         name: measured("memory", 10_000, int(with_progress), 3)
         for name, with_progress in (("no progress", False), ("with progress", True))
@@ -206,8 +259,11 @@ def main() -> int:
     sizes = GROWTH[:2] if options.quick else GROWTH
     growth = {size: min(measured("growth", size) for _ in range(rounds)) for size in sizes}
     if options.json:
-        print(json.dumps({"memory": memory, "growth": growth}))
+        print(json.dumps({"instructions": counted, "memory": memory, "growth": growth}))
     else:
+        print("\nthousands of instructions a poll, replies after 0 ms" + ("" if counted else ": valgrind is missing"))
+        for name, thousands in counted.items():
+            print(f"  {name:<36} {thousands:>8.0f}")
         print("\nbytes a task, as Python allocates them   handle  outstanding  with the caller's list  and the ids")
         for name, figures in memory.items():
             print(
@@ -217,7 +273,7 @@ def main() -> int:
         print("\nCPU us a poll without I/O: " + ", ".join(f"{size:,} tasks {us:.1f}" for size, us in growth.items()))
         print()
 
-    verdicts = list(goals(every, memory, growth))
+    verdicts = list(goals(every, counted, memory, growth))
     for goal in verdicts:
         if options.json:
             print(json.dumps(goal._asdict() | {"passed": goal.passed}))
