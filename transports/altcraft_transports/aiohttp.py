@@ -19,6 +19,7 @@ from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestT
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE, Body
+from altcraft_transports._dial import is_quiet
 from altcraft_transports._http1 import checked, proxy_headers
 from altcraft_transports._sleep import AsyncSleeper, under_trio
 
@@ -35,6 +36,7 @@ __all__ = ["AiohttpTransport", "create_async"]
 
 _FAREWELL = 1.0  # seconds that closing waits for aiohttp to give its sockets up
 _MANY = 1000
+_TURNS = 3  # of the loop, from what a socket has to say to aiohttp's knowing of it
 _LARGE = 1 << 20  # from here on aiohttp wants a stream
 
 
@@ -85,6 +87,8 @@ class AiohttpTransport:
         if self._closed:
             raise ConnectError("the transport is closed")
         session = self._session or self._open()
+        if not self._bounds:
+            await self._see_ends()
         progress = _Progress()
         try:
             async with _Bound(timeout) as bound:
@@ -166,6 +170,12 @@ class AiohttpTransport:
             auto_decompress=False,
         )
         return self._session
+
+    async def _see_ends(self) -> None:
+        """Has the event loop notice which idle connections have ended, should it have stood still until now."""
+        if not all(is_quiet(sock) for sock in tuple(self._sockets) if sock.fileno() >= 0):
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
 
     def _make_socket(self, address: tuple[Any, ...]) -> socket.socket:
         sock = socket.socket(*address[:3])

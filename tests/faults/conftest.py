@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+
+from altcraft import Polling, Retry
+from integration.carriers import Session, over_a_socket, session
+
+# For an AsyncClient, threads stand for whatever runs in them.
+CARRIERS = [
+    (kind, name) for kind, name in over_a_socket() if kind == "Client" or name in ("threads", "aiohttp", "httpx")
+]
+
+BRISK = {
+    "polling": Polling(initial=0.01, maximum=0.02),
+    "retry": Retry(attempts=5, base=0.01, maximum=2.0),
+    "request_timeout": 0.4,
+}
+
+
+class Side:
+    """A client of one kind over one transport, and what carries out its calls."""
+
+    def __init__(self, made: Session, transport: str) -> None:
+        self.do = made.do
+        self.is_async = made.is_async
+        self._session = made
+        self._transport = transport
+
+    def client(self, url: str, **settings: Any) -> AbstractContextManager[Any]:
+        return self._session.client(url, "a-token", transport=self._transport, **{**BRISK, **settings})
+
+
+@contextmanager
+def _side(carrier: tuple[str, str]) -> Iterator[Side]:
+    kind, name = carrier
+    with session(kind) as made:
+        yield Side(made, name)
+
+
+@pytest.fixture(params=CARRIERS, ids=["-".join(carrier) for carrier in CARRIERS])
+def side(request: pytest.FixtureRequest) -> Iterator[Side]:
+    """Every client over every transport."""
+    with _side(request.param) as made:
+        yield made

@@ -1,0 +1,124 @@
+"""Many tasks on a platform that misbehaves: all of them are followed to their ends, and none is submitted twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from altcraft import ConnectError, ConnectionLost, Retry, SubmissionsFailed
+from altcraft.schema import SegmentsRefreshCounters
+from faults.conftest import Side
+from faults.platform import AFTER, TRIAL, Platform, refusal
+
+
+def test_a_fleet_comes_through_every_fault(side: Side) -> None:
+    with Platform(*AFTER.values(), *TRIAL.values()) as platform, side.client(platform.url) as client:
+        tasks = [client.tasks.resume(f"task-{number}") for number in range(30)]
+        done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=6))
+        assert sorted(task.id for task in done) == sorted(task.id for task in tasks)
+        assert all(task.done() for task in done)
+        assert set(platform.looked_at.values()) == {3}, "no task was looked at once it was done"
+
+
+def test_a_task_whose_attempts_are_used_up_holds_up_no_other(side: Side) -> None:
+    with Platform() as platform, side.client(platform.url, retry=Retry(attempts=2, base=0.01)) as client:
+        platform.fault_of = lambda received: AFTER["reset"] if b'"task-3"' in received.body else None
+        tasks = [client.tasks.resume(f"task-{number}") for number in range(8)]
+        done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=3))
+        assert {task.id for task in done if not task.done()} == {"task-3"}
+        with pytest.raises(ConnectionLost):
+            side.do(tasks[3].result(timeout=20))
+
+
+def test_a_fleet_outlives_a_restart_of_the_platform(side: Side) -> None:
+    looked_at: Counter[str] = Counter()
+    first = Platform(looks=3, known=looked_at)
+    second: list[Platform] = []
+
+    def restart() -> None:
+        assert first.server.received.wait(10)
+        time.sleep(0.05)  # in the midst of it
+        first.__exit__()
+        time.sleep(0.2)
+        second.append(Platform(looks=3, known=looked_at, port=first.server.port).__enter__())
+
+    restarting = threading.Thread(target=restart)
+    polling_on = Retry(attempts=50, base=0.02, maximum=0.1)
+    with first, side.client(first.url, retry=polling_on) as client:
+        restarting.start()
+        tasks = [client.tasks.resume(f"task-{number}") for number in range(40)]
+        try:
+            waited = side.do(client.tasks.wait(tasks, 20, max_in_flight=4, max_polls_per_second=200))
+        finally:
+            restarting.join()
+            second[0].__exit__()
+    assert not waited.not_done
+    assert first.arrivals, "the restart came too early"
+    assert second[0].arrivals, "the restart came too late"
+
+
+def test_a_refusal_holds_back_the_whole_fleet(side: Side) -> None:
+    with Platform() as platform, side.client(platform.url) as client:
+        too_many = refusal("429 Too Many Requests", "1")
+        platform.fault_of = lambda _: too_many if len(platform.arrivals) == 10 else None
+        tasks = [client.tasks.resume(f"task-{number}") for number in range(20)]
+        done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=4))
+        assert all(task.done() for task in done)
+        refused_at = platform.arrivals[9]
+        early = [at for at in platform.arrivals[10:] if at - refused_at < 0.9]
+        assert len(early) <= 3, "more than were under way when it was refused"
+        after = [at for at in platform.arrivals if at - refused_at >= 0.9]
+        assert sum(at - after[0] < 0.1 for at in after) <= 6, "all at once, as soon as they might"
+
+
+def test_each_of_many_submissions_is_made_once(side: Side) -> None:
+    lost = {2: AFTER["reset"], 5: AFTER["closed"], 9: AFTER["garbage"]}
+    with Platform() as platform, side.client(platform.url) as client:
+        platform.fault_of = lambda received: next(
+            (fault for number, fault in lost.items() if b'"id":%d,' % number in received.body), None
+        )
+        requests = [SegmentsRefreshCounters(number, resource_id=24) for number in range(12)]
+        with pytest.raises(SubmissionsFailed) as caught:
+            side.do(client.submit_many(requests, max_in_flight=4))
+        assert sorted(platform.submissions) == list(range(12))
+        assert set(caught.value.errors) == set(lost)
+        assert {task.id for task in caught.value.tasks.values()} == {f"task-{n}" for n in range(12) if n not in lost}
+        assert all(isinstance(error, ConnectionLost) for error in caught.value.errors.values())
+
+
+def test_a_fleet_left_in_the_midst_of_faults_leaves_nothing(side: Side) -> None:
+    with Platform(*[AFTER["no reply"]] * 2, *TRIAL.values()) as platform, side.client(platform.url) as client:
+        tasks = [client.tasks.resume(f"task-{number}") for number in range(10)]
+        if side.is_async:
+            side.do(_first(client.tasks.as_completed(tasks, max_in_flight=5)))
+        else:
+            finished = client.tasks.as_completed(tasks, max_in_flight=5)
+            next(finished)
+            finished.close()
+        side.do(client.close())
+        patience = time.monotonic() + 5
+        while platform.server.still_open() > 2 and time.monotonic() < patience:  # two of its scripts are asleep
+            time.sleep(0.01)
+        assert platform.server.still_open() <= 2
+
+
+def test_a_platform_that_is_gone_for_good_ends_a_fleet_with_its_errors(side: Side) -> None:
+    with Platform() as platform:
+        pass
+    with side.client(platform.url, retry=Retry(attempts=2, base=0.01)) as client:
+        tasks = [client.tasks.resume(f"task-{number}") for number in range(6)]
+        done = side.do(client.tasks.as_completed(tasks, timeout=20))
+        assert len(done) == 6
+        assert not any(task.done() for task in done)
+        with pytest.raises(ConnectError):
+            side.do(done[0].result(timeout=20))
+
+
+async def _first(iteration: object) -> object:
+    try:
+        return await anext(iteration)  # type: ignore[call-overload]  # an asynchronous generator
+    finally:
+        await iteration.aclose()  # type: ignore[attr-defined]  # as above
