@@ -7,16 +7,22 @@ import http.client
 import io
 import random
 import zlib
+from collections.abc import Callable
 from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from altcraft import ConnectionLost, HttpResponse, RequestTimeout, ResponseTooLarge
+from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse, RequestTimeout, ResponseTooLarge
 from altcraft.messages import Headers
+from altcraft.ports import Transport
 from altcraft_transports._body import Body
-from altcraft_transports._http1 import Composer, exchange, fields
+from altcraft_transports._http1 import exchange, fields
+from altcraft_transports._request import Composer, opening
+from altcraft_transports.http_client import HttpClientTransport
+from altcraft_transports.urllib3 import Urllib3Transport
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 REPLIES = (
@@ -47,9 +53,11 @@ class Wire:
         return self._data.read(min(size, self._sizes.pop() if self._sizes else size))
 
 
-def read(data: bytes, sizes: list[int] | None = None, limit: int = 10_000) -> tuple[HttpResponse, bool]:
+def read(
+    data: bytes, sizes: list[int] | None = None, limit: int = 10_000, method: str = "POST"
+) -> tuple[HttpResponse, bool]:
     sock = cast("http.client.socket.socket", Wire(data, sizes))  # type: ignore[name-defined]  # what it needs of one
-    return exchange(sock, b"x", "POST", timeout=1, deadline=float("inf"), limit=limit)
+    return exchange(sock, b"x", method, timeout=1, deadline=float("inf"), limit=limit)
 
 
 def test_replies_are_read_and_tell_whether_the_connection_goes_on() -> None:
@@ -78,6 +86,28 @@ def test_bytes_after_a_reply_end_the_connection() -> None:
     assert read(REPLIES[2] + REPLIES[0])[1] is False
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nConnection: not-keep-alive\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nuntil the end",
+    ],
+)
+def test_a_connection_of_which_more_may_come_is_not_used_again(reply: bytes) -> None:
+    assert read(reply)[1] is False
+
+
+def test_a_length_without_a_body_is_no_suspicion_where_the_rules_have_it_so() -> None:
+    assert read(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n")[1] is True
+    assert read(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")[1] is True
+    assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method="HEAD")[1] is True
+    assert read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", method="HEAD")[1] is True
+
+
 def test_a_connection_header_is_obeyed() -> None:
     assert read(b"HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n")[1] is False
     assert read(b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n")[1] is True
@@ -104,11 +134,43 @@ def test_a_connection_header_is_obeyed() -> None:
         CHUNKED + b"4\r\nhello\r\n0\r\n\r\n",
         CHUNKED + b"5\r\nhello\r\n0\r\n" + b"X: y\r\n" * 999,
         b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0_5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \x0b5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5,\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 0\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\nContent-Length: 5\r\n\r\nhello",
+        CHUNKED + b" 5\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"5;a\rb\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"0" * 99 + b"5\r\nhello\r\n0\r\n\r\n",
+        CHUNKED + b"5;" + b"x" * 200_000,
+        CHUNKED + b"5\r\nhello\r\n0\r\nX: " + b"y" * 200_000,
+        b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     ],
 )
 def test_what_could_put_a_connection_out_of_step_is_refused(reply: bytes) -> None:
     with pytest.raises(ConnectionLost):
         read(reply)
+
+
+def test_a_body_that_announces_more_than_the_limit_is_refused_before_it_comes() -> None:
+    for size in (b"10001", b"999999999999999"):
+        with pytest.raises(ResponseTooLarge):
+            read(b"HTTP/1.1 200 OK\r\nContent-Length: " + size + b"\r\n\r\n")
+    with pytest.raises(ResponseTooLarge):
+        read(CHUNKED + b"1\r\nx\r\n" * 20_000)
+
+
+def test_what_a_trailer_says_changes_nothing() -> None:
+    reply, persists = read(CHUNKED + b"5;x=y\r\nhello\r\n0\r\nContent-Length: 9\r\nConnection: close\r\n\r\n")
+    assert (reply.body, persists) == (b"hello", True)
+    assert "content-length" not in reply.headers
 
 
 def test_mutilated_replies_are_replies_or_lost_and_nothing_else() -> None:
@@ -171,6 +233,42 @@ def test_a_header_that_would_break_out_of_its_line_is_refused_without_being_show
         with pytest.raises(ValueError, match="can't be sent") as caught:
             composer.message("", headers, b"")
         assert "s3cret" not in str(caught.value)
+
+
+def test_where_a_request_ends_is_not_for_its_headers_to_say() -> None:
+    for name in ("Content-Length", "content-length", "Transfer-Encoding"):
+        with pytest.raises(ValueError, match="the transport's own"):
+            Composer().message("", {name: "5"}, b"body")
+
+
+@pytest.mark.parametrize("url", ["http://h:80\0/", "http://a b/", "http://h\x7f/", "http://h\x1f:80/"])
+def test_a_url_whose_host_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="no host"):
+        opening("POST", urlsplit(url))
+
+
+def test_what_a_url_names_stays_within_its_line() -> None:
+    for url in ("http://h/a b\x0b?\x85=\x00#f", "http://h/\u20ac?\u20ac", "http://u:p@h/ HTTP/1.1"):
+        target, start = opening("POST", urlsplit(url))
+        assert start == f"POST {target} HTTP/1.1\r\nHost: h\r\n"
+        assert target.isascii()
+        assert target.isprintable()
+        assert " " not in target
+
+
+def test_a_method_that_is_no_word_is_refused() -> None:
+    for method in ("", "GET /", "POST\r\nX: y"):
+        with pytest.raises(ValueError, match="method"):
+            opening(method, urlsplit("http://h/"))
+
+
+@pytest.mark.parametrize("make", [Urllib3Transport, HttpClientTransport])
+@pytest.mark.parametrize("url", ["http://\xe4..b/", "http://h:99999/", "http://h:x/", "http://[::1/", "http:///x"])
+def test_a_url_that_leads_nowhere_is_a_connect_error(make: Callable[[], Transport], url: str) -> None:
+    transport = make()
+    with pytest.raises(ConnectError):
+        transport.send(HttpRequest("POST", url, {}, b""), timeout=1)
+    transport.close()
 
 
 def test_headers_that_were_changed_in_between_are_sent_as_they_are() -> None:

@@ -12,91 +12,23 @@ import functools
 import re
 import socket
 import time
-from base64 import b64encode
 from collections.abc import Mapping
-from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge, TransportError
 from altcraft.messages import HttpResponse
-from altcraft_transports._body import ACCEPTED, Body
+from altcraft_transports._body import Body
+from altcraft_transports._request import TOKEN
 
-__all__ = ["Composer", "authority", "checked", "exchange", "fields", "opening", "proxy_headers", "tunnel"]
+__all__ = ["exchange", "fields", "tunnel"]
 
 _HEAD_LIMIT = 1 << 16
 _INTERIM_LIMIT = 16
 _RECEIVE = 1 << 16
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?\r?")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BLANKS = " \t\r"
 _USUAL, _MANY = 100, 1000
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
-_SAFE = "/%:@!$&'()*+,;=~?"
-_UNSENDABLE = re.compile(r"[\r\n\0\u0100-\U0010ffff]")
-
-
-class Composer:
-    """Makes requests' bytes. Remembers the last headers, which seldom change in between. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Mapping[str, str], str] = ({}, _lines({}))
-
-    def message(self, start: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """A request. `start` is the request line and the lines that a transport adds, each with its line break.
-
-        ValueError as for `checked`.
-        """
-        last, lines = self._last
-        if headers != last:
-            lines = _lines(headers)
-            self._last = dict(headers), lines
-        return f"{start}{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
-
-
-def checked(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """A request's headers, with the Accept-Encoding that `Body` undoes.
-
-    ValueError for one that would break out of its line; its value, which may be a secret, is not in the message.
-    """
-    pairs = [("Accept-Encoding", ACCEPTED)]
-    for name, value in headers.items():
-        if _UNSENDABLE.search(value) or not _NAME.fullmatch(name):
-            raise ValueError(
-                f"the request header {name[:40]!r} can't be sent: its value, or its name, is no line of Latin-1"
-            )
-        if name.lower() != "accept-encoding":
-            pairs.append((name, value))
-    return pairs
-
-
-def _lines(headers: Mapping[str, str]) -> str:
-    return "".join([f"{name}: {value}\r\n" for name, value in checked(headers)])
-
-
-def opening(method: str, parts: SplitResult, forwarder: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """What the request line for a URL names, and the start for `compose`.
-
-    `forwarder` are the headers for the proxy that is to forward the request, None without one: it gets the whole URL.
-    """
-    host = authority(parts)
-    target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    target = target if forwarder is None else f"http://{host}{target}"
-    extra = "".join(f"{name}: {value}\r\n" for name, value in (forwarder or {}).items())
-    return target, f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{extra}"
-
-
-def authority(parts: SplitResult) -> str:
-    """Host and port as a Host header has them: no credentials, no international letters."""
-    host = parts.netloc.rpartition("@")[2]
-    return host if host.isascii() else host.encode("idna").decode("ascii")
-
-
-def proxy_headers(proxy: str | None) -> dict[str, str]:
-    """The headers that a proxy's URL asks for: Proxy-Authorization where it names a user."""
-    parts = urlsplit(proxy or "")
-    if not parts.username:
-        return {}
-    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Proxy-Authorization": f"Basic {b64encode(credentials.encode()).decode('ascii')}"}
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r]*)?")
 
 
 def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str], deadline: float) -> None:
@@ -173,8 +105,11 @@ class _Reader:
             raise _Unusable(f"{_INTERIM_LIMIT} interim replies, and no final one")
         persists = self._body_into(body := Body(limit, headers.get("content-encoding")), method, status, headers)
         wish = headers.get("connection", "").lower()
-        persists = persists and not self._buffer and ("close" not in wish if is_newer else "keep-alive" in wish)
-        return HttpResponse(status, headers, body.whole()), persists
+        if is_newer:
+            persists = persists and "close" not in wish
+        else:  # of old, a chunked body is a sign of confusion, and staying connected is to be agreed upon
+            persists = persists and "transfer-encoding" not in headers and "keep-alive" in re.split(r"[ \t,]+", wish)
+        return HttpResponse(status, headers, body.whole()), persists and not self._buffer
 
     def _head(self) -> tuple[bool, int, dict[str, str]]:
         """Whether it is HTTP/1.1, the status, and the headers with their names in lower case."""
@@ -198,16 +133,17 @@ class _Reader:
 
     def _body_into(self, body: Body, method: str, status: int, headers: dict[str, str]) -> bool:
         """Reads the body; whether its end was marked, so that the connection may go on."""
-        if status in (204, 304) or method == "HEAD" or (method == "CONNECT" and status < 300):
-            return True
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        if status in (204, 304) or method == "HEAD" or (method == "CONNECT" and status < 300):
+            # A body that there can't be, announced: it may yet come, in place of the next reply.
+            return method == "HEAD" or not (coding or (length and length != "0" and status != 304))
         if coding is not None:
-            if coding.strip().lower() != "chunked" or length is not None:
+            if coding.lower() != "chunked" or length is not None:
                 raise _Unusable("there is no telling where its body ends")
             self._chunks(body)
             return True
         if length is not None:
-            sizes = {size.strip() for size in length.split(",")}
+            sizes = {size.strip(" \t") for size in length.split(",")}
             size = sizes.pop()
             if sizes or not (size.isascii() and size.isdecimal() and len(size) < 16):
                 raise _Unusable("its Content-Length is not a number")
@@ -280,7 +216,7 @@ def fields(text: str) -> dict[str, str] | None:
         if pair is None:
             if not last or line[:1] not in (" ", "\t") or "\r" in line[:-1]:
                 return None
-            headers[last] += f" {line.strip()}"
+            headers[last] = f"{headers[last]} {line.strip(_BLANKS)}".lstrip(" ")
             continue
         last, value = pair
         headers[last] = f"{headers[last]}, {value}" if last in headers else value
@@ -289,7 +225,7 @@ def fields(text: str) -> dict[str, str] | None:
 
 def _field(line: str) -> tuple[str, str] | None:
     name, colon, value = line.removesuffix("\r").partition(":")
-    if not colon or not _NAME.fullmatch(name) or "\r" in value or "\0" in value:
+    if not colon or not TOKEN.fullmatch(name) or "\r" in value or "\0" in value:
         return None
     return name.lower(), value.strip(" \t")
 

@@ -20,7 +20,7 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import is_quiet
-from altcraft_transports._http1 import checked, proxy_headers
+from altcraft_transports._request import checked, proxy_headers
 from altcraft_transports._sleep import AsyncSleeper, under_trio
 
 try:

@@ -16,7 +16,8 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedBytes
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines, is_quiet
-from altcraft_transports._http1 import Composer, exchange, opening, proxy_headers, tunnel
+from altcraft_transports._http1 import exchange, tunnel
+from altcraft_transports._request import Composer, opening, proxy_headers
 from altcraft_transports._sleep import Sleeper
 
 if TYPE_CHECKING:
@@ -116,12 +117,15 @@ class HttpClientTransport:
 
     def _find(self, request: HttpRequest) -> tuple[_Place, str]:
         """Where a URL leads, and the first lines of the request. A client has few URLs, so they are all kept."""
-        parts = urlsplit(request.url)
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise ConnectError("no connection: the URL is neither http nor https")
-        place = _Place(parts.scheme == "https", parts.hostname, parts.port or _PORTS[parts.scheme])
-        forwards = self._proxy is not None and not place.is_secure
-        start = opening(request.method, parts, self._proxy_headers if forwards else None)[1]
+        try:
+            parts = urlsplit(request.url)
+            if parts.scheme not in _PORTS or not parts.hostname:
+                raise ConnectError("no connection: the URL is neither http nor https")
+            place = _Place(parts.scheme == "https", parts.hostname, parts.port or _PORTS[parts.scheme])
+            forwards = self._proxy is not None and not place.is_secure
+            start = opening(request.method, parts, self._proxy_headers if forwards else None)[1]
+        except ValueError as error:
+            raise ConnectError(f"no connection: {error}") from error
         self._routes[request.method, request.url] = place, start
         return place, start
 

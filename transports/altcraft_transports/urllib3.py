@@ -24,7 +24,8 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedBytes
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines
-from altcraft_transports._http1 import Composer, exchange, opening, proxy_headers, tunnel
+from altcraft_transports._http1 import exchange, tunnel
+from altcraft_transports._request import Composer, opening, proxy_headers
 from altcraft_transports._sleep import Sleeper
 
 if TYPE_CHECKING:
@@ -124,18 +125,18 @@ class Urllib3Transport:
         """
         if self.lines.is_closed():
             raise ConnectError("the transport is closed")
-        parts = urlsplit(request.url)
         try:
+            parts = urlsplit(request.url)
             pool = self._manager.connection_from_url(request.url)
-        except HTTPError as error:
+            forwards = pool.proxy is not None and parts.scheme == "http"
+            target, start = opening(request.method, parts, self.proxy_headers if forwards else None)
+        except (HTTPError, ValueError) as error:
             raise ConnectError(f"no connection: {error}") from error
         with self._lock:
             if "transport" not in pool.conn_kw:
                 # The protocol that pyright holds this against is one that urllib3's own classes don't meet either.
                 pool.ConnectionCls = _Https if parts.scheme == "https" else _Http  # pyright: ignore[reportAttributeAccessIssue]
                 pool.conn_kw["transport"] = self
-        forwards = pool.proxy is not None and parts.scheme == "http"
-        target, start = opening(request.method, parts, self.proxy_headers if forwards else None)
         route = pool, target, start
         self._routes[request.method, request.url] = route
         return route

@@ -15,7 +15,7 @@ import httpx
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
 from altcraft.messages import HttpRequest
-from altcraft_transports._http1 import authority, checked
+from altcraft_transports._request import authority, checked, word
 
 __all__ = ["Content", "Exchange", "Lanes", "current", "has_more", "headers", "note_sending", "settings"]
 
@@ -32,7 +32,9 @@ class Exchange:
         headers = [*checked(request.headers), ("Content-Length", str(len(request.body)))]
         try:
             headers.append(("Host", authority(urlsplit(request.url))))
-            self.request = httpx.Request(request.method, request.url, headers=headers, stream=Content(request.body))
+            self.request = httpx.Request(
+                word(request.method), request.url, headers=headers, stream=Content(request.body)
+            )
         except (httpx.InvalidURL, ValueError) as error:
             raise ConnectError(f"no connection: {error}") from error
 

@@ -15,7 +15,7 @@ from altcraft.errors import ConnectError, MissingExtra
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE
-from altcraft_transports._http1 import checked
+from altcraft_transports._request import checked
 from altcraft_transports._sleep import Sleeper
 
 try:

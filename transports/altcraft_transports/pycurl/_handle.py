@@ -15,6 +15,7 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import Body
 from altcraft_transports._dial import is_quiet
 from altcraft_transports._http1 import fields
+from altcraft_transports._request import word
 
 __all__ = ["Handle"]
 
@@ -89,7 +90,7 @@ class Handle:
         if request.method != self._method:
             curl.setopt(pycurl.NOBODY, request.method == "HEAD")
             curl.setopt(pycurl.POST, request.method != "HEAD")
-            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+            curl.setopt(pycurl.CUSTOMREQUEST, word(request.method))
             self._method = request.method
         if lines is not self._lines:
             curl.setopt(pycurl.HTTPHEADER, lines)

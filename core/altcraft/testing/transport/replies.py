@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
 from collections.abc import Callable
 
-from altcraft.errors import ConnectionLost, ResponseTooLarge
-from altcraft.messages import header
+from altcraft.errors import ConnectionLost, ResponseTooLarge, TransportError
+from altcraft.messages import HttpRequest, header
 from altcraft.testing.transport.case import Case
 from altcraft.testing.transport.loopback import Loopback, Received, Talk, answering, reply
 from altcraft.testing.transport.pilot import HEADER_TOKEN, MakeTransport, request
@@ -30,6 +31,20 @@ class ReplyCases(Case):
         assert received.headers["content-type"] == "application/json"
         assert received.headers["authorization"] == f"Bearer {HEADER_TOKEN}"
         assert received.headers["host"] == f"127.0.0.1:{server.port}"
+
+    def test_nothing_in_a_request_breaks_out_of_its_line(self, make_transport: MakeTransport) -> None:
+        break_out = "a\r\nX-Forged: b"
+        with Loopback(answering(reply(b"hello"))) as server, self.fly(make_transport) as pilot:
+            sound = request(server.url + "/")
+            for forged in (
+                HttpRequest(sound.method, sound.url, {"X-Sound": break_out}, b""),
+                HttpRequest(sound.method, sound.url, {break_out: "c"}, b""),
+                HttpRequest(sound.method, f"{sound.url}{break_out}", sound.headers, b""),
+                HttpRequest(f"POST / HTTP/1.1\r\nX-Forged: b\r\n{sound.method}", sound.url, sound.headers, b""),
+            ):
+                with contextlib.suppress(TransportError, ValueError):  # refusing is as good
+                    pilot.send(forged)
+        assert not any("x-forged" in received.headers for received in server.requests)
 
     def test_a_reply_comes_back_with_its_status_its_headers_and_its_body(self, make_transport: MakeTransport) -> None:
         script = answering(reply(_TEXT, "Content-Type: text/x", "X-Empty:", "Retry-After: 7", status="418 Ünusual"))
