@@ -25,7 +25,9 @@ _NAP = 0.5
 
 def monotonic(transport: object) -> Callable[[], float]:
     """The clock that a transport lives by: its own, or this machine's, run ahead by what it only pretends to sleep."""
-    return transport.monotonic if isinstance(transport, Clock) else SleptTime()
+    if isinstance(transport, Clock):
+        return transport.monotonic
+    return time.monotonic if isinstance(transport, Wakeable) else SleptTime()
 
 
 class SleptTime:
@@ -129,13 +131,13 @@ class Crew:
         self._most = most
         self._threads: list[threading.Thread] = []
 
-    def hire(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
-        """Starts one more thread on the work, unless there are enough; `failed` is told what ends its work early."""
+    def hire(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> bool:
+        """Starts one more thread on the work; `failed` is told what ends its work early. False: there are enough."""
         import threading
 
         with self._driver.lock:
             if len(self._threads) >= self._most:
-                return
+                return False
             name = f"altcraft-{len(self._threads)}"
             # A daemon, so that an iteration which nobody closes does not keep the interpreter from leaving.
             thread = threading.Thread(target=self._carry_out, args=(work, failed), name=name, daemon=True)
@@ -145,9 +147,10 @@ class Crew:
                 if not self._threads:
                     raise
                 self._most = len(self._threads)
-                return
+                return False
             self._threads.append(thread)
             self._driver.crews.add(self)
+            return True
 
     def _carry_out(self, work: Callable[[], Steps[None]], failed: Callable[[BaseException], None]) -> None:
         try:

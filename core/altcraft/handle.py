@@ -81,7 +81,8 @@ class TaskBase(Generic[R]):
     @property
     def feedback(self) -> Feedback | None:
         """Where the platform was asked to report the end; None where it was not, or where the task was resumed."""
-        return self._machine.feedback
+        awaited = self._machine.awaited
+        return None if awaited is None else awaited.feedback
 
     @property
     def resume_token(self) -> str:

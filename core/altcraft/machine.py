@@ -161,6 +161,17 @@ class Policies(Struct, frozen=True):
     trust: Trust = field(default_factory=Trust)
 
 
+class Awaited(Struct):
+    """What only a task needs whose end a hint is to announce.
+
+    `prompted` says that a hint has led to the poll under way, `late_at` when a hint is late; 0 while none is awaited.
+    """
+
+    feedback: Feedback
+    prompted: bool = False
+    late_at: float = 0.0
+
+
 class _Machine:
     """Looks every event up in its class's table. What the table doesn't have is a driver's mistake."""
 
@@ -241,13 +252,12 @@ class CallMachine(_Machine):
 class TaskMachine(_Machine):
     """A task that is followed until it is done.
 
-    `history` is what its polls have shown, `outcome` the Finish of a task that is done. `feedback` says that a hint is
+    `history` is what its polls have shown, `outcome` the Finish of a task that is done. `awaited` is there if a hint is
     to announce the end. Thousands of machines may be about at once, so each keeps no more than it needs.
     """
 
     __slots__ = (
-        "_last", "deadline", "feedback", "hinted", "history", "late_at", "operation", "outcome", "prompted",
-        "watched_from",
+        "_last", "awaited", "deadline", "hinted", "history", "operation", "outcome", "watched_from",
     )  # fmt: skip
 
     def __init__(
@@ -265,10 +275,8 @@ class TaskMachine(_Machine):
         self.operation = operation
         self.deadline: float | None = None
         self.watched_from = 0.0
-        self.feedback = feedback
+        self.awaited = None if feedback is None else Awaited(feedback)
         self.hinted = False
-        self.prompted = False
-        self.late_at = 0.0  # when a hint is late that is awaited
         self._last: TaskStatus[object] | float | None = None  # the answer that was the last, else its progress
         self.outcome: Finish | None = None
 
@@ -303,7 +311,8 @@ class TaskMachine(_Machine):
 
     def _poll(self, event: Event) -> Commands:
         self.state = _SENDING
-        self.prompted = self.hinted or isinstance(event, Notified)
+        if self.awaited is not None:
+            self.awaited.prompted = self.hinted or isinstance(event, Notified)
         self.hinted = False
         timeout = self.policies.request_timeout
         if self.deadline is not None:
@@ -330,7 +339,8 @@ class TaskMachine(_Machine):
             if event.at >= stalled_at:
                 text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
                 return self._give_up(TaskStalled(text, *self._leads()))
-        if self.history.announced and (self.prompted or not self.policies.trust.holds):
+        awaited = self.awaited
+        if awaited is not None and self.history.announced and (awaited.prompted or not self.policies.trust.holds):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
@@ -339,16 +349,16 @@ class TaskMachine(_Machine):
             due = stalled_at
         if due > limit - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
             due = limit
-        if polling.awaits_hint(self.history):
-            self.late_at = due
-            return self._leave(event.at)
-        self.late_at = 0.0
+        if awaited is not None:
+            awaited.late_at = due if polling.awaits_hint(self.history) else 0.0
+            if awaited.late_at:
+                return self._leave(event.at, awaited)
         return self._sleep(event.at, due, _SLEEPING)
 
-    def _leave(self, at: float) -> Commands:
+    def _leave(self, at: float, awaited: Awaited) -> Commands:
         """The task is left alone: sleep until it reconsiders that, or until the hint is late."""
         until = at + self.policies.polling.next_thought(self.history, at)
-        return self._sleep(at, min(until, self.late_at), _SLEEPING)
+        return self._sleep(at, min(until, awaited.late_at), _SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
@@ -365,9 +375,10 @@ class TaskMachine(_Machine):
     def _wake(self, event: Woke) -> Commands:
         if event.at < self.due:
             return (Sleep(self.due - event.at),)
-        is_early = self.state is _SLEEPING and event.at < self.late_at
-        if is_early and self.policies.trust.holds and not self._is_to_check(event.at):
-            return self._leave(event.at)
+        awaited = self.awaited
+        is_early = awaited is not None and self.state is _SLEEPING and event.at < awaited.late_at
+        if awaited is not None and is_early and self.policies.trust.holds and not self._is_to_check(event.at):
+            return self._leave(event.at, awaited)
         return self._poll(event)
 
     def _is_to_check(self, at: float) -> bool:
@@ -417,8 +428,8 @@ class TaskMachine(_Machine):
             return (seen,)
         self.state = _DONE
         self._last = status
-        if self.feedback is not None and isinstance(event, Responded):
-            self.policies.trust.ended(self.prompted or self.hinted)
+        if self.awaited is not None and isinstance(event, Responded):
+            self.policies.trust.ended(self.awaited.prompted or self.hinted)
         return (seen, end)
 
     def _settled(self, event: Event) -> Commands:

@@ -185,14 +185,13 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
 
     def next_delay(self, history: History) -> float:
         """Seconds from `history.at` to the next poll: above 0, at most `maximum` (or `hint_patience`); pure."""
-        taken = history.polls - 1 if history.polls else 0
-        step = _step(self.initial, self.factor, taken, self.maximum)
+        step = _step(self.initial, self.factor, history.polls - 1 if history.polls else 0, self.maximum)
         chance = 0.5
         if self.jitter:
             chance = fraction(seed_of(history.task_id), history.polls)
             step *= _SHORTEST + (_LONGEST - _SHORTEST) * chance
         forecast = history.forecast() if self.predict else None
-        if self.awaits_hint(history):
+        if history.announced and self.awaits_hint(history):
             return self._patient_delay(history, forecast, chance)
         if forecast is None:
             return step
