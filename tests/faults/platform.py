@@ -98,6 +98,7 @@ class Platform:
                 return
             talk.send(answer)
             if self.half_closes:
+                talk.pause(0.02)  # until an event loop that runs for a call alone stands still again
                 talk.sock.shutdown(socket.SHUT_WR)
                 talk.receive()
                 return

@@ -156,7 +156,7 @@ def test_a_kept_connection_that_was_half_closed_is_replaced(side: Side) -> None:
         platform.half_closes = True
         for number in range(3):
             side.do(client.segments.refresh_counters(number, resource_id=24))
-            time.sleep(0.05)  # for the end to arrive
+            time.sleep(0.08)  # for the end to arrive
         assert platform.submissions == [0, 1, 2]
         assert platform.server.connections == 3
 
