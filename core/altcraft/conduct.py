@@ -160,7 +160,8 @@ class Conductor:
 
     def call(self, operation: Operation[R], request: Request[R], read: Callable[[HttpResponse], T]) -> Steps[T]:
         """The answer to a request, as `read` makes it of the reply; or the error that the last attempt ended with."""
-        self._make_ready(operation)
+        if operation not in self._ready:
+            self._make_ready(operation)
         machine = CallMachine(self.policies, safe=operation.safe, seed=id(request))
         event: Event = Cancelled(self.now()) if self.closed else Began(self.now())
         while True:
@@ -226,7 +227,8 @@ class Conductor:
     def ask(self, task: TaskBase[R], command: Send) -> Steps[Responded | Failed]:
         """One exchange about a task."""
         operation, machine, exchange = task._declared, task._machine, self.exchange
-        self._make_ready(operation)
+        if operation not in self._ready:
+            self._make_ready(operation)
 
         def read(response: HttpResponse) -> TaskStatus[R]:
             return exchange.status(operation, response, machine.policies.polling.done)
@@ -309,9 +311,8 @@ class Conductor:
             raise error from failure
 
     def _make_ready(self, operation: Operation[Any]) -> None:
-        if operation not in self._ready:
-            make_ready(*operation.types)
-            self._ready.add(operation)
+        make_ready(*operation.types)
+        self._ready.add(operation)
 
     # Steps.
 
