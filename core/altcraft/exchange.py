@@ -97,11 +97,10 @@ class Exchange:
 
     def read(self, operation: str, reply: type[Reply], response: HttpResponse) -> Reply:
         """The whole reply, known to be a success; else ApiError or DecodeError, with the operation and host in it."""
-        codec = self._telling.get(response.headers.get("Content-Type", ""))
-        if codec is not None and response.status == 200:
+        if response.status == 200:
             try:
-                value = codec.decode(response.body, reply)
-            except DecodeError:
+                value = self._telling[response.headers["Content-Type"]].decode(response.body, reply)
+            except (DecodeError, KeyError):  # the latter for a header that was not met before
                 pass  # the long way finds out what it is, and says so
             else:
                 if value.error == 0:

@@ -23,6 +23,7 @@ from altcraft import (
     UnsafeXml,
 )
 from altcraft.codecs import xml_read
+from altcraft.codecs.json import JsonCodec
 from altcraft.codecs.xml import XmlCodec
 from altcraft.schema import (
     DatabasesRefreshCounters,
@@ -729,3 +730,14 @@ def test_the_parser_alone_would_refuse_a_document_type(charset: str) -> None:
     parser = xml_read._guarded_parser()()
     with pytest.raises(UnsafeXml):
         parser.feed("<!DOCTYPE xml><xml/>".encode(charset))
+
+
+class Channel(str, enum.Enum):
+    EMAIL = "an_email"
+
+
+@pytest.mark.parametrize("codec", [JsonCodec(), CODEC], ids=["json", "xml"])
+def test_a_key_out_of_an_enumeration_is_its_text_whatever_was_written_before(codec: Any) -> None:
+    first = codec.encode({"counts": {Channel.EMAIL: 1}})
+    assert codec.decode(first, dict[str, dict[str, int]]) == {"counts": {"an_email": 1}}
+    assert codec.encode({"counts": {"an_email": 1}}) == codec.encode({"counts": {Channel.EMAIL: 1}}) == first

@@ -37,7 +37,7 @@ def write_plain(root: str, value: object) -> bytes | None:
     texts: list[str] = []
     try:
         document = _WRITERS[type(value)](root, value, texts)
-    except (_Special, ValueError, OverflowError, RecursionError):  # the middle two: integers of thousands of digits
+    except (_Special, TypeError, ValueError, OverflowError, RecursionError):  # msgspec's of integers too long, say
         return None
     text = "".join(texts)
     # Nothing that XML can't carry is printable; nor are some that it can, which then take the whole way. Letters and
@@ -59,7 +59,7 @@ def _member(name: str, value: object, texts: list[str]) -> str:
 
 
 def _mapping(name: str, value: dict[str, object], texts: list[str]) -> str:
-    """All at once where all the values are integers, as counters are: msgspec is the quickest to print them."""
+    """All at once where all the values are natural numbers, as counters are: msgspec is the quickest to print them."""
     keys = (name, *value)
     template = _templates.get(keys)
     if template is None:
@@ -68,9 +68,9 @@ def _mapping(name: str, value: dict[str, object], texts: list[str]) -> str:
         entries = "".join(f"<{key}>%b</{key}>" for key in value)
         template = f"<{name}>{entries}</{name}>".encode()
         _remember(_templates, keys, template)
-    values = [*value.values()]
-    if values and list(map(type, values)).count(int) == len(values):
-        return (template % (*_json(values)[1:-1].split(b","),)).decode()
+    numbers = _json([*value.values()])[1:-1]
+    if numbers.replace(b",", b"").isdigit():  # nothing else is printed as digits alone
+        return (template % (*numbers.split(b","),)).decode()
     return f"<{name}>{''.join([_member(key, item, texts) for key, item in value.items()])}</{name}>"
 
 
