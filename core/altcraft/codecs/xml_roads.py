@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from altcraft.codecs.limits import LONGEST_REASON
+from altcraft.codecs.ready import make_ready
 from altcraft.codecs.xml_express import MISS, Express
 from altcraft.codecs.xml_read import read
 from altcraft.codecs.xml_shape import shape_of
@@ -38,6 +39,7 @@ class Roads(Generic[T]):
         self._type = type_
         # msgspec asks Python what `Envelope[list[str]]` is, anew every time; not so of a field of that type.
         self._holder: Any = msgspec.defstruct("Holder", [("value", type_)], array_like=True)
+        make_ready(self._holder)
         self._root = root
         self._walk = compile_walk(shape)
         self._walk_carefully = compile_walk(shape, careful=True)

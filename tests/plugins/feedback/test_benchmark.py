@@ -56,7 +56,7 @@ def test_the_goals_can_be_missed():
 # The policy itself, in simulated time.
 
 
-def lags(polling, loss, *, feedback=True, runs=10):
+def lags(polling, loss, *, feedback=True, runs=60):
     """Of the tasks whose delivery was lost, or of all without feedback."""
     ended = [one for seed in range(runs) for one in simulate(polling, Field(), loss, seed, feedback=feedback)]
     return sorted(one.lag for one in ended if one.lost or not feedback)
@@ -73,7 +73,7 @@ def test_the_lost_ones_are_found_as_soon_as_by_prediction_but_for_the_very_first
     lost, predicted = lags(Polling(), 0.2), lags(Polling(), 0.0, feedback=False)
     assert share(lost, 0.5) < 1.1 * share(predicted, 0.5)
     assert sum(lag > predicted[-1] for lag in lost) / len(lost) < 0.08
-    assert sum(lost) / len(lost) < 2 * sum(predicted) / len(predicted)
+    assert sum(lost) / len(lost) < 2.5 * sum(predicted) / len(predicted)
     patient = lags(Polling(hint_checks=0), 0.2)
     assert sum(patient) / len(patient) > 4 * sum(lost) / len(lost)
 
