@@ -35,6 +35,7 @@ from altcraft.operations import OperationRegistry
 from altcraft.ports import TransportRegistry
 from altcraft.testing import FakeClock, FakeTransport, reply
 from altcraft_plugins.feedback import FeedbackReceiver
+from core.worlds import plain_client
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -119,8 +120,19 @@ def raises(*_: object) -> None:
     raise ValueError("a bug in a plugin")
 
 
-def client(script: list[Any], *plugins: object, **settings: Any) -> Client:
-    return Client("https://your.host", "s3cr3t", transport=FakeTransport(script), plugins=plugins, **settings)
+KINDS: list[str] = []
+
+
+@pytest.fixture(autouse=True, params=["threads", "asyncio"])
+def kind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here runs on both clients."""
+    KINDS.append(request.param)
+    yield
+    KINDS.pop()
+
+
+def client(script: list[Any], *plugins: object, **settings: Any) -> Any:
+    return plain_client(KINDS[-1], "https://your.host", "s3cr3t", script, plugins=plugins, **settings)
 
 
 def run(script: list[Any], *plugins: object) -> object:
@@ -218,8 +230,7 @@ def test_the_time_of_an_exchange_is_what_it_took() -> None:
         clock.advance(1.5)
         return reply([])
 
-    transport = FakeTransport([slow], clock=clock)
-    with Client("https://your.host", "t", transport=transport, plugins=[recorder]) as made:
+    with client([slow], recorder, clock=clock) as made:
         made.databases.get_counters(5, resource_id=24)
     assert recorder.of("altcraft_response")[0]["elapsed"] == pytest.approx(1.5)
 
@@ -528,7 +539,7 @@ def test_what_nobody_listens_to_makes_no_call_into_pluggy() -> None:
     for plugins in ([], [plugin("altcraft_register_codecs", lambda registry: None)]):
         with client([STARTED, RUNNING, DONE], *plugins) as made:
 
-            def work(made: Client = made) -> None:
+            def work(made: Any = made) -> None:
                 made.segments.refresh_counters(7, resource_id=24).result()
 
             assert calls_into_pluggy(work) == 0

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from altcraft import (
     AltcraftError,
-    Client,
     ConnectError,
     ConnectionLost,
     HttpRequest,
@@ -28,7 +27,6 @@ from altcraft import (
     Polling,
     RequestTimeout,
     Retry,
-    Task,
     TaskRequest,
     hookimpl,
 )
@@ -46,7 +44,8 @@ from altcraft.schema import (
     TaskStatusRequest,
 )
 from altcraft.secret import Auth, Secret
-from altcraft.testing import FakeTransport, reply
+from altcraft.testing import reply
+from core.worlds import plain_client
 
 TOKEN = "t0k3n-that-nobody-may-see"
 STARTED = reply({"task_id": "t-1"})
@@ -79,8 +78,19 @@ def renderings(value: object) -> str:
     )
 
 
-def client(script: list[Any], **settings: Any) -> Client:
-    made = Client("https://your.host", TOKEN, transport=FakeTransport(script), retry=Retry(attempts=2), **settings)
+KINDS: list[str] = []
+
+
+@pytest.fixture(autouse=True, params=["threads", "asyncio"])
+def kind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here runs on both clients."""
+    KINDS.append(request.param)
+    yield
+    KINDS.pop()
+
+
+def client(script: list[Any], **settings: Any) -> Any:
+    made = plain_client(KINDS[-1], "https://your.host", TOKEN, script, retry=Retry(attempts=2), **settings)
     made.operations.register(Operation("strange", Strange))
     return made
 
@@ -199,11 +209,12 @@ def reachable(roots: list[object], depth: int = 6) -> Iterator[object]:
 
 
 @pytest.mark.parametrize("choose", [lambda made, task: made, lambda made, task: task], ids=["client", "task"])
-def test_a_client_and_a_task_are_not_pickled_with_the_token(choose: Callable[[Client, Task[Any]], object]) -> None:
+def test_a_client_and_a_task_are_not_pickled_with_the_token(choose: Callable[[Any, Any], object]) -> None:
     with client([STARTED]) as made:
         task = made.segments.refresh_counters(7, resource_id=24)
+        chosen = choose(made, task)
         with pytest.raises((TypeError, pickle.PicklingError)) as caught:
-            pickle.dumps(choose(made, task))
+            pickle.dumps(getattr(chosen, "inner", chosen))
         assert TOKEN not in str(caught.value)
 
 
@@ -218,7 +229,7 @@ def test_a_resume_token_holds_no_secret(auth: Auth, codec: str) -> None:
 # Errors, and the frames that they come through.
 
 
-def started(made: Client) -> Task[Any]:
+def started(made: Any) -> Any:
     return made.segments.refresh_counters(7, resource_id=24)
 
 
@@ -230,7 +241,7 @@ def text(status: int, body: str, **headers: str) -> HttpResponse:
 ECHO = f'{{"error":401,"error_text":"unknown token {TOKEN}"}}'
 PAGE = f"<html>502, you said {TOKEN}"
 
-Scenario = tuple[list[Any], Callable[[Client], object]]
+Scenario = tuple[list[Any], Callable[[Any], object]]
 SCENARIOS: dict[str, Scenario] = {
     "nothing was sent": ([ConnectError("refused")] * 2, started),
     "the answer was lost": ([ConnectionLost("reset")], started),
@@ -284,7 +295,7 @@ each_read_reply = pytest.mark.parametrize(("script", "work"), READ_REPLIES.value
 
 
 def outcome(
-    script: list[Any], work: Callable[[Client], object], auth: Auth = "body", codec: str = "json"
+    script: list[Any], work: Callable[[Any], object], auth: Auth = "body", codec: str = "json"
 ) -> BaseException:
     """What the work raises."""
     with client(script, auth=auth, codec=codec) as made:
@@ -343,7 +354,7 @@ def assert_no_frame_shows_the_token(error: BaseException) -> None:
 @both_formats
 @each_scenario
 def test_neither_an_error_nor_a_frame_of_ours_shows_the_token(
-    script: list[Any], work: Callable[[Client], object], auth: Auth, codec: str
+    script: list[Any], work: Callable[[Any], object], auth: Auth, codec: str
 ) -> None:
     error = outcome(script, work, auth, codec)
     assert_no_error_shows_the_token(error)
@@ -354,7 +365,7 @@ def test_neither_an_error_nor_a_frame_of_ours_shows_the_token(
 @both_formats
 @each_read_reply
 def test_no_error_about_a_reply_shows_the_token_that_it_echoes(
-    script: list[Any], work: Callable[[Client], object], auth: Auth, codec: str
+    script: list[Any], work: Callable[[Any], object], auth: Auth, codec: str
 ) -> None:
     assert_no_error_shows_the_token(outcome(script, work, auth, codec))
 

@@ -60,3 +60,40 @@ async def _awaited(awaitable: Any) -> Any:
 
 async def _collect(iterator: Any) -> list[Any]:
     return [item async for item in iterator]
+
+
+class Plain:
+    """An AsyncClient, or something of its, used like its twin for threads: what it returns is awaited at once."""
+
+    def __init__(self, inner: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.inner = inner
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return self._plain(getattr(self.inner, name))
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.run_until_complete(self.inner.close())
+        self._loop.close()
+
+    def _plain(self, value: Any) -> Any:
+        if inspect.ismethod(value):
+            return lambda *given, **named: self._plain(self._awaited(value(*given, **named)))
+        return Plain(value, self._loop) if type(value).__module__ == AsyncClient.__module__ else value
+
+    def _awaited(self, value: Any) -> Any:
+        return self._loop.run_until_complete(value) if inspect.iscoroutine(value) else value
+
+
+def plain_client(kind: str, url: str, token: str, script: Iterable[Scripted], **settings: Any) -> Any:
+    """A client of either kind over such a script, to be used, and closed by `with`, as if it were for threads."""
+    if kind == "threads":
+        return Client(url, token, transport=FakeTransport(script, clock=settings.pop("clock", None)), **settings)
+    transport = AsyncFakeTransport(script, clock=settings.pop("clock", None))
+    return Plain(AsyncClient(url, token, transport=transport, **settings), asyncio.new_event_loop())
