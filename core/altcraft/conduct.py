@@ -14,14 +14,8 @@ from msgspec import Struct
 
 from altcraft.codecs import make_ready
 from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, RequestTimeout, TransportError
-from altcraft.exchange import Exchange
-from altcraft.gates import Gate
-from altcraft.handle import Context, OnProgress, TaskBase
-from altcraft.hooks import Hooks
-from altcraft.machine import (
-    LAST_LOOK,
+from altcraft.events import (
     Began,
-    CallMachine,
     Cancelled,
     Command,
     Emit,
@@ -30,14 +24,16 @@ from altcraft.machine import (
     Finish,
     Notified,
     Observed,
-    Policies,
     Responded,
     Send,
     Sleep,
-    State,
-    TaskMachine,
     Woke,
 )
+from altcraft.exchange import Exchange
+from altcraft.gates import Gate
+from altcraft.handle import Context, OnProgress, TaskBase
+from altcraft.hooks import Hooks
+from altcraft.machine import LAST_LOOK, CallMachine, Policies, State, TaskMachine
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.operations import TASK_STATUS, Operation
 from altcraft.polling import Polling

@@ -22,8 +22,9 @@ from msgspec import Struct
 from altcraft.agenda import Agenda
 from altcraft.conduct import Conductor, Pause, Rest, Step, Steps, tell
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, WaitTimeout
+from altcraft.events import Began, Cancelled, Command, Event, Failed, Notified, Responded, Send, Sleep, Woke
 from altcraft.handle import TaskBase
-from altcraft.machine import Began, Cancelled, Command, Event, Failed, Notified, Responded, Send, Sleep, State, Woke
+from altcraft.machine import State
 
 __all__ = ["Fleet", "Waited"]
 

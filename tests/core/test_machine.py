@@ -29,10 +29,8 @@ from altcraft import (
     TaskStatus,
     WaitTimeout,
 )
-from altcraft.machine import (
-    LAST_LOOK,
+from altcraft.events import (
     Began,
-    CallMachine,
     Cancelled,
     Command,
     Emit,
@@ -41,14 +39,12 @@ from altcraft.machine import (
     Finish,
     Notified,
     Observed,
-    Policies,
     Responded,
     Send,
     Sleep,
-    State,
-    TaskMachine,
     Woke,
 )
+from altcraft.machine import LAST_LOOK, CallMachine, Policies, State, TaskMachine
 from altcraft.resume import parse_resume_token
 from altcraft.schema import TaskStatusRequest
 from altcraft.trust import Trust

@@ -18,7 +18,8 @@ from itertools import count
 import msgspec
 
 from altcraft import Feedback, Polling, Retry, TaskStatus
-from altcraft.machine import Began, Event, Finish, Notified, Policies, Responded, Send, TaskMachine, Woke
+from altcraft.events import Began, Event, Finish, Notified, Responded, Send, Woke
+from altcraft.machine import Policies, TaskMachine
 
 from .__main__ import share
 
