@@ -9,27 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from altcraft.codecs.express_counts import ExpressCounts
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, too_large, too_many
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.xml_write import write
 from altcraft.codecs.xml_write_fast import write_plain
 
-__all__ = ["ExpressCounts", "XmlCodec"]
+__all__ = ["XmlCodec"]
 
 T = TypeVar("T")
 
 ROOT = "xml"
-
-
-class ExpressCounts:
-    """How many documents took the express road, and how many had to leave it. Exact in one thread, close in many."""
-
-    def __init__(self) -> None:
-        self.hits = 0
-        self.misses = 0
-
-    def __repr__(self) -> str:
-        return f"ExpressCounts(hits={self.hits}, misses={self.misses})"
 
 
 class XmlCodec:

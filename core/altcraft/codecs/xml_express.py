@@ -28,7 +28,7 @@ from altcraft.codecs.xml_shape import ABSENT, Shape
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from altcraft.codecs.xml import ExpressCounts
+    from altcraft.codecs.express_counts import ExpressCounts
 
 __all__ = ["MISS", "Express"]
 

@@ -17,7 +17,7 @@ from altcraft.errors import DecodeError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from altcraft.codecs.xml import ExpressCounts
+    from altcraft.codecs.express_counts import ExpressCounts
 
 __all__ = ["Roads"]
 
