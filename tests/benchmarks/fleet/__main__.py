@@ -16,7 +16,7 @@ time tells more of the neighbours: those of 1,000 tasks, less those of 200, for 
 Memory is counted twice: what Python allocates for a task that is outstanding, byte by byte, and how much the process
 grows in the run, results included, its 10,000 ids not. Last, 1,000 to 100,000 tasks in a time of their own, no I/O.
 
-What is not installed is a row that says so. Exits with 1 when a goal is missed. Eight minutes; --quick takes two.
+What is not installed is a row that says so. Exits with 1 when a goal is missed. Ten minutes; --quick takes two.
 """
 
 from __future__ import annotations
