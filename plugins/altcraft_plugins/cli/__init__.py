@@ -20,6 +20,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from altcraft_plugins.cli.app import run
 
-        return run(sys.argv[1:] if argv is None else argv)
+        return run(sys.argv[1:], is_last=True) if argv is None else run(argv)
     except KeyboardInterrupt:  # while it starts or ends; in between, run() deals with it
         return 130

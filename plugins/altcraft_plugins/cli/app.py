@@ -23,13 +23,13 @@ __all__ = ["run"]
 COMPLETION = "_ALTCRAFT_COMPLETE"
 
 
-def run(argv: Sequence[str], *, connect: Connect = make_client) -> int:
-    """The exit code. `connect` makes the clients."""
+def run(argv: Sequence[str], *, connect: Connect = make_client, is_last: bool = False) -> int:
+    """The exit code. `connect` makes the clients. `is_last` says that the process ends with this command."""
     forgiving_streams()
     invocation = Invocation(connect)
     if COMPLETION in os.environ:  # a shell asks; click answers, and exits
         root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION)
-    with _one_interrupt():
+    with _one_interrupt(is_last):
         try:
             code = _guarded(argv, invocation)
             sys.stdout.flush()
@@ -88,8 +88,8 @@ def _unwritable(error: OSError) -> int:
 
 
 @contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """Lets the first Ctrl-C through, and no other: it must not cut off the way back to the task."""
+def _one_interrupt(is_last: bool) -> Iterator[None]:
+    """Lets the first Ctrl-C through, and no other: it must not cut off the way back to the task, nor the exit code."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -104,4 +104,5 @@ def _one_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        if not is_last or signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, before or signal.SIG_DFL)

@@ -84,6 +84,21 @@ def test_ctrl_c_during_the_wait_is_130_and_prints_a_token_that_goes_on(times: in
         assert process("tasks", "wait", token, env=env).code == 0
 
 
+def test_ctrl_c_after_ctrl_c_does_not_take_the_exit_code_away_at_the_very_end() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from altcraft_plugins.cli.app import run\n"
+        "def connect(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
+        "code = run(['segments', 'refresh', '7', '--resource', '24'], connect=connect, is_last=True)\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.exit(code)\n"
+    )
+    env = environment() | {"ALTCRAFT_URL": "https://your.host", "ALTCRAFT_TOKEN": TOKEN}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
 def test_ctrl_c_during_the_wait_is_a_line_with_json() -> None:
     with serving(STARTED, RUNNING) as platform:
         ran = interrupted(*REFRESH, "--json", env={"ALTCRAFT_URL": platform.url}, after=platform.polls)
