@@ -25,7 +25,7 @@ def test_the_two_processes_of_the_how_to_tell_each_other(tmp_path):
         (tmp_path / name).write_text(text, "utf-8")
     env = {
         **os.environ,
-        "ALTCRAFT_URL": "sandbox:?pace=1",
+        "ALTCRAFT_URL": "sandbox:?pace=0.5",  # from two seconds on the worker might look by itself, once
         "ALTCRAFT_FEEDBACK_URL": f"http://127.0.0.1:{free_port()}/altcraft",
         "ALTCRAFT_FEEDBACK_SECRET": "a secret that both of them have",
         "BUS_PORT": str(free_port()),
