@@ -63,7 +63,15 @@ def test_a_fleet_outlives_a_restart_of_the_platform(side: Side) -> None:
 def test_a_refusal_holds_back_the_whole_fleet(side: Side) -> None:
     with Platform() as platform, side.client(platform.url) as client:
         too_many = refusal("429 Too Many Requests", "1")
-        platform.fault_of = lambda _: too_many if len(platform.arrivals) == 10 else None
+
+        def refuse_the_tenth(_: object) -> bytes | None:
+            if len(platform.arrivals) == 10:
+                return too_many
+            if len(platform.arrivals) > 10 and platform.arrivals[-1] - platform.arrivals[9] < 0.5:
+                time.sleep(0.05)  # until the refusal has been read, whatever else the machine has to do
+            return None
+
+        platform.fault_of = refuse_the_tenth
         tasks = [client.tasks.resume(f"task-{number}") for number in range(20)]
         done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=4))
         assert all(task.done() for task in done)
