@@ -94,7 +94,7 @@ class AsyncDriver:
     async def _pause(self, step: Pause) -> None:
         loop = self._loop
         if loop is None:
-            await self._transport.sleep(_LOOK_AGAIN if step.seconds is None else min(_LOOK_AGAIN, step.seconds))
+            await self._sleep_out(_LOOK_AGAIN if step.seconds is None else min(_LOOK_AGAIN, step.seconds))
             return
         gate = cast(LoopGate, step.gate)
         await gate.wait(loop.create_future(), step.seen, step.seconds)

@@ -93,7 +93,7 @@ class Driver:
         clock = self.conductor.now
         since = clock()
         self._transport.sleep(seconds)
-        if isinstance(clock, SleptTime) and self._wake_sleepers is None:  # nobody can have cut it short
+        if isinstance(clock, SleptTime):  # nobody can have cut it short, then
             clock.slept(seconds, since)
 
     def close(self) -> None:

@@ -37,6 +37,8 @@ from altcraft.testing import FakeClock, FakeTransport, reply
 from altcraft_plugins.feedback import FeedbackReceiver
 from core.worlds import plain_client
 
+pytestmark = pytest.mark.usefixtures("both_clients")
+
 F = TypeVar("F", bound=Callable[..., object])
 
 SPECIFIED = [name for name in vars(Specifications) if name.startswith("altcraft_")]
@@ -120,19 +122,8 @@ def raises(*_: object) -> None:
     raise ValueError("a bug in a plugin")
 
 
-KINDS: list[str] = []
-
-
-@pytest.fixture(autouse=True, params=["threads", "asyncio"])
-def kind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every test here runs on both clients."""
-    KINDS.append(request.param)
-    yield
-    KINDS.pop()
-
-
 def client(script: list[Any], *plugins: object, **settings: Any) -> Any:
-    return plain_client(KINDS[-1], "https://your.host", "s3cr3t", script, plugins=plugins, **settings)
+    return plain_client("https://your.host", "s3cr3t", script, plugins=plugins, **settings)
 
 
 def run(script: list[Any], *plugins: object) -> object:

@@ -47,6 +47,8 @@ from altcraft.secret import Auth, Secret
 from altcraft.testing import reply
 from core.worlds import plain_client
 
+pytestmark = pytest.mark.usefixtures("both_clients")
+
 TOKEN = "t0k3n-that-nobody-may-see"
 STARTED = reply({"task_id": "t-1"})
 RUNNING = reply({"status": "running", "progress": 50})
@@ -78,19 +80,8 @@ def renderings(value: object) -> str:
     )
 
 
-KINDS: list[str] = []
-
-
-@pytest.fixture(autouse=True, params=["threads", "asyncio"])
-def kind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every test here runs on both clients."""
-    KINDS.append(request.param)
-    yield
-    KINDS.pop()
-
-
 def client(script: list[Any], **settings: Any) -> Any:
-    made = plain_client(KINDS[-1], "https://your.host", TOKEN, script, retry=Retry(attempts=2), **settings)
+    made = plain_client("https://your.host", TOKEN, script, retry=Retry(attempts=2), **settings)
     made.operations.register(Operation("strange", Strange))
     return made
 

@@ -91,9 +91,13 @@ class Plain:
         return self._loop.run_until_complete(value) if inspect.iscoroutine(value) else value
 
 
-def plain_client(kind: str, url: str, token: str, script: Iterable[Scripted], **settings: Any) -> Any:
+KINDS: list[str] = []
+"""The last one is what `plain_client` makes; see the fixture `both_clients`."""
+
+
+def plain_client(url: str, token: str, script: Iterable[Scripted], **settings: Any) -> Any:
     """A client of either kind over such a script, to be used, and closed by `with`, as if it were for threads."""
-    if kind == "threads":
+    if KINDS[-1] == "threads":
         return Client(url, token, transport=FakeTransport(script, clock=settings.pop("clock", None)), **settings)
     transport = AsyncFakeTransport(script, clock=settings.pop("clock", None))
     return Plain(AsyncClient(url, token, transport=transport, **settings), asyncio.new_event_loop())
