@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.stage import Stage
 from core.worlds import KINDS, World
 
 both_kinds = pytest.fixture(params=["threads", "asyncio"])
@@ -23,3 +26,23 @@ def both_clients(request: pytest.FixtureRequest) -> Iterator[None]:
     KINDS.append(request.param)
     yield
     KINDS.pop()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(32) as pool:
+        yield pool
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns as often as the interpreter can do it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)

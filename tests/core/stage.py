@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
+from concurrent.futures import Future
+from typing import Any
 
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse
 from altcraft.testing import reply
@@ -18,6 +20,11 @@ DONE = reply({"status": "completed", "progress": 100, "result": []})
 FAILED = reply({"status": "failed", "progress": 70})
 
 Answer = HttpResponse | BaseException
+
+
+def outcome(future: Future[Any]) -> Any:
+    """What came of it, as soon as it is there."""
+    return future.result(timeout=PATIENCE)
 
 
 class Call:

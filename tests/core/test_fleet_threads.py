@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +23,7 @@ import altcraft
 from altcraft import Client, ClientClosed, HttpRequest, HttpResponse, Polling, Retry, Task, WaitTimeout
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import reply
-from core.stage import DONE, PATIENCE, RUNNING, STARTED, Stage
+from core.stage import DONE, PATIENCE, RUNNING, STARTED, Stage, outcome
 
 SELDOM = Polling(initial=1000, maximum=1000, jitter=False, predict=False)
 QUICK: dict[str, Any] = {
@@ -34,28 +34,9 @@ BUSY = reply(error=429, status=429, headers={"Retry-After": "20"})
 
 
 @pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(16, thread_name_prefix="test") as pool:
-        yield pool
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
-
-
-@pytest.fixture
 def client(stage: Stage, pool: ThreadPoolExecutor) -> Iterator[Client]:
     with Client("https://example.com", token="t", transport=stage, polling=SELDOM) as client:
         yield client
-
-
-@pytest.fixture
-def restless() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def crew() -> list[str]:
@@ -74,10 +55,6 @@ def eventually(holds: Callable[[], Any]) -> None:
             return
         pause.wait(0.001)
     raise AssertionError("it never came to hold")
-
-
-def outcome(future: Future[Any]) -> Any:
-    return future.result(timeout=PATIENCE)
 
 
 def asked(stage: Stage, count: int) -> dict[str, Any]:

@@ -35,21 +35,10 @@ from altcraft import (
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import reply
 from altcraft_transports._sleep import Sleeper
-from core.stage import DONE, FAILED, PATIENCE, RUNNING, STARTED, Stage
+from core.stage import DONE, FAILED, PATIENCE, RUNNING, STARTED, Stage, outcome
 
 FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
 """Nobody polls a second time unless something wakes them."""
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(32) as pool:
-        yield pool
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return Stage()
 
 
 @pytest.fixture
@@ -57,19 +46,6 @@ def client(stage: Stage, pool: ThreadPoolExecutor) -> Iterator[Client]:
     """Closed before the pool waits for its threads, so that a failing test ends."""
     with Client("https://example.com", token="a-token", transport=stage, polling=FOREVER) as client:
         yield client
-
-
-@pytest.fixture
-def restless() -> Iterator[None]:
-    """Threads take turns as often as the interpreter can do it."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def outcome(future: Future[Any]) -> Any:
-    return future.result(timeout=PATIENCE)
 
 
 def raised(future: Future[Any]) -> BaseException | None:
