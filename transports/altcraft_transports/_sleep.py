@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 
-__all__ = ["AsyncSleeper", "Sleeper", "under_trio"]
+__all__ = ["AsyncSleeper", "Sleeper", "Sleeping", "under_trio"]
 
 
 class Sleeper:
@@ -40,6 +40,21 @@ class Sleeper:
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+
+class Sleeping:
+    """What the transports for threads do while nothing is to be sent. `close` is each transport's own."""
+
+    def __init__(self) -> None:
+        self._sleeper = Sleeper()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps, until the transport is woken or closed."""
+        self._sleeper.sleep(seconds)
+
+    def wake(self) -> None:
+        """Ends all sleeps."""
+        self._sleeper.wake()
 
 
 class AsyncSleeper:

@@ -18,7 +18,7 @@ from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines, is_quiet
 from altcraft_transports._http1 import exchange, tunnel
 from altcraft_transports._request import Composer, opening, proxy_headers
-from altcraft_transports._sleep import Sleeper
+from altcraft_transports._sleep import Sleeping
 
 if TYPE_CHECKING:
     import socket
@@ -41,7 +41,7 @@ def create(
     return HttpClientTransport(proxy=proxy, ssl_context=ssl_context, connections=connections, max_response=max_response)
 
 
-class HttpClientTransport:
+class HttpClientTransport(Sleeping):
     """HTTP/1.1 over kept-alive connections, at most `connections` at once; further exchanges wait for a free one.
 
     TLS certificates are verified, against the system's authorities or those of `ssl_context`, which also carries
@@ -58,6 +58,7 @@ class HttpClientTransport:
         connections: int = 16,
         max_response: int = MAX_RESPONSE,
     ) -> None:
+        super().__init__()
         self._proxy = urlsplit(proxy) if proxy else None
         if self._proxy is not None and self._proxy.scheme != "http":
             raise ValueError("this transport's proxies are http ones: proxy='http://host:port'")
@@ -65,7 +66,6 @@ class HttpClientTransport:
         self._ssl_context = ssl_context
         self._max_response = max_response
         self._lines = Lines()
-        self._sleeper = Sleeper()
         self._composer = Composer()
         self._slots = threading.Semaphore(connections)
         self._lock = threading.Lock()
@@ -96,14 +96,6 @@ class HttpClientTransport:
         finally:
             self._slots.release()
         return response
-
-    def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is woken or closed."""
-        self._sleeper.sleep(seconds)
-
-    def wake(self) -> None:
-        """Ends all sleeps."""
-        self._sleeper.wake()
 
     def close(self) -> None:
         """Ends sleeps and exchanges, closes all connections."""

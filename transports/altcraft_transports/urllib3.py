@@ -26,7 +26,7 @@ from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines
 from altcraft_transports._http1 import exchange, tunnel
 from altcraft_transports._request import Composer, opening, proxy_headers
-from altcraft_transports._sleep import Sleeper
+from altcraft_transports._sleep import Sleeping
 
 if TYPE_CHECKING:
     import socket
@@ -49,7 +49,7 @@ def create(
     return Urllib3Transport(proxy=proxy, ssl_context=ssl_context, connections=connections, max_response=max_response)
 
 
-class Urllib3Transport:
+class Urllib3Transport(Sleeping):
     """HTTP/1.1 over kept-alive connections, at most `connections` to a host; further exchanges wait for a free one.
 
     TLS certificates are verified, against the system's authorities or those of `ssl_context`, which also carries
@@ -66,6 +66,7 @@ class Urllib3Transport:
         connections: int = 16,
         max_response: int = MAX_RESPONSE,
     ) -> None:
+        super().__init__()
         settings: dict[str, Any] = {"maxsize": connections, "block": True, "ssl_context": ssl_context}
         self.proxy_headers = proxy_headers(proxy)
         self._manager = (
@@ -76,7 +77,6 @@ class Urllib3Transport:
         self.max_response = max_response
         self.lines = Lines()
         self.current = _Current()
-        self._sleeper = Sleeper()
         self._composer = Composer()
         self._lock = threading.Lock()
         self._routes: dict[tuple[str, str], tuple[urllib3.HTTPConnectionPool, str, str]] = {}
@@ -103,14 +103,6 @@ class Urllib3Transport:
         except (HTTPError, OSError) as error:  # what is raised before there is a connection
             raise ConnectError(f"no connection: {error}") from error
         return current.response
-
-    def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is woken or closed."""
-        self._sleeper.sleep(seconds)
-
-    def wake(self) -> None:
-        """Ends all sleeps."""
-        self._sleeper.wake()
 
     def close(self) -> None:
         """Ends sleeps and exchanges, closes all connections."""

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
-from altcraft_transports._sleep import Sleeper
+from altcraft_transports._sleep import Sleeping
 
 __all__ = ["WsgiTransport", "create"]
 
@@ -26,16 +26,16 @@ def create(url: str, *, app: WsgiApp | None = None, max_response: int = MAX_RESP
     return WsgiTransport(app, max_response=max_response)
 
 
-class WsgiTransport:
+class WsgiTransport(Sleeping):
     """Each exchange is a call of `app`, in the calling thread. Timeouts don't apply: nobody can interrupt a call.
 
     Closing it closes the application too, where that has a `close`. Thread-safe as far as the application is.
     """
 
     def __init__(self, app: WsgiApp, *, max_response: int = MAX_RESPONSE) -> None:
+        super().__init__()
         self._app = app
         self._max_response = max_response
-        self._sleeper = Sleeper()
         self._closed = False
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
@@ -70,14 +70,6 @@ class WsgiTransport:
             key = name.lower()
             named[key] = f"{named[key]}, {value}" if key in named else value
         return HttpResponse(int(status[:3]), named, body.whole())
-
-    def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is woken or closed."""
-        self._sleeper.sleep(seconds)
-
-    def wake(self) -> None:
-        """Ends all sleeps."""
-        self._sleeper.wake()
 
     def close(self) -> None:
         """Ends all sleeps, and closes the application where it can be closed."""

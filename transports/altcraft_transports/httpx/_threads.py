@@ -15,7 +15,7 @@ from altcraft.errors import ConnectError
 from altcraft.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import Lines, is_quiet
-from altcraft_transports._sleep import Sleeper
+from altcraft_transports._sleep import Sleeping
 from altcraft_transports.httpx._exchange import (
     Exchange,
     Lanes,
@@ -29,7 +29,7 @@ from altcraft_transports.httpx._exchange import (
 __all__ = ["HttpxTransport"]
 
 
-class HttpxTransport:
+class HttpxTransport(Sleeping):
     """HTTP/1.1 over kept-alive connections, at most `connections` at once; further exchanges wait for a free one.
 
     TLS certificates are verified, against the system's authorities or those of `ssl_context`, which also carries
@@ -46,8 +46,8 @@ class HttpxTransport:
         connections: int = 16,
         max_response: int = MAX_RESPONSE,
     ) -> None:
+        super().__init__()
         self._max_response = max_response
-        self._sleeper = Sleeper()
         self._lines = Lines()
         self._settings = settings(proxy, ssl_context)
         self._lanes = Lanes(self._lane)
@@ -66,14 +66,6 @@ class HttpxTransport:
                 return self._exchange(lane, exchange.request)
         finally:
             self._free.release()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is woken or closed."""
-        self._sleeper.sleep(seconds)
-
-    def wake(self) -> None:
-        """Ends all sleeps."""
-        self._sleeper.wake()
 
     def close(self) -> None:
         """Ends sleeps and exchanges, closes all connections."""

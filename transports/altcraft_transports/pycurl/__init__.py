@@ -16,7 +16,7 @@ from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._request import checked
-from altcraft_transports._sleep import Sleeper
+from altcraft_transports._sleep import Sleeping
 
 try:
     import pycurl
@@ -43,7 +43,7 @@ def create(
     )
 
 
-class PycurlTransport:
+class PycurlTransport(Sleeping):
     """HTTP/1.1 over kept-alive connections, at most `connections` at once; further exchanges wait for a free one.
 
     TLS certificates are verified, against libcurl's authorities or those in `ca_file`; `certificate` is a file with
@@ -61,6 +61,7 @@ class PycurlTransport:
         connections: int = 16,
         max_response: int = MAX_RESPONSE,
     ) -> None:
+        super().__init__()
         settings = {
             pycurl.PROXY: proxy or "",
             pycurl.CAINFO: ca_file or _system_authorities(),
@@ -69,7 +70,6 @@ class PycurlTransport:
         }
         self._settings = {option: value for option, value in settings.items() if value is not None}
         self._max_response = max_response
-        self._sleeper = Sleeper()
         self._slots = threading.Semaphore(connections)
         self._lock = threading.Lock()
         self._idle: list[Handle] = []
@@ -91,14 +91,6 @@ class PycurlTransport:
                 self._give_back(handle)
         finally:
             self._slots.release()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is woken or closed."""
-        self._sleeper.sleep(seconds)
-
-    def wake(self) -> None:
-        """Ends all sleeps."""
-        self._sleeper.wake()
 
     def close(self) -> None:
         """Ends sleeps and exchanges, closes all connections."""
