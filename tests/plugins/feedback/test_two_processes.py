@@ -25,7 +25,7 @@ def test_the_two_processes_of_the_how_to_tell_each_other(tmp_path):
         (tmp_path / name).write_text(text, "utf-8")
     env = {
         **os.environ,
-        "ALTCRAFT_URL": "sandbox:?pace=0.5",  # from two seconds on the worker might look by itself, once
+        "ALTCRAFT_URL": "sandbox:?pace=0.5",
         "ALTCRAFT_FEEDBACK_URL": f"http://127.0.0.1:{free_port()}/altcraft",
         "ALTCRAFT_FEEDBACK_SECRET": "a secret that both of them have",
         "BUS_PORT": str(free_port()),
@@ -49,7 +49,7 @@ def test_the_two_processes_of_the_how_to_tell_each_other(tmp_path):
         took = time.monotonic() - began
     finally:
         web.kill()
-        _, errors = web.communicate()
+        web.communicate()
     assert (worker.stdout, worker.stderr) == ("1336 profiles\n", "")
+    # Its access log proves less: a request whose sender, the worker, is gone when it is answered is left out there.
     assert took < 30, "the worker was not told, and found out by itself"
-    assert re.search(r'"POST /altcraft/[\w-]{56} HTTP/1\.1" 200', errors), errors
