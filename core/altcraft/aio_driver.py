@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from altcraft.conduct import Conductor, Pause, Rest, Steps, Transmit
+from altcraft.conduct import Conductor
 from altcraft.driver import SleptTime
 from altcraft.messages import HttpResponse
 from altcraft.ports import AsyncTransport
+from altcraft.steps import Pause, Rest, Steps, Transmit
 
 if TYPE_CHECKING:
     import asyncio

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from altcraft.conduct import Conductor, Steps
+from altcraft.conduct import Conductor
 from altcraft.errors import SubmissionsFailed
 from altcraft.handle import TaskBase
 from altcraft.operations import Operation
 from altcraft.schema import TaskRequest
+from altcraft.steps import Steps
 
 __all__ = ["Batch"]
 

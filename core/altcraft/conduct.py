@@ -1,16 +1,13 @@
-"""What both clients do, with the I/O left out: generators that yield steps, and are sent what came of them.
+"""What both clients do, with the I/O left out: generators that yield steps (`altcraft.steps`) for a driver.
 
-A driver carries a step out, in a thread or in an event loop, and decides nothing. Whatever the machines are fed and
-whatever is done with what they command stands here, once.
+Whatever the machines are fed and whatever is done with what they command stands here, once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar, cast
-
-from msgspec import Struct
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from altcraft.codecs import make_ready
 from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, RequestTimeout, TransportError
@@ -34,42 +31,17 @@ from altcraft.gates import Gate
 from altcraft.handle import Context, OnProgress, TaskBase
 from altcraft.hooks import Hooks
 from altcraft.machine import LAST_LOOK, CallMachine, Policies, State, TaskMachine
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.messages import HttpResponse
 from altcraft.operations import TASK_STATUS, Operation
 from altcraft.polling import Polling
 from altcraft.retry import Retry
 from altcraft.schema import Feedback, Request, TaskStatus
+from altcraft.steps import Pause, Rest, Steps, Transmit
 
-__all__ = ["Conductor", "Pause", "Rest", "Step", "Steps", "Transmit", "tell"]
+__all__ = ["Conductor", "tell"]
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-class Transmit(Struct, frozen=True):
-    """Step: send this, and give the HttpResponse back; or throw what the transport raises."""
-
-    request: HttpRequest
-    timeout: float
-
-
-class Rest(Struct, frozen=True):
-    """Step: sleep so long, unless the client is closed, or somebody wakes whoever sleeps `over` this."""
-
-    seconds: float
-    over: object = None
-
-
-class Pause(Struct, frozen=True):
-    """Step: do nothing until the gate's version is no longer `seen`, or so many seconds are over (None: no limit)."""
-
-    gate: Gate
-    seen: int
-    seconds: float | None = None
-
-
-Step: TypeAlias = "Transmit | Rest | Pause"
-Steps: TypeAlias = Generator[Step, Any, T]
 
 
 def tell(task: TaskBase[Any], commands: tuple[Command, ...]) -> None:

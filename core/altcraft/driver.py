@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from altcraft.conduct import Conductor, Rest, Steps, Transmit
+from altcraft.conduct import Conductor
 from altcraft.messages import HttpResponse
 from altcraft.ports import Clock, Transport, Wakeable
+from altcraft.steps import Rest, Steps, Transmit
 
 if TYPE_CHECKING:
     import threading

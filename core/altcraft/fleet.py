@@ -20,11 +20,12 @@ from typing import Any, Generic, TypeVar, cast
 from msgspec import Struct
 
 from altcraft.agenda import Agenda
-from altcraft.conduct import Conductor, Pause, Rest, Step, Steps, tell
+from altcraft.conduct import Conductor, tell
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, WaitTimeout
 from altcraft.events import Began, Cancelled, Command, Event, Failed, Notified, Responded, Send, Sleep, Woke
 from altcraft.handle import TaskBase
 from altcraft.machine import State
+from altcraft.steps import Pause, Rest, Step, Steps
 
 __all__ = ["Fleet", "Waited"]
 

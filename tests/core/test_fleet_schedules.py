@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from altcraft import Client, ClientClosed, ConnectionLost, HttpRequest, HttpResponse, Polling, Retry, Task, WaitTimeout
-from altcraft.conduct import Pause, Rest, Transmit
 from altcraft.fleet import Fleet
+from altcraft.steps import Pause, Rest, Transmit
 from altcraft.testing import FakeTransport, reply
 
 DONE = reply({"status": "completed", "progress": 100, "result": []})
