@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
+_NUL, _EXCLAMATION, _EQUALS = b"\0!="  # as numbers: a byte is looked for in a tenth of the time that bytes take
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = (b"<?xml", b"\xef\xbb\xbf<?xml")
 _PLAIN = re.compile(
@@ -50,7 +51,7 @@ def read(data: bytes) -> Element:
         raise DecodeError(f"not well-formed XML: {error}") from None
     # Without attributes no namespace is declared; with them, there is more `xml` than the root's two tags and the
     # declaration.
-    if root.tag[0] == "{" or (data.find(b"=") >= 0 and data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)):
+    if root.tag[0] == "{" or (_EQUALS in data and data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)):
         return _without_namespaces(root)
     return root
 
@@ -63,9 +64,9 @@ def _without_namespaces(root: Element) -> Element:
 
 def _is_suspect(data: bytes) -> bool:
     """Whether the bytes could be anything else than UTF-8 without a document type, as expat will see them."""
-    if data.find(b"<!DOCTYPE") >= 0 or data.find(b"\0") >= 0:  # quicker than `in`, which asks first for a number
+    if _NUL in data or (_EXCLAMATION in data and b"<!DOCTYPE" in data):
         return True
-    if not data.startswith(b"<xml>") and (
+    if data[:5] != b"<xml>" and (
         data.startswith(_UTF16) or (data.startswith(_DECLARED) and _PLAIN.match(data) is None)
     ):
         return True
