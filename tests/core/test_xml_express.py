@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -273,6 +274,34 @@ def test_a_server_without_any_order_costs_few_lessons_and_then_few_attempts() ->
 def test_a_form_of_enormous_length_is_not_learnt(document: bytes) -> None:
     codec = taught(document, type_=Leaves)
     assert not took_the_express_road(codec, document, Leaves)
+
+
+class Folder(msgspec.Struct):
+    """Arrays within arrays, as deep as a document likes."""
+
+    name: str
+    folders: list[Folder] = []
+    last: int = 0
+
+
+def folders(depth: int, name: str, sibling: str = "", last: str = "<last>1</last>") -> str:
+    """The inside of a folder with folders in it."""
+    inner = f"<folders>{folders(depth - 1, name, sibling, last)}</folders>{sibling}" if depth else ""
+    return f"<name>{name}</name>{inner}{last if not depth else '<last>1</last>'}"
+
+
+def test_nested_arrays_whose_forms_begin_alike_are_no_more_work_on_every_level() -> None:
+    codec = XmlCodec()
+    sibling = "<folders><name></name><folders><name></name><last>1</last></folders><last>1</last></folders>"
+    for lesson in [folders(20, "x", sibling), folders(20, "")] * 4:
+        codec.decode(f"<xml>{lesson}</xml>".encode(), Folder)
+    assert took_the_express_road(codec, f"<xml>{folders(20, 'x')}</xml>".encode(), Folder)
+    # All the forms match, on every level, up to the very bottom; there none does.
+    broken = "<last a=''>1</last>"
+    document = f"<xml>{folders(20, 'x', last=broken)}</xml>".encode()
+    began = time.process_time()
+    assert not took_the_express_road(codec, document, Folder)
+    assert time.process_time() - began < 0.5  # twice the work on every level would be seconds
 
 
 def test_types_without_a_fixed_form_are_left_to_the_general_road() -> None:

@@ -9,8 +9,8 @@ and goes into the struct through msgspec's decoder, the same converter as on the
   quote, backslash or `>` in a text make a miss. So does a refusal by msgspec, be it of bytes that are no UTF-8.
 * A miss leaves the document to the general road, which has the last word. What an empty element means, both roads take
   from the same shape.
-* Each repetition in a pattern ends at a `<`, which it can't contain itself, and no array is read twice: time is linear
-  in the document. Learning is bounded, too: a few forms a type or array, a few lessons.
+* Each repetition in a pattern ends at a `<`, which it can't contain itself, and no array is read twice, be the first
+  reading in vain: time is linear in the document. Learning is bounded, too: a few forms a type or array, a few lessons.
 """
 
 from __future__ import annotations
@@ -71,10 +71,11 @@ class _Forms:
         """What begins at `at`, in JSON, and the place after it; None where it is of no form that is known."""
         steps = self._steps
         texts: tuple[bytes, ...] = ()
+        unread: tuple[tuple[_Forms, int], ...] = ()  # arrays, and where each could not be read
         while True:
             for stretch, array, after, template in steps:
                 found = stretch.match(data, at)
-                if found is None:
+                if found is None or (unread and (array, found.end()) in unread):
                     continue
                 if array is None:
                     return template % (texts + found.groups(b"")), found.end()
@@ -83,6 +84,7 @@ class _Forms:
                     at = items[1]
                     steps = after
                     break
+                unread += ((array, found.end()),)
             else:
                 return None
 
