@@ -244,6 +244,8 @@ def test_every_encoding_that_expat_knows_is_read(declared: str | None, encoding:
         b'<?xml version="1.0" encoding="base64"?><xml/>',
         b'<?xml version="1.0" encoding="utf-7"?><xml/>+',
         b'<?xml version="1.0" encoding=""?><xml/>',
+        b'<?xml version="1.0"' + b" " * 3_000 + b'encoding="unicode_escape"?><xml/>',
+        b'<?xml version="1.0"' + b" " * 3_000 + b'encoding="cp437"?><xml/>',
         b'<?xml version="1.0" encoding="\xff"?><xml/>',
         b'<?xml version="2.0"?><xml></y>',
         b'\xff\xfe<\x00x\x00m\x00l\x00/\x00',

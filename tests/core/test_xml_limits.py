@@ -164,6 +164,38 @@ def test_a_million_values_of_json_are_read_and_not_one_more(unit: bytes) -> None
         JsonCodec().decode(values.replace(b"0]", b"0,0]"), object)
 
 
+# Namespaces: expat puts them before each name, whatever that comes to.
+
+LONG = "u" * 50_000
+NAMES = "".join(f"<a{number}/>" for number in range(2_000))
+ATTRIBUTES = " ".join(f"p:a{number}='x'" for number in range(2_000))
+AMPLIFIERS = {
+    "elements": f"<xml xmlns='{LONG}'>{NAMES}</xml>",
+    "prefixed elements": f"<xml xmlns:p='{LONG}'>{NAMES.replace('<', '<p:')}</xml>",
+    "prefixed attributes": f"<xml xmlns:p='{LONG}'><a {ATTRIBUTES}/></xml>",
+    "white space": f"<xml xmlns{' ' * 5_000}=\n\t{' ' * 5_000}'{LONG}'>{NAMES}</xml>",
+    "quotes inside": f"<xml xmlns='{LONG[:9]}\"{LONG}=\"'>{NAMES}</xml>",
+    "quotes before": f"<xml><!-- =' = \" --><a b=\"'\" xmlns='{LONG}'>{NAMES}</a></xml>",
+    "characters that have quotes in them in UTF-16": f"<xml xmlns='{'∸⑆⌢✢㴢' * 10_000}'>{NAMES}</xml>",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", AMPLIFIERS)
+def test_a_long_namespace_for_many_names_is_refused_before_it_takes_room(name: str, encoding: str) -> None:
+    with pytest.raises(DecodeError, match="namespaces too long"):
+        XmlCodec().decode(AMPLIFIERS[name].encode(encoding), ErrorEnvelope)
+
+
+def test_a_namespace_of_usual_length_is_read_in_a_document_of_any_size() -> None:
+    head = f"<xml xmlns='https://schemas.example.com/{'service/' * 10}v1'><error>7</error>"
+    document = head + "<other>at 12:00:00</other>" * 100_000 + "</xml>"
+    for encoding in ("utf-8", "utf-16"):
+        assert XmlCodec().decode(document.encode(encoding), ErrorEnvelope) == ErrorEnvelope(error=7)
+    few_names = f"<xml xmlns='{LONG}'><error>7</error></xml>"
+    assert XmlCodec().decode(few_names.encode(), ErrorEnvelope) == ErrorEnvelope(error=7)
+
+
 # Time.
 
 REPEATED: dict[str, Callable[[int], bytes]] = {

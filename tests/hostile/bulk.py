@@ -50,6 +50,12 @@ def _attributes(size: int) -> bytes:
     return b"<xml " + b" ".join(b'a%d="1"' % n for n in range(size // 11)) + b"/>"
 
 
+def _named(head: bytes, unit: str, tail: bytes) -> Callable[[int], bytes]:
+    """Half of it a namespace, half of it names in that."""
+    names = _counted(b"", unit, b"")
+    return lambda size: head % (b"u" * (size // 2)) + names(size // 2) + tail
+
+
 XML: dict[str, Callable[[int], bytes]] = {
     "nested elements": _nested(b"<a>", b"</a>", b"<xml>", b"</xml>"),
     "nested elements of the schema": _nested(b"<data>", b"</data>", b"<xml>", b"</xml>"),
@@ -89,6 +95,8 @@ XML: dict[str, Callable[[int], bytes]] = {
     "a long attribute": _filled(b"<xml a='", b"x", b"'/>"),
     "many attributes": _attributes,
     "many namespaces": _counted(b"<xml>", "<x xmlns='u%d'/>", b"</xml>"),
+    "a long namespace of elements": _named(b"<xml xmlns='%b'>", "<x%d/>", b"</xml>"),
+    "a long namespace of attributes": _named(b"<xml xmlns:p='%b'><x", " p:x%d=''", b"/></xml>"),
     "the same attribute": _filled(b"<xml ", b"a='1' ", b"/>"),
     "comments": _filled(b"<xml>", b"<!---->", b"</xml>"),
     "a comment that never ends": _filled(b"<xml><!--", b"- "),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _NUL, _EXCLAMATION, _EQUALS = b"\0!="  # as numbers: a byte is looked for in a tenth of the time that bytes take
+_MARKS = b"\xef\xbb\xbf\xfe\xff"  # of the byte order, as `lstrip` takes them
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = (b"<?xml", b"\xef\xbb\xbf<?xml")
 _PLAIN = re.compile(
@@ -33,6 +34,11 @@ _KNOWN_ENCODINGS = re.compile(
     rb"utf-?8|utf-?16(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d{1,2}|latin-?\d|(windows-|cp)(125\d|866)|koi8-[rtu]",
     re.IGNORECASE,
 )
+_LONGEST_DECLARATION = 1024  # bytes
+_VALUE = re.compile(rb"""=\s*(?=("[^"]*|'[^']*))""")  # of an attribute, and of what looks like one
+_ROOM_FOR_NAMES = 4 << 20
+"""Bytes, and eight times the document, that its names may come to with the namespace before each, as expat has them."""
+
 _REFUSED = "the XML declares a document type, which this API never does: refused unread"
 
 
@@ -43,6 +49,9 @@ def read(data: bytes) -> Element:
     """
     if _is_suspect(data):
         return _without_namespaces(_read_suspect(data))
+    has_attributes = _EQUALS in data
+    if has_attributes and b"xmlns" in data:
+        _check_namespaces(data)
     parser = _guarded_parser()()
     try:
         parser.feed(data)
@@ -51,7 +60,7 @@ def read(data: bytes) -> Element:
         raise DecodeError(f"not well-formed XML: {error}") from None
     # Without attributes no namespace is declared; with them, there is more `xml` than the root's two tags and the
     # declaration.
-    if root.tag[0] == "{" or (_EQUALS in data and data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)):
+    if root.tag[0] == "{" or (has_attributes and data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)):
         return _without_namespaces(root)
     return root
 
@@ -60,6 +69,17 @@ def _without_namespaces(root: Element) -> Element:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root
+
+
+def _check_namespaces(data: bytes) -> None:
+    """A long namespace and many names in it are an amplifier: expat puts it before each name.
+
+    Of the namespaces nothing is known yet but that none is longer than the longest value of an attribute.
+    """
+    room = _ROOM_FOR_NAMES + 8 * len(data)
+    names = data.count(b"<") - data.count(b"</") + (data.count(b":") if b"xmlns:" in data else 0)
+    if names * len(data) > room and names * max(map(len, _VALUE.findall(data)), default=0) > room:
+        raise DecodeError("the XML has namespaces too long for so many names")
 
 
 def _is_suspect(data: bytes) -> bool:
@@ -104,9 +124,13 @@ def _read_suspect(data: bytes) -> Element:
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    declared = _ENCODING.search(data[:1024].replace(b"\0", b""))  # in UTF-16, too
+    head = data[: 2 * _LONGEST_DECLARATION].replace(b"\0", b"")  # in UTF-16, too
+    if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > _LONGEST_DECLARATION:
+        raise DecodeError("the XML's declaration is too long")
+    declared = _ENCODING.search(head)
     if declared is not None and _KNOWN_ENCODINGS.fullmatch(declared[1].replace(b"_", b"-")) is None:
         raise DecodeError(f"the XML declares an encoding that is not read: {declared[1][:40]!r}")
+    _check_namespaces(_in_utf8(data) if _NUL in data else data)
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
@@ -114,3 +138,9 @@ def _read_suspect(data: bytes) -> Element:
     except (SyntaxError, ValueError, LookupError) as error:  # the last two: encodings that are not what they say
         raise DecodeError(f"not well-formed XML: {error}") from None
     return root
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """What is in UTF-16, for a look at it; the other encodings have the markup where UTF-8 has it."""
+    charset = "utf-16" if data.startswith(_UTF16) else "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    return data.decode(charset, "replace").encode()
