@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -127,6 +128,56 @@ def test_unknown_members_are_passed_over_at_every_level() -> None:
 )
 def test_a_null_where_the_schema_has_none_counts_as_absent(text: bytes, type_: type, expected: object) -> None:
     assert CODEC.decode(text, type_) == expected
+
+
+class Shelf(msgspec.Struct, tag="shelf"):
+    """One of two things with fields of the same name."""
+
+    what: list[int] = []
+
+
+class Box(msgspec.Struct, tag="box"):
+    """The other."""
+
+    what: int | None = 1
+
+
+class Stock(msgspec.Struct):
+    """Fields that have nulls, and fields that have none."""
+
+    many: list[int] = []
+    number: int | None = 5
+    price: Decimal | None = None
+    counts: dict[str, int | None] = {}
+    anything: object = None
+    things: list[Shelf | Box] = []
+    later: dict[str, Stock] = {}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        '"number":null',
+        '"price":0.12345678901234567890123',
+        '"price":1.10',
+        '"price":1e400',
+        '"counts":{"a":null,"b":1}',
+        '"anything":{"x":null,"y":[1.5,null]}',
+        '"number":123456789012345678901234567890',
+        '"things":[{"type":"box","what":null},{"type":"shelf","what":[1]}]',
+        '"later":{"a":{"number":null}}',
+    ],
+)
+def test_a_null_out_of_place_changes_nothing_else_in_the_document(beside: str) -> None:
+    assert CODEC.decode(f'{{{beside},"many":null}}'.encode(), Stock) == CODEC.decode(f"{{{beside}}}".encode(), Stock)
+
+
+def test_a_null_out_of_place_is_absent_wherever_it_stands() -> None:
+    text = b"""{"things":[{"type":"shelf","what":null},{"type":"box","what":null}],
+    "later":{"a":null,"b":{"many":null,"number":null}}}"""
+    assert CODEC.decode(text, Stock) == Stock(things=[Shelf(), Box(None)], later={"b": Stock(number=None)})
+    with pytest.raises(DecodeError, match="things"):
+        CODEC.decode(b'{"things":[null],"many":null}', Stock)
 
 
 def test_a_null_that_the_schema_knows_is_kept() -> None:
