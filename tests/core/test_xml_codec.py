@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -552,6 +552,120 @@ class Pair(msgspec.Struct, array_like=True):
 def test_a_type_without_a_form_in_xml_is_the_callers_mistake(type_: type) -> None:
     with pytest.raises(TypeError, match="form"):
         CODEC.decode(b"<xml/>", type_)
+
+
+class Text(msgspec.Struct, tag=1, tag_field="kind"):
+    """One of three objects whose fields have the same names, and nothing else in common."""
+
+    x: str
+    y: str = "y"
+
+
+class Numbers(msgspec.Struct, tag=-2, tag_field="kind"):
+    """The second."""
+
+    x: list[int]
+    y: int | None = None
+
+
+class Deep(msgspec.Struct, tag=30, tag_field="kind"):
+    """The third."""
+
+    x: Text | Numbers
+    y: dict[str, str] = {}
+
+
+class Any3(msgspec.Struct):
+    """Any of the three."""
+
+    one: Text | Numbers | Deep
+    more: list[Text | Numbers | Deep] = []
+
+
+@pytest.mark.parametrize("express", [True, False])
+def test_the_fields_of_an_object_are_those_that_its_tag_says(*, express: bool) -> None:
+    codec = XmlCodec(express=express)
+    objects = [Text("a"), Text(""), Text("", ""), Numbers([]), Numbers([1]), Numbers([1, 2], 3), Deep(Numbers([]))]
+    values = [Any3(one, [*objects[:number], one]) for number, one in enumerate([*objects, Deep(Text("b"), {"c": ""})])]
+    for value in values * 4:
+        assert codec.decode(codec.encode(value), Any3) == value
+    for unknown in ("<kind>31</kind><x>a</x>", "<x>a</x>", "<kind/>", "<kind>1.0</kind><x>a</x>"):
+        with pytest.raises(DecodeError):
+            codec.decode(f"<xml><one>{unknown}</one></xml>".encode(), Any3)
+
+
+class Place(NamedTuple):
+    """An array of fixed length with names."""
+
+    name: str
+    floor: int = 0
+
+
+class Fixed(msgspec.Struct):
+    """Arrays of fixed length."""
+
+    place: Place
+    pair: tuple[int, str] | None = None
+    single: tuple[str] = ("",)
+
+
+def test_an_array_of_fixed_length_is_read_by_the_place_of_its_items() -> None:
+    for value in (Fixed(Place("a", 1)), Fixed(Place(""), (2, "")), Fixed(Place(" "), None, ("",))):
+        for _ in range(3):
+            assert CODEC.decode(CODEC.encode(value), Fixed) == value
+    assert read("<pair>1</pair><place>a</place><pair>x</pair>", Fixed) == Fixed(Place("a"), (1, "x"))
+    for wrong in ("", "<place/>", "<place>a</place><place>b</place>", "<place>a</place><place>1</place><place/>"):
+        with pytest.raises(DecodeError, match=r"place|array"):
+            read(wrong, Fixed)
+    for wrong in ("<pair>1</pair>", "<pair>1</pair><pair>x</pair><pair>y</pair>"):
+        with pytest.raises(DecodeError, match="pair"):
+            read(f"<place>a</place>{wrong}", Fixed)
+
+
+class Closed(msgspec.Struct, forbid_unknown_fields=True):
+    """Takes no field that it does not know."""
+
+    a: int = 0
+
+
+def test_an_unknown_element_is_refused_where_the_type_forbids_it() -> None:
+    assert read("<a>1</a>", Closed) == Closed(1)
+    for unknown in ("<b/>", "<b>1</b><b>2</b>", "<b><a/></b>"):
+        with pytest.raises(DecodeError, match="unknown field `b`"):
+            read(f"<a>1</a>{unknown}", Closed)
+
+
+class Blank(enum.Enum):
+    """A blank text among others."""
+
+    NONE = ""
+    SOME = "some"
+
+
+class Blanks(msgspec.Struct):
+    """Fields whose defaults are not what an empty element says."""
+
+    kind: Blank = Blank.SOME
+    literal: Literal["", "a"] = "a"
+    data: bytes = b"data"
+    name: Annotated[str, msgspec.Meta(min_length=1)] | None = "name"
+    size: int = 5
+
+
+def test_an_empty_element_is_the_empty_text_before_it_is_the_default() -> None:
+    for value in (Blanks(), Blanks(Blank.NONE, "", b"", None), Blanks(size=6)):
+        for _ in range(3):
+            assert CODEC.decode(CODEC.encode(value), Blanks) == value
+    assert read("<size/>", Blanks) == Blanks()
+
+
+def test_white_space_around_a_number_leaves_that_in_an_enumerations_text_alone() -> None:
+    class Both(msgspec.Struct):
+        kind: Spaced
+        number: int
+
+    assert read("<kind> a</kind><number> 1 </number>", Both) == Both(Spaced.PADDED, 1)
+    assert read("<kind>a </kind><number> 1 </number>", Both) == Both(Spaced.PLAIN, 1)
 
 
 # Document types.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from altcraft.codecs.xml_shape import ABSENT, Shape
+from altcraft.codecs.xml_shape import ABSENT, Members, Shape
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -201,6 +201,11 @@ class _Sketch:
         if shape is None:
             self._pattern += f"<{name}(?:/|>{_UNREAD}</{name})>"
             return ""
+        if shape.tags:
+            if text not in shape.tags or _NAME.fullmatch(text) is None:
+                raise _Irregular
+            self._pattern += f"<{name}>{re.escape(text)}</{name}>"
+            return f'"{text}"'
         if shape.is_text:
             self._pattern += f"<{name}>({_TEXT})</{name}>" if text else f"<{name}(?:/|>({_TEXT})</{name})>"
             return '"%b"'
@@ -213,14 +218,14 @@ class _Sketch:
         return "" if shape.empty is ABSENT else msgspec.json.encode(shape.empty).decode()
 
     def _children(self, element: Element, shape: Shape | None) -> str:
-        fields, values = (shape.fields, shape.values) if shape is not None else ({}, None)
+        fields, values = (shape.fields_of(element), shape.values) if shape is not None else (Members(), None)
         if fields is None and (values is None or values.is_array or not (shape and shape.has_plain_keys)):
             raise _Irregular
         members: dict[str, str] = {}
         for name, group in groupby(element, lambda child: child.tag):
             children = list(group)
             member = values or (fields or {}).get(name)
-            if name in members:
+            if name in members or (member is not None and member.places):
                 raise _Irregular
             if member is not None and member.is_array:
                 members[name] = self._array(children, member.shape)

@@ -6,10 +6,13 @@ empty string look alike. A `Shape` holds what the type has to say about that; bo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import inspect as mi
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 __all__ = ["ABSENT", "Member", "Shape", "shape_of", "variants_of"]
 
@@ -19,6 +22,7 @@ ABSENT = object()
 _ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 _FIXED_ARRAYS = (mi.TupleType, mi.NamedTupleType)
 _OBJECTS = (mi.StructType, mi.TypedDictType, mi.DataclassType)
+_BYTES = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
 _CONTAINERS = (*_OBJECTS, mi.DictType, mi.NoneType)
 
 
@@ -26,8 +30,9 @@ _CONTAINERS = (*_OBJECTS, mi.DictType, mi.NoneType)
 class Shape:
     """What an element may be. Compared by identity, since a type may contain itself.
 
-    `fields`, or `values` for a mapping, say what an element with children holds. A text is taken as it stands where a
-    string is wanted, and without the white space around it where anything else is; an element with neither text nor
+    `fields`, or `values` for a mapping, say what an element with children holds; where objects of several types may
+    stand, their tag tells which of the `variants` it is. A text is taken as it stands where a string is wanted, or is
+    one of the `texts`, and without the white space around it where anything else is; an element with neither text nor
     children means `empty`.
     """
 
@@ -37,7 +42,11 @@ class Shape:
     is_float: bool = False  # a scalar that may be one
     is_untyped: bool = False
     empty: object = ABSENT
-    fields: dict[str, Member] | None = None
+    texts: frozenset[str] = frozenset()  # of an enumeration: those with white space around them
+    fields: Members | None = None
+    variants: dict[str, Members] = field(default_factory=dict)  # by the text of their tag
+    tag_field: str = ""  # of the variants
+    tags: dict[str, object] = field(default_factory=dict)  # of a tag: what each text stands for
     values: Member | None = None
     has_plain_keys: bool = False  # of a mapping: any string is a key
 
@@ -46,6 +55,13 @@ class Shape:
         """Whether an element with children makes sense."""
         return self.fields is not None or self.values is not None
 
+    def fields_of(self, element: Element) -> Members | None:
+        """The fields of the object that an element is, where its tag can be told."""
+        if not self.variants:
+            return self.fields
+        tag = next((child.text for child in element if child.tag == self.tag_field), None)
+        return self.variants.get((tag or "").strip())
+
 
 class Member(NamedTuple):
     """A field of an object, or all the values of a mapping."""
@@ -53,27 +69,24 @@ class Member(NamedTuple):
     name: str
     shape: Shape  # of an array: that of its items
     is_array: bool = False
+    places: tuple[Shape, ...] = ()  # of an array of fixed length: that of each item; `shape` is that of no array
+
+
+class Members(dict[str, Member]):
+    """An object's fields, by the names they have in a document."""
+
+    is_closed: bool = False  # whether unknown fields are an error
 
 
 def shape_of(type_: object) -> Shape:
     """The shape of a document of that type. TypeError where this XML has no form for it: nested arrays, say."""
-    shapes = _Shapes()
-    shape = shapes.shape(mi.type_info(type_), has_default=False)
-    shapes.merge()
-    return shape
+    return _Shapes().shape(mi.type_info(type_), has_default=False)
 
 
 class _Shapes:
     def __init__(self) -> None:
         # By identity: msgspec gives the same description again when an object type contains itself.
-        self._fields: dict[int, dict[str, Member]] = {}
-        self._unions: list[tuple[dict[str, Member], list[dict[str, Member]]]] = []
-
-    def merge(self) -> None:
-        """Gives unions of objects the fields of all of them: msgspec will tell the objects apart by their tag."""
-        for merged, parts in self._unions:
-            for fields in reversed(parts):
-                merged.update(fields)
+        self._fields: dict[int, Members] = {}
 
     def shape(self, info: mi.Type, *, has_default: bool) -> Shape:
         variants = variants_of(info)
@@ -85,45 +98,66 @@ class _Shapes:
         is_scalar = not is_text and not all(isinstance(variant, _CONTAINERS) for variant in variants)
         is_int = is_scalar and all(isinstance(variant, (mi.IntType, mi.NoneType)) for variant in variants)
         shape = Shape(is_text, is_scalar, is_int, is_float=is_scalar and _has(variants, mi.FloatType))
-        if is_text:
+        texts = _texts(variants)
+        shape.texts = frozenset(text for text in texts if text != text.strip())
+        if any(isinstance(variant, mi.StrType) and not variant.min_length for variant in variants):
             shape.empty = ""
         elif _has(variants, mi.DictType):
             shape.empty = {}
         elif _has(variants, mi.NoneType):
             shape.empty = None
+        elif "" in texts or _has(variants, *_BYTES):
+            shape.empty = ""
         elif not has_default:
-            shape.empty = "" if shape.is_scalar else {}
+            shape.empty = {} if _has(variants, *_OBJECTS) and not shape.is_scalar else ""
         mappings = [variant for variant in variants if isinstance(variant, mi.DictType)]
-        objects = [self._fields_of(variant) for variant in variants if isinstance(variant, _OBJECTS)]
+        objects = [variant for variant in variants if isinstance(variant, _OBJECTS)]
         if mappings:
             shape.values = self._member("", mappings[0].value_type)
+            if shape.values.places:
+                raise TypeError("XML as the platform writes it has no form for a mapping's arrays of fixed length")
             shape.has_plain_keys = mappings[0].key_type == mi.StrType()
         elif len(objects) == 1:
-            shape.fields = objects[0]
+            shape.fields = self._fields_of(objects[0])
         elif objects:
-            shape.fields = {}
-            self._unions.append((shape.fields, objects))
+            tagged = [variant for variant in objects if isinstance(variant, mi.StructType)]
+            shape.variants = {str(variant.tag): self._fields_of(variant) for variant in tagged}
+            shape.tag_field = str(tagged[0].tag_field)
+            shape.fields = _tag_alone(tagged)
         return shape
 
-    def _fields_of(self, info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> dict[str, Member]:
+    def _fields_of(self, info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> Members:
         known = self._fields.get(id(info))
         if known is not None:
             return known
-        fields = self._fields[id(info)] = {}
+        fields = self._fields[id(info)] = Members()
         if isinstance(info, mi.StructType):
             if info.array_like:
                 raise TypeError(f"{info.cls.__name__} is written as an array, for which this XML has no form")
+            fields.is_closed = info.forbid_unknown_fields
             if info.tag_field is not None:
-                fields[info.tag_field] = Member(info.tag_field, Shape(is_text=True, empty=""))
-        for field in info.fields:
-            fields[field.encode_name] = self._member(field.encode_name, field.type, has_default=not field.required)
+                fields.update(_tag_alone([info]))
+        for member in info.fields:
+            name = member.encode_name
+            fields[name] = self._member(name, member.type, has_default=not member.required)
         return fields
 
     def _member(self, name: str, info: mi.Type, *, has_default: bool = False) -> Member:
-        items = _items(info)
-        if items is None:
-            return Member(name, self.shape(info, has_default=has_default))
-        return Member(name, self.shape(items, has_default=False), is_array=True)
+        items, fixed = _items(info), _fixed_items(info)
+        if items is not None:
+            return Member(name, self.shape(items, has_default=False), is_array=True)
+        if fixed is not None:
+            others = mi.UnionType(tuple(part for part in variants_of(info) if not isinstance(part, _FIXED_ARRAYS)))
+            alone = self.shape(others, has_default=has_default)
+            return Member(name, alone, True, tuple(self.shape(item, has_default=False) for item in fixed))
+        return Member(name, self.shape(info, has_default=has_default))
+
+
+def _tag_alone(infos: list[mi.StructType]) -> Members:
+    """The field that tells objects apart. Tags may be numbers, which msgspec takes as nothing else."""
+    name = str(infos[0].tag_field)
+    tags: dict[str, object] = {str(info.tag): info.tag for info in infos}
+    return Members({name: Member(name, Shape(is_text=True, empty="", tags=tags))})
 
 
 def variants_of(info: mi.Type) -> tuple[mi.Type, ...]:
@@ -141,6 +175,27 @@ def _items(info: mi.Type) -> mi.Type | None:
         if isinstance(variant, _ARRAYS):
             return variant.item_type
     return None
+
+
+def _fixed_items(info: mi.Type) -> tuple[mi.Type, ...] | None:
+    """The types of the items where an array of fixed length may stand, else None."""
+    for variant in variants_of(info):
+        if isinstance(variant, mi.TupleType):
+            return variant.item_types
+        if isinstance(variant, mi.NamedTupleType):
+            return tuple(item.type for item in variant.fields)
+    return None
+
+
+def _texts(variants: tuple[mi.Type, ...]) -> set[str]:
+    """The texts of enumerations and literals."""
+    values: list[object] = []
+    for variant in variants:
+        if isinstance(variant, mi.EnumType):
+            values += [member.value for member in variant.cls]
+        elif isinstance(variant, mi.LiteralType):
+            values += variant.values
+    return {value for value in values if isinstance(value, str)}
 
 
 def _has(variants: tuple[mi.Type, ...], *kinds: type[mi.Type]) -> bool:

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from altcraft.codecs.xml_shape import ABSENT, Member, Shape
+from altcraft.codecs.xml_shape import ABSENT, Member, Members, Shape
 from altcraft.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ def compile_walk(shape: Shape, *, careful: bool = False) -> Walk:
     return _Compiler(careful).walk(shape)
 
 
+class _Fixed(NamedTuple):
+    places: list[Walk]
+    empty: object  # what a lone and empty element means
+
+
 @dataclass
 class _Fields:
     """An object's fields, by how they are read."""
@@ -51,6 +56,8 @@ class _Fields:
     nested: dict[str, Walk] = field(default_factory=dict)
     arrays: dict[str, Walk] = field(default_factory=dict)
     of_texts: set[str] = field(default_factory=set)  # arrays whose items may be white space alone
+    fixed: dict[str, _Fixed] = field(default_factory=dict)  # arrays of fixed length
+    is_closed: bool = False
 
 
 class _Compiler:
@@ -62,20 +69,28 @@ class _Compiler:
     def walk(self, shape: Shape) -> Walk:
         if shape.is_untyped:
             return _untyped
+        if shape.tags:
+            return lambda element, _: shape.tags.get((element.text or "").strip(), element.text)
         childless = _childless(shape, self._careful)
         if shape.values is not None:
             return _mapping(self.walk(shape.values.shape), shape.values, childless)
         if shape.fields is not None:
-            return _object(self.fields(shape.fields), childless)
+            walk = _object(self.fields(shape.fields), childless)
+            variants = {id(part): _object(self.fields(part), childless) for part in shape.variants.values()}
+            return _tagged(shape, variants, walk) if variants else walk
         return lambda element, left: _untyped(element, left) if len(element) else childless(element)
 
-    def fields(self, members: dict[str, Member]) -> _Fields:
+    def fields(self, members: Members) -> _Fields:
         known = self._fields.get(id(members))
         if known is not None:
             return known
-        fields = self._fields[id(members)] = _Fields()
-        for name, (_, shape, is_array) in members.items():
-            if is_array:
+        fields = self._fields[id(members)] = _Fields(is_closed=members.is_closed)
+        for name, (_, shape, is_array, places) in members.items():
+            if places:
+                fields.fixed[name] = _Fixed([self.walk(place) for place in places], shape.empty)
+            elif shape.tags:
+                fields.nested[name] = self.walk(shape)
+            elif is_array:
                 fields.arrays[name] = self.walk(shape)
                 if shape.is_text:
                     fields.of_texts.add(name)
@@ -90,6 +105,7 @@ class _Compiler:
 
 def _object(fields: _Fields, childless: Childless) -> Walk:
     leaves, counters, nested, arrays = fields.leaves, fields.counters, fields.nested, fields.arrays
+    fixed, is_closed = fields.fixed, fields.is_closed
 
     def object_(element: Element, left: int) -> object:
         children = element[:]  # a list is quicker to go through
@@ -129,9 +145,16 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                     if not len(child) and _is_alone(child, children, blank=name not in fields.of_texts):
                         values[name] = []
                 child.clear()
+            elif name in fixed:
+                others += name in values
+                _put_in_place(values, child, children, fixed[name], left)
+                absent = absent or values[name] is ABSENT
             else:
                 _pass_over(child, left)
-                others += 1
+                if is_closed and name not in values:
+                    values[name] = None  # for msgspec to refuse
+                else:
+                    others += 1
         if len(values) + others != len(children):
             raise _repeated(element, {*leaves, *counters, *nested})
         if absent:
@@ -139,6 +162,21 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
         return values
 
     return object_
+
+
+def _put_in_place(values: dict[str, Any], child: Element, children: list[Element], fixed: _Fixed, left: int) -> None:
+    """Reads an item of an array of fixed length by its place."""
+    name = child.tag
+    if len(fixed.places) != 1 and _is_alone(child, children, blank=True):
+        values[name] = fixed.empty
+        return
+    items = values.setdefault(name, [])
+    items.append(fixed.places[min(len(items), len(fixed.places) - 1)](child, left))
+
+
+def _tagged(shape: Shape, variants: dict[int, Walk], any_object: Walk) -> Walk:
+    """Objects of several types: what their fields are depends on the tag. One without is for msgspec to refuse."""
+    return lambda element, left: variants.get(id(shape.fields_of(element)), any_object)(element, left)
 
 
 def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
@@ -183,11 +221,13 @@ def _holds_scalars(member: Member) -> bool:
 
 
 def _childless(shape: Shape, careful: bool) -> Childless:
-    empty = shape.empty
+    empty, texts = shape.empty, shape.texts
     if shape.is_text:
-        return lambda element: element.text or ""
+        return lambda element: element.text or empty
     if shape.is_float:
         return lambda element: _number(element) or empty
+    if careful and texts:
+        return lambda element: element.text if element.text in texts else (element.text or "").strip() or empty
     if careful:
         return lambda element: (element.text or "").strip() or empty
     return lambda element: element.text or empty
