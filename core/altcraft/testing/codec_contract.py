@@ -7,6 +7,7 @@ writing things is never taken for granted. pytest itself is not imported here.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -138,6 +139,12 @@ class CodecContract:
             assert _refuses(codec, b"", type_), "nothing was read as a document"
             assert _refuses(codec, document[: len(document) // 2], type_), f"half of {document!r} was read"
 
+    def test_a_document_with_more_behind_it_is_no_document(self, codec: Codec) -> None:
+        for value, type_ in SAMPLES:
+            document = codec.encode(value)
+            for rest in (document, b"\0"):
+                assert _refuses(codec, document + rest, type_), f"read in spite of {rest!r} behind it: {document!r}"
+
     def test_what_it_cannot_write_is_an_encode_error(self, codec: Codec) -> None:
         itself: dict[str, object] = {}
         itself["itself"] = itself
@@ -174,6 +181,14 @@ class CodecContract:
             assert codec.decode(document, type_) == value, "a change to one value shows in the next"
             assert codec.encode(value) == document, "the same value is written in two ways"
 
+    def test_writing_a_value_leaves_it_as_it_was(self, codec: Codec) -> None:
+        for value, _type in SAMPLES:
+            wire = msgspec.to_builtins(value)
+            codec.encode(value)
+            assert msgspec.to_builtins(value) == wire, f"changed by being written: {value!r}"
+            codec.encode(wire)
+            assert wire == msgspec.to_builtins(value), f"changed by being written, as a dict: {wire!r}"
+
     def test_sixteen_threads_may_share_it(self, codec: Codec) -> None:
         start = threading.Barrier(_THREADS)
         failures: list[BaseException] = []
@@ -190,10 +205,15 @@ class CodecContract:
                 failures.append(error)
 
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(_THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)  # seconds; as it is, a thread would hardly ever be interrupted in a document
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
         if failures:
             raise failures[0]
 
