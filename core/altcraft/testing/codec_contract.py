@@ -206,7 +206,7 @@ class CodecContract:
 
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(_THREADS)]
         interval = sys.getswitchinterval()
-        sys.setswitchinterval(1e-5)  # seconds; as it is, a thread would hardly ever be interrupted in a document
+        sys.setswitchinterval(1e-6)  # seconds; as it is, a thread would hardly ever be interrupted in a document
         try:
             for thread in threads:
                 thread.start()
