@@ -50,7 +50,7 @@ def read(data: bytes) -> Element:
     if _is_suspect(data):
         return _without_namespaces(_read_suspect(data))
     has_attributes = _EQUALS in data
-    if has_attributes and b"xmlns" in data:
+    if has_attributes:
         _check_namespaces(data)
     parser = _guarded_parser()()
     try:
@@ -76,6 +76,8 @@ def _check_namespaces(data: bytes) -> None:
 
     Of the namespaces nothing is known yet but that none is longer than the longest value of an attribute.
     """
+    if b"xmlns" not in data:
+        return
     room = _ROOM_FOR_NAMES + 8 * len(data)
     names = data.count(b"<") - data.count(b"</") + (data.count(b":") if b"xmlns:" in data else 0)
     if names * len(data) > room and names * max(map(len, _VALUE.findall(data)), default=0) > room:
