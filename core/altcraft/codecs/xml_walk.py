@@ -167,7 +167,7 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
 def _put_in_place(values: dict[str, Any], child: Element, children: list[Element], fixed: _Fixed, left: int) -> None:
     """Reads an item of an array of fixed length by its place."""
     name = child.tag
-    if len(fixed.places) != 1 and _is_alone(child, children, blank=True):
+    if name not in values and len(fixed.places) != 1 and _is_alone(child, children, blank=True):
         values[name] = fixed.empty
         return
     items = values.setdefault(name, [])
