@@ -196,6 +196,16 @@ def test_a_namespace_of_usual_length_is_read_in_a_document_of_any_size() -> None
     assert XmlCodec().decode(few_names.encode(), ErrorEnvelope) == ErrorEnvelope(error=7)
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_room_for_nothing_is_refused_by_name(limit: int) -> None:
+    for name in ("max_bytes", "max_depth", "max_elements"):
+        with pytest.raises(ValueError, match=f"{name}={limit}: give a number, 1 at least"):
+            XmlCodec(**{name: limit})
+    for name in ("max_bytes", "max_elements"):
+        with pytest.raises(ValueError, match=f"{name}={limit}: give a number, 1 at least"):
+            JsonCodec(**{name: limit})
+
+
 # Time.
 
 REPEATED: dict[str, Callable[[int], bytes]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, too_large, too_many
+from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, check_limits, too_large, too_many
 from altcraft.codecs.per_type import PerType
 from altcraft.errors import DecodeError, EncodeError
 
@@ -35,6 +35,7 @@ class JsonCodec:
     content_types: tuple[str, ...] = ("application/json", "text/json")
 
     def __init__(self, *, max_bytes: int = MAX_BYTES, max_elements: int = MAX_ELEMENTS) -> None:
+        check_limits(max_bytes=max_bytes, max_elements=max_elements)
         self._max_bytes = max_bytes
         self._max_elements = max_elements
         self._surely_fits = min(max_bytes, max_elements * len("0,"))  # bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from altcraft.errors import DecodeError
 
-__all__ = ["LONGEST_REASON", "MAX_BYTES", "MAX_DEPTH", "MAX_ELEMENTS", "too_large", "too_many"]
+__all__ = ["LONGEST_REASON", "MAX_BYTES", "MAX_DEPTH", "MAX_ELEMENTS", "check_limits", "too_large", "too_many"]
 
 MAX_BYTES = 64 << 20
 """Of a body: what the HTTP transport takes, too."""
@@ -21,6 +21,13 @@ In JSON, values of every kind: an array, what is in it, and so on.
 
 LONGEST_REASON = 300
 """Characters of msgspec's reasons that an error repeats: some of them quote what was read."""
+
+
+def check_limits(**limits: int) -> None:
+    """ValueError where a limit leaves room for nothing."""
+    for name, limit in limits.items():
+        if not limit >= 1:
+            raise ValueError(f"{name}={limit!r}: give a number, 1 at least")
 
 
 def too_large(size: int, limit: int) -> DecodeError:

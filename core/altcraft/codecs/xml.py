@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from altcraft.codecs.express_counts import ExpressCounts
-from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, too_large, too_many
+from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits, too_large, too_many
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.xml_write import write
 from altcraft.codecs.xml_write_fast import write_plain
@@ -43,6 +43,7 @@ class XmlCodec:
         max_elements: int = MAX_ELEMENTS,
         express: bool = True,
     ) -> None:
+        check_limits(max_bytes=max_bytes, max_depth=max_depth, max_elements=max_elements)
         self.express = ExpressCounts() if express else None
         self._max_bytes = max_bytes
         self._max_depth = max_depth
