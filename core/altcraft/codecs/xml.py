@@ -12,14 +12,12 @@ from typing import Any, TypeVar
 from altcraft.codecs.express_counts import ExpressCounts
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits, too_large, too_many
 from altcraft.codecs.per_type import PerType
-from altcraft.codecs.xml_write import write
+from altcraft.codecs.xml_write import ROOT, write
 from altcraft.codecs.xml_write_fast import write_plain
 
 __all__ = ["XmlCodec"]
 
 T = TypeVar("T")
-
-ROOT = "xml"
 
 
 class XmlCodec:
@@ -54,7 +52,7 @@ class XmlCodec:
 
     def encode(self, value: object) -> bytes:
         """A document without declaration, in UTF-8. EncodeError for what XML cannot carry: control characters, say."""
-        return write_plain(ROOT, value) or write(ROOT, value)
+        return write_plain(value) or write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""

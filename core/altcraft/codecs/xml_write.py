@@ -15,7 +15,9 @@ import msgspec
 
 from altcraft.errors import EncodeError
 
-__all__ = ["is_default", "is_name", "moment_text", "write"]
+__all__ = ["ROOT", "is_default", "is_name", "moment_text", "write"]
+
+ROOT = "xml"
 
 is_name: Callable[[str], object] = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
 # What needs escaping, and what XML 1.0 cannot carry at all, in one scan.
@@ -88,6 +90,8 @@ def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
 def moment_text(moment: datetime) -> str:
     """RFC 3339, to the millisecond where that is exact, as the platform writes it."""
     text = _json(moment).decode()  # in quotes; seven times as quick as isoformat()
+    if '000Z"' in text:  # to the millisecond, and in UTC
+        return text[1:24] + "Z"
     microsecond = moment.microsecond
     if not microsecond:
         return f"{text[1:20]}.000{text[20:-1]}"

@@ -1,0 +1,208 @@
+"""The short way of writing XML gives what the whole way gives, to the byte, or leaves the value to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from altcraft.codecs.xml_write import ROOT, write
+from altcraft.codecs.xml_write_fast import write_plain
+from altcraft.schema import ChannelStatistics, DatabaseStatistics, Envelope, TaskStatus
+from hostile import Kind, Level, Part
+from hostile.strategies import structs, values
+from hostile.test_round_trips import PATIENT
+
+
+class Text(str):
+    """A text that prints itself as another."""
+
+    __slots__ = ()
+
+    def __format__(self, _: str) -> str:
+        return "another"
+
+    __str__ = __repr__ = lambda self: "another"
+
+
+class Number(int):
+    """A number likewise."""
+
+    __format__ = Text.__format__
+    __str__ = __repr__ = Text.__repr__
+
+
+class Moment(dt.datetime):
+    """A moment of a class of its own."""
+
+
+class Key(str, enum.Enum):
+    """A key of a mapping that is no plain text, and equals one."""
+
+    ALL = "all"
+
+
+class Sub(Part):
+    """A struct of a subclass."""
+
+    more: int = 5
+
+
+class Tagged(msgspec.Struct, tag="a {b} %", tag_field="kind", omit_defaults=True):
+    """A struct that is written with its tag."""
+
+    value: Any = 0
+    texts: list[str] = []
+    counts: dict[str, int | None] = {}
+    said: str = "{it}"
+
+
+class Numbered(msgspec.Struct, tag=7, rename="kebab"):
+    """A struct with a number for a tag, and fields that go by other names."""
+
+    first_value: Any
+    second_value: str | None = None
+    many_values: list[Any] = []
+    some_counts: dict[str, int] = {}
+    last_values: list[Numbered] | None = None
+
+
+class Row(msgspec.Struct, array_like=True, omit_defaults=True):
+    """A struct that JSON has as an array."""
+
+    counts: dict[str, int]
+    at: dt.datetime | None = None
+    flag: bool = False
+    ratio: float | int = 1
+    maybe: int | msgspec.UnsetType = msgspec.UNSET
+
+
+TEXTS = """a 1 true null % %b %%b %(x)s {} {v0} \\ ' " & < > ]]> \x7f \u2028 \ufeff \uff5e \uffff \ud800 \0 \x0b д 😀"""
+SPECIAL = [*TEXTS.split(" "), "", "100 %", "a\nb", "\t", "\r", "\x85"]
+NAMES = st.sampled_from(
+    ["all", "a", "b-c", "_", "x.1", "null", "class", "%b", "{a}", "a b", "", "<a>", "д", Key.ALL, Text("a")]
+)
+MOMENTS = [
+    dt.datetime(2024, 4, 17, 21, 36, 1, fraction, zone)
+    for fraction in (0, 449_000, 449_001, 1, 999_999, 120_000)
+    for zone in (None, dt.timezone.utc, dt.timezone(dt.timedelta(hours=3)), dt.timezone(-dt.timedelta(minutes=90)))
+]
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([0, -1, 2**63, 2**64, -(2**63) - 1, 10**30]),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(SPECIAL),
+    st.sampled_from(MOMENTS),
+    st.sampled_from(
+        [Text("a"), Number(5), Moment(2024, 1, 2), Kind.FULL, Level.HIGH, Key.ALL, msgspec.UNSET, b"x", 1j, ()]
+    ),
+)
+COUNTS = st.dictionaries(NAMES, st.one_of(st.integers(), st.none(), LEAVES), max_size=4) | st.dictionaries(
+    st.sampled_from(["all", "a", "b-c"]), st.integers(-5, 5) | st.none()
+)
+
+
+def anywhere(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values in which others stand, in fields that are made for them, and in others."""
+    few = st.lists(inner, max_size=3)
+    return st.one_of(
+        few,
+        few.map(tuple),
+        COUNTS,
+        st.dictionaries(NAMES, inner, max_size=3),
+        st.builds(Tagged, inner, few, COUNTS | inner, inner),
+        st.builds(Tagged, inner, said=st.sampled_from(SPECIAL)),
+        st.builds(Numbered, inner, inner, few | inner, COUNTS | inner, few | inner),
+        st.builds(Numbered, inner, st.sampled_from(SPECIAL), few, COUNTS),
+        st.builds(Row, COUNTS | inner, inner, inner, inner, inner),
+        st.builds(Row, COUNTS, st.sampled_from(MOMENTS), st.booleans()),
+        st.builds(Sub, inner, inner, few),
+        st.builds(Part, st.sampled_from(SPECIAL), inner, few),
+        st.builds(ChannelStatistics, channel=st.sampled_from(SPECIAL), counters=COUNTS | inner),
+        st.builds(
+            DatabaseStatistics, channels=few | inner, updated=st.sampled_from(MOMENTS) | inner, total_count=inner
+        ),
+        st.builds(TaskStatus, status=st.sampled_from(SPECIAL) | inner, progress=inner, result=few | inner),
+        st.builds(Envelope, error=inner, error_text=st.sampled_from(SPECIAL) | inner, data=inner),
+    )
+
+
+def check(value: object) -> bool:
+    """Whether the short way was taken; AssertionError where it says something else than the whole one."""
+    written = write_plain(value)
+    assert written is None or written == write(ROOT, value)
+    return written is not None
+
+
+@given(st.recursive(LEAVES, anywhere, max_leaves=12))
+@settings(PATIENT, max_examples=settings.default.max_examples * 4)
+def test_the_two_ways_say_the_same_of_any_value(value: object) -> None:
+    check(value)
+
+
+@given(st.data())
+@settings(PATIENT)
+def test_the_two_ways_say_the_same_of_a_value_of_a_type_that_somebody_else_declares(data: st.DataObject) -> None:
+    check(data.draw(values(data.draw(structs()), "xml")))
+
+
+def reply(channel: str, count: int | None, **others: Any) -> Any:
+    """A usual reply."""
+    channels = [ChannelStatistics(channel, {"all": count, "b-c": 7}), ChannelStatistics("sms", {"all": 1336, "b-c": 0})]
+    counted = DatabaseStatistics(channels=channels, resource_id=24, updated=MOMENTS[1], **others)
+    return Envelope(error=0, error_text="Successful operation", data=TaskStatus("completed", 100, [counted]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        reply("email", 1336, total_count=5, in_progress=True, refresh_task_id="", last_count_time="just now"),
+        reply("email", None),
+        reply("email", -(2**63)),
+        reply("100 %", 5),
+        reply("100 %", None),
+        reply("two\nlines", 5),
+        reply("почта", 5),
+        Envelope(error=None, data=TaskStatus("running", 0.5)),
+        Envelope(data=[Part("a", 5, ["b", "c"]), Part("d", None, []), Sub("e")]),
+        Tagged({"a": [1.5, "b"], "d": {"e": MOMENTS[0]}}),
+        Numbered([True], "%b", last_values=[Numbered(1), Numbered(None)]),
+        Row({"a": 5}, MOMENTS[2]),
+        {"id": 5, "parts": {"a": Part("b")}},
+        {},
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_what_is_plain_takes_the_short_way(value: object) -> None:
+    assert check(value)
+
+
+def test_a_counter_beside_its_sign_is_left_to_the_whole_way() -> None:
+    assert not check(reply("%b", 5))
+
+
+@pytest.mark.parametrize("channel", ["email", "100 %"])
+def test_the_counters_of_a_long_document_are_put_in_portion_by_portion(channel: str) -> None:
+    counts = {f"counter-{number}": None if number % 3 else number for number in range(9)}
+    channels = [ChannelStatistics(f"{number} {channel}", counts) for number in range(2_000)]
+    assert check(Envelope(data=[DatabaseStatistics(channels=channels[:5]), DatabaseStatistics(channels=channels)]))
+
+
+def test_a_field_that_goes_by_a_keyword_is_written() -> None:
+    type_ = msgspec.defstruct("Declared", [("class", int), ("ordinary", str)])
+    assert not check(type_(5, "a"))
+    assert write(ROOT, type_(5, "a")) == b"<xml><class>5</class><ordinary>a</ordinary></xml>"
+
+
+def test_a_struct_is_written_by_whatever_name_it_stands_under() -> None:
+    part = Part("a")
+    assert check({"one": part, "many": [part, part], "held": Numbered(part, many_values=[part, Numbered(part)])})
+    assert check(part)
