@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import math
 from typing import Any
 
 import msgspec
@@ -172,6 +173,7 @@ def reply(channel: str, count: int | None, **others: Any) -> Any:
         reply("two\nlines", 5),
         reply("почта", 5),
         Envelope(error=None, data=TaskStatus("running", 0.5)),
+        Envelope(error=5, error_text="No such thing"),
         Envelope(data=[Part("a", 5, ["b", "c"]), Part("d", None, []), Sub("e")]),
         Tagged({"a": [1.5, "b"], "d": {"e": MOMENTS[0]}}),
         Numbered([True], "%b", last_values=[Numbered(1), Numbered(None)]),
@@ -185,8 +187,45 @@ def test_what_is_plain_takes_the_short_way(value: object) -> None:
     assert check(value)
 
 
-def test_a_counter_beside_its_sign_is_left_to_the_whole_way() -> None:
-    assert not check(reply("%b", 5))
+@pytest.mark.parametrize("text", ["%b", "%%b", "%b%b", "% %b", "&", "\uffff", "\ud800"])
+@pytest.mark.parametrize("long", [False, True])
+def test_what_must_be_escaped_or_could_be_a_place_for_a_counter_is_left_to_the_whole_way(text: str, long: bool) -> None:
+    channels = [ChannelStatistics(text, {"all": 5, "b-c": 7}), ChannelStatistics("b", {"all": 5})]
+    assert write_plain(channels[0]) is None
+    assert write_plain(Envelope(data=channels * (2_000 if long else 1))) is None
+
+
+@pytest.mark.parametrize(
+    "count",
+    [True, 1e16, 1e-7, -0.0, "12", "", [], [5], {}, {"a": 5}, MOMENTS[0], Level.HIGH, Kind.FULL, Number(5), 2**64],
+)
+def test_a_counter_of_any_other_kind_is_written_as_what_it_is(count: Any) -> None:
+    for others in ({}, {"b": 5}, {"b": None}):
+        check(ChannelStatistics("email", {"a": count, **others}))
+        check({"a": count, **others})
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 10**5000], ids=["NaN", "inf", "-inf", "long"])
+def test_a_number_that_is_none_is_left_to_the_whole_way(number: Any) -> None:
+    for value in ({"a": number}, {"a": [number]}, Tagged(number), Numbered(1, some_counts={"a": number})):
+        assert write_plain(value) is None
+
+
+def test_a_key_that_equals_one_written_before_is_written_as_the_text_it_is() -> None:
+    for value in (5, "a", {"b": "c"}):
+        check({"all": value})
+        check({Key.ALL: value})
+        check({Text("all"): value})
+
+
+@pytest.mark.parametrize("tag", ["a & b", "100 %", "%b", "\0", "{tag}", "'", 5, -5])
+def test_a_tag_is_a_text_like_others(tag: Any) -> None:
+    type_ = msgspec.defstruct("Declared", [("counts", dict[str, int]), ("said", str)], tag=tag, tag_field="the-tag")
+    if tag == "\0":
+        assert write_plain(type_({"a": 5}, "b")) is None
+    else:
+        check(type_({"a": 5}, "b"))
+        check({"items": [type_({}, "b")]})
 
 
 @pytest.mark.parametrize("channel", ["email", "100 %"])

@@ -34,6 +34,7 @@ def write_structs(type_: type, before: str, after: str, scope: dict[str, Any]) -
     is made an element by itself. The code is made of Python's identifiers, and of XML's names.
     """
     info, fields = _described(type_)
+    omits = info.cls.__struct_config__.omit_defaults
     document = elements = before + _tag(info)
     scope |= {"datetime": datetime, "is_default": is_default, "moment_text": moment_text, "UNSET": UNSET}
     scope |= {"tag": info.tag, "fields": fields}
@@ -43,17 +44,16 @@ def write_structs(type_: type, before: str, after: str, scope: dict[str, Any]) -
         it, key = f"v{number}", field.encode_name
         if not is_name(key) or not is_name(field.name) or iskeyword(field.name):
             raise Special
-        omits = info.cls.__struct_config__.omit_defaults
         default, factory = (known.default, known.default_factory) if omits else (NODEFAULT, NODEFAULT)
         null = "" if default is None else f"<{key}/>"
         empty = "" if factory is list else f"<{key}/>"
-        asks = factory in (dict, set) or not any(default is usual for usual in (None, NODEFAULT, UNSET))
-        kind = None if asks else _kind(field.type)
+        compares = factory in (dict, set) or not any(default is usual for usual in (None, NODEFAULT, UNSET))
+        kind = None if compares else _kind(field.type)
         reads += f"\n {it} = value.{field.name}"
         elements += f"{{{it}}}"
         if kind is None:
             document += f"{{{it}}}"
-            code = (f"\n if is_default({it}, fields[{number}]): {it} = ''\n el" if asks else "\n ") + _ANY
+            code = (f"\n if is_default({it}, fields[{number}]): {it} = ''\n el" if compares else "\n ") + _ANY
             code = code.format(it=it, n=number, null=null, empty=empty)
             writers = scope["writers_of"](key)
             scope |= {f"writers{number}": writers, f"known{number}": writers.get}
@@ -115,7 +115,7 @@ def _kind(info: mi.Type) -> str | None:
 _INLINE = {  # how the value is gathered, and what stands in its element
     "bool": ("", '"true" if {it} else "false"'),
     "datetime": ("", "moment_text({it})"),
-    "dict": ("counts += {it}.values(); {it} = tuple({it}); {it} = templates.get({it}) or new_template({it})", "{it}"),
+    "dict": ("counts += {it}.values(); keys = tuple({it}); {it} = template(keys) or new_template(keys)", "{it}"),
     "int": ("", "{it}"),
     "str": ("texts.append({it})", "{it}"),
 }

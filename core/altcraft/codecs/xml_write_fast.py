@@ -27,7 +27,7 @@ _PERCENT = ord("%")
 # To translate by: what is plain stays what it is, and all else becomes FF, which is nowhere in UTF-8.
 # U+FFFE and U+FFFF, which XML does not have, are among the characters that begin with EF.
 _PLAIN = bytes(0xFF if code in b"&<>\xef" or (code < 0x20 and code not in b"\t\n") else code for code in range(0x100))
-_COUNTS = bytes(code if code in b"0123456789-\n\0" else 0xFF for code in range(0x100))
+_INTEGERS = bytes(code if code in b"0123456789-\n" else 0xFF for code in range(0x100))
 
 _lines = msgspec.json.Encoder().encode_lines
 _shorten = re.compile(rb">\0</[^>]+>").sub
@@ -44,9 +44,7 @@ def write_plain(value: object) -> bytes | None:
             return None
         if not counts:
             return document.encode()
-        if _PERCENT in plain:  # as itself, not for a counter
-            if b"%b" in plain:
-                return None
+        if _PERCENT in plain:  # as itself. A text with the sign for a counter makes one place too many: a TypeError.
             document = document.replace("%", "%%").replace("%%b", "%b")
         if len(document) < _PORTION:
             return _counted(document, counts)
@@ -60,12 +58,17 @@ def write_plain(value: object) -> bytes | None:
 def _counted(document: str, counts: list[int | None]) -> bytes:
     """The document with its counters in their places. msgspec is the quickest to print them, one a line."""
     printed = _lines(counts)
-    if printed.translate(_COUNTS) == printed:
+    if printed.translate(_INTEGERS) == printed:
         return document.encode() % tuple(printed.split())
-    printed = printed.replace(b"null", b"\0")
-    if printed.translate(_COUNTS) == printed:
-        return _shorten(b"/>", document.encode() % tuple(printed.split()))
-    raise Special
+    kinds = {*map(type, counts)}
+    if not kinds <= _COUNTABLE:
+        raise Special
+    shown = printed.replace(b"null", b"\0").split()
+    if float in kinds:  # of which Python has a spelling of its own
+        shown = [
+            _float(count).encode() if type(count) is float else text for count, text in zip(counts, shown, strict=True)
+        ]
+    return _shorten(b"/>", document.encode() % tuple(shown))
 
 
 def _portions(document: str, counts: list[int | None]) -> Iterator[bytes]:
@@ -93,6 +96,8 @@ class _Writers(dict[type, Write]):
         content = _CONTENTS.get(type_)
         if content is None:
             write = write_structs(type_, before, after, {**_SCOPE})
+        elif not before:
+            write = content
         else:
             write = lambda value, texts, counts: f"{before}{content(value, texts, counts)}{after}"  # noqa: E731
         self[type_] = write
@@ -118,9 +123,11 @@ def _member(name: str, value: object, texts: list[str], counts: list[int | None]
 
 def _mapping(value: dict[str, object], texts: list[str], counts: list[int | None]) -> str:
     keys = tuple(value)
-    if keys not in _templates:
-        _new_template(keys)
-    elif {str, *map(type, keys)} != {str}:  # equal to the keys of a template, but not written alike
+    template = _templates.get(keys) or _new_template(keys)
+    if {*map(type, value.values())} <= _COUNTABLE:
+        counts += value.values()  # type: ignore[arg-type]
+        return template
+    if {str, *map(type, keys)} != {str}:  # equal to the keys of a template, but not written alike
         raise Special
     return "".join([_member(key, item, texts, counts) for key, item in value.items()])
 
@@ -140,7 +147,7 @@ def _text(value: str, texts: list[str], _: object) -> str:
     return value
 
 
-def _float(value: float, _: object, __: object) -> str:
+def _float(value: float, _: object = None, __: object = None) -> str:
     if value - value:  # NaN and the infinities
         raise Special
     return str(value)
@@ -150,6 +157,7 @@ _templates: dict[tuple[str, ...], str] = {}
 _writers: dict[str, _Writers] = {}
 _documents = _writers_of(ROOT)
 _contents = _Writers()
+_COUNTABLE = {bool, float, int, type(None)}
 _CONTENTS: dict[type, Write] = {
     bool: lambda value, _, __: "true" if value else "false",
     datetime: lambda value, _, __: moment_text(value),
@@ -161,6 +169,6 @@ _CONTENTS: dict[type, Write] = {
 _SCOPE: dict[str, Any] = {
     "member": _member,
     "new_template": _new_template,
-    "templates": _templates,
+    "template": _templates.get,
     "writers_of": _writers_of,
 }
