@@ -38,8 +38,8 @@ def write_structs(type_: type, before: str, after: str, scope: dict[str, Any]) -
     document = elements = before + _tag(info)
     scope |= {"datetime": datetime, "is_default": is_default, "moment_text": moment_text, "UNSET": UNSET}
     scope |= {"tag": info.tag, "fields": fields}
-    reads = "\n texts.append(tag)" if isinstance(info.tag, str) else ""
-    checks, at_once, one_by_one = [], "", ""
+    at_once = one_by_one = "\n texts.append(tag)" if isinstance(info.tag, str) else ""
+    reads, checks = "", []
     for number, (field, known) in enumerate(zip(info.fields, fields, strict=True)):
         it, key = f"v{number}", field.encode_name
         if not is_name(key) or not is_name(field.name) or iskeyword(field.name):
@@ -57,18 +57,26 @@ def write_structs(type_: type, before: str, after: str, scope: dict[str, Any]) -
             code = code.format(it=it, n=number, null=null, empty=empty)
             writers = scope["writers_of"](key)
             scope |= {f"writers{number}": writers, f"known{number}": writers.get}
-            at_once += code.replace("\n", "\n ")
+            at_once += code
             one_by_one += code
         else:
             gather, shown = (part.format(it=it) for part in _INLINE[kind])
             element = f"<{key}>{{{shown}}}</{key}>"
             document += element
             checks.append(f"type({it}) is {kind}")
-            at_once += f"\n  {gather}"
+            at_once += f"\n {gather}"
             one_by_one += _ALONE.format(it=it, key=key, null=null, kind=kind, gather=gather, element=element)
     if checks:
-        one_by_one = f"\n if {' and '.join(checks)}:{at_once}\n  return f'{document}{after}'{one_by_one}"
-    exec(f"def write(value, texts, counts):{reads}{one_by_one}\n return f'{elements}{after}'", scope)  # noqa: S102
+        at_once = f"\n if not ({' and '.join(checks)}): return write_one_by_one(value, texts, counts){at_once}"
+
+    def write_one_by_one(value: Any, texts: list[str], counts: list[int | None]) -> str:
+        # When it is first needed, the code takes the place of this.
+        exec(f"def write_one_by_one{_TAKES}{reads}{one_by_one}\n return f'{elements}{after}'", scope)  # noqa: S102
+        write: Write = scope["write_one_by_one"]
+        return write(value, texts, counts)
+
+    scope["write_one_by_one"] = write_one_by_one
+    exec(f"def write{_TAKES}{reads}{at_once}\n return f'{document}{after}'", scope)  # noqa: S102  # as dataclasses does it
     write: Write = scope["write"]
     return write
 
@@ -109,6 +117,8 @@ def _kind(info: mi.Type) -> str | None:
         return "int"
     return _KINDS.get(kinds.pop()) if len(kinds) == 1 else None
 
+
+_TAKES = "(value, texts, counts):"
 
 # A field's value is in the variable {it}, which then holds its element, or nothing.
 
