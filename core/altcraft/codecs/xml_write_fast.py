@@ -21,7 +21,7 @@ from altcraft.codecs.xml_write_code import Special, Write, write_structs
 __all__ = ["write_plain"]
 
 _KEPT = 1024  # types of values, names of elements, and sets of keys, that are remembered
-_PORTION = 1 << 16  # characters
+_PORTION = 1 << 14  # characters
 _PERCENT = ord("%")
 
 # To translate by: what is plain stays what it is, and all else becomes FF, which is nowhere in UTF-8.
