@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
@@ -125,6 +126,48 @@ def test_a_request_is_written_with_the_wires_own_names_and_without_what_is_not_s
 )
 def test_a_moment_is_written_to_the_millisecond_or_as_exactly_as_it_is(moment: datetime, written: bytes) -> None:
     assert CODEC.encode({"updated": moment}) == b"<xml><updated>" + written + b"</updated></xml>"
+
+
+class Level(str, enum.Enum):
+    """An enumeration whose members are texts, which Python shows by their names from 3.11 on."""
+
+    LOW = "low"
+    BOTH = "low & high"
+
+
+@dataclass
+class Part:
+    """An object that is no struct."""
+
+    level: Level
+    _size: int = 0
+
+
+@dataclass
+class Whole:
+    """Objects within an object, none of them a struct."""
+
+    parts: list[Part] = field(default_factory=list)
+    first: Part | None = None
+    note: str | msgspec.UnsetType = msgspec.UNSET
+    since: datetime | None = None
+
+
+@pytest.mark.parametrize("codec", [JsonCodec(), CODEC], ids=["json", "xml"])
+def test_dataclasses_and_texts_of_enumerations_come_back_as_they_went(codec: Any) -> None:
+    moment = datetime(2024, 4, 17, 21, 36, 1, 449_000, tzinfo=timezone.utc)
+    for value in (Whole(), Whole([Part(Level.LOW, 2), Part(Level.BOTH)], Part(Level.BOTH), "", moment)):
+        assert codec.decode(codec.encode(value), Whole) == value
+    assert codec.encode({"level": Level.LOW, "part": Part(Level.BOTH)}) == (
+        b'{"level":"low","part":{"level":"low & high","_size":0}}'
+        if codec is not CODEC
+        else b"<xml><level>low</level><part><level>low &amp; high</level><_size>0</_size></part></xml>"
+    )
+
+
+def test_a_dataclass_with_something_in_it_that_has_no_form_is_an_encode_error() -> None:
+    with pytest.raises(EncodeError, match="<whole>: not expressible in XML"):
+        CODEC.encode({"whole": Whole(note=object())})
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x0b", "\x1f", "\ufffe", "\uffff", "\udfff"])

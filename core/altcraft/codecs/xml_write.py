@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from math import isfinite
+from typing import Any
 
 import msgspec
 
@@ -23,6 +25,8 @@ is_name: Callable[[str], object] = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullm
 # What needs escaping, and what XML 1.0 cannot carry at all, in one scan.
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _json = msgspec.json.Encoder().encode
+_fields = lru_cache(1024)(msgspec.structs.fields)  # by class; it takes as long as writing thirty fields
+_LEAVES = {bool, datetime, float, int, str}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
 
@@ -37,7 +41,9 @@ def write(root: str, value: object) -> bytes:
 
 
 def _write(name: str, value: object, out: Callable[[str], None]) -> None:
-    if isinstance(value, msgspec.Struct):
+    if type(value) in _LEAVES:  # to ask whether it is a mapping takes far longer
+        out(f"<{name}>{_leaf(name, value)}</{name}>")
+    elif isinstance(value, msgspec.Struct):
         out(f"<{name}>")
         for key, item in _members(value):
             _write_member(key, item, out)
@@ -50,6 +56,11 @@ def _write(name: str, value: object, out: Callable[[str], None]) -> None:
         out(f"</{name}>")
     elif value is None:
         out(f"<{name}/>")
+    elif hasattr(type(value), "__dataclass_fields__") or hasattr(type(value), "__attrs_attrs__"):
+        out(f"<{name}>")
+        for key in _plain(name, value):  # msgspec says what is written of it, as in JSON
+            _write_member(key, getattr(value, key), out)
+        out(f"</{name}>")
     else:
         out(f"<{name}>{_leaf(name, value)}</{name}>")
 
@@ -72,7 +83,7 @@ def _members(struct: msgspec.Struct) -> list[tuple[str, object]]:
     """The struct's fields under their wire names, without those that are unset or omitted as default."""
     config = struct.__struct_config__
     members: list[tuple[str, object]] = [] if config.tag is None else [(str(config.tag_field), config.tag)]
-    for field in msgspec.structs.fields(struct):
+    for field in _fields(type(struct)):
         value = getattr(struct, field.name)
         omitted = config.omit_defaults and is_default(value, field)
         if value is not msgspec.UNSET and not omitted:
@@ -100,7 +111,8 @@ def moment_text(moment: datetime) -> str:
 
 def _leaf(name: str, value: object) -> str:
     if isinstance(value, str):
-        return _SPECIAL.sub(lambda match: _escape(name, match[0]), value) if _SPECIAL.search(value) else value
+        text = str.__str__(value)  # of a member of an enumeration, too
+        return _SPECIAL.sub(lambda match: _escape(name, match[0]), text) if _SPECIAL.search(text) else text
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
@@ -112,12 +124,24 @@ def _leaf(name: str, value: object) -> str:
             if isfinite(value):
                 return str(float(value))
             raise ValueError("no number")
-        plain = msgspec.to_builtins(value)  # enums, UUIDs, dates, decimals: as in JSON
-        if type(plain) not in (str, int, float, bool):
-            raise TypeError(f"a value of type {type(value).__name__}")
-    except (TypeError, ValueError) as error:
-        raise EncodeError(f"<{name[:80]}>: not expressible in XML: {error}") from error
+    except ValueError as error:
+        raise _refused(name, error) from error
+    plain = _plain(name, value)  # enums, UUIDs, dates, decimals: as in JSON
+    if type(plain) not in (str, int, float, bool):
+        raise _refused(name, f"a value of type {type(value).__name__}")
     return _leaf(name, plain)
+
+
+def _plain(name: str, value: object) -> Any:
+    """What msgspec makes of a value for any format."""
+    try:
+        return msgspec.to_builtins(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _refused(name, error) from error
+
+
+def _refused(name: str, reason: object) -> EncodeError:
+    return EncodeError(f"<{name[:80]}>: not expressible in XML: {reason}")
 
 
 def _escape(name: str, character: str) -> str:
