@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "ErrorTask", "Server"]
 
 
+_ROUND = 1.0
+"""Seconds after which the loop comes round at the latest, looks for silent connections, and hears of a signal that came
+when it was just about to sleep.
+"""
+
 # Waitress warns of every burst; those who want to know configure logging, and see it all the same.
 logging.getLogger("waitress").addHandler(logging.NullHandler())
 
@@ -48,8 +53,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
 class Server:
     """An app on a listening socket, which it takes over. run() serves until some thread calls close().
 
-    `settings` are waitress's own. It looks for silent connections whenever its loop comes round, which is every
-    `round_trip` seconds at the latest.
+    `settings` are waitress's own.
     """
 
     def __init__(
@@ -57,7 +61,6 @@ class Server:
         app: WSGIApplication,
         listening: socket.socket,
         channel: type[Channel],
-        round_trip: float,
         **settings: Any,
     ) -> None:
         self._sockets: dict[int, Any] = {}  # waitress keeps all of this server's in here
@@ -73,7 +76,6 @@ class Server:
             ),
         )
         self._server.channel_class = channel
-        self._round_trip = round_trip
         self._lock = threading.Lock()
         self._closed = False
         self._running = False
@@ -86,7 +88,7 @@ class Server:
                 return
             self._running = True
         try:
-            self._server.asyncore.loop(timeout=self._round_trip, map=self._sockets, use_poll=True)
+            self._server.asyncore.loop(timeout=_ROUND, map=self._sockets, use_poll=True)
         finally:
             with self._lock:
                 self._running = False

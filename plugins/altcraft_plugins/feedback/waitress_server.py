@@ -30,7 +30,6 @@ class WaitressServer(Server):
             receiver,
             listening,
             _Channel,
-            1,
             threads=THREADS,
             ident=None,
             max_request_body_size=receiver.limit + 1,  # a larger Content-Length is refused, with no body read

@@ -32,7 +32,6 @@ class WaitressServer(Server):
             app,
             listening,
             _Channel,
-            SILENCE,
             threads=THREADS,
             ident="altcraft-sandbox",
             max_request_body_size=LARGEST_BODY + 1,  # a larger Content-Length is refused, with no body read
