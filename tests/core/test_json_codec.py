@@ -152,6 +152,16 @@ class Stock(msgspec.Struct):
     anything: object = None
     things: list[Shelf | Box] = []
     later: dict[str, Stock] = {}
+    either: int | float = 0
+    pair: tuple[Stock, int] | None = None
+    row: Row | None = None
+
+
+class Row(msgspec.Struct, array_like=True):
+    """Fields by their places."""
+
+    first: Stock
+    second: int = 0
 
 
 @pytest.mark.parametrize(
@@ -163,19 +173,30 @@ class Stock(msgspec.Struct):
         '"price":1e400',
         '"counts":{"a":null,"b":1}',
         '"anything":{"x":null,"y":[1.5,null]}',
+        '"either":0.1e1',
+        '"either":20e-1',
         '"number":123456789012345678901234567890',
         '"things":[{"type":"box","what":null},{"type":"shelf","what":[1]}]',
         '"later":{"a":{"number":null}}',
     ],
 )
 def test_a_null_out_of_place_changes_nothing_else_in_the_document(beside: str) -> None:
-    assert CODEC.decode(f'{{{beside},"many":null}}'.encode(), Stock) == CODEC.decode(f"{{{beside}}}".encode(), Stock)
+    alone = CODEC.decode(f"{{{beside}}}".encode(), Stock)
+    assert repr(CODEC.decode(f'{{{beside},"many":null}}'.encode(), Stock)) == repr(alone)
+
+
+def test_a_null_out_of_place_makes_no_number_pass_that_would_not_pass_alone() -> None:
+    for text in (b'{"number":2e0}', b'{"number":2e0,"many":null}'):
+        with pytest.raises(DecodeError):
+            CODEC.decode(text, Stock)
 
 
 def test_a_null_out_of_place_is_absent_wherever_it_stands() -> None:
     text = b"""{"things":[{"type":"shelf","what":null},{"type":"box","what":null}],
     "later":{"a":null,"b":{"many":null,"number":null}}}"""
     assert CODEC.decode(text, Stock) == Stock(things=[Shelf(), Box(None)], later={"b": Stock(number=None)})
+    by_place = b'{"pair":[{"many":null},1],"row":[{"many":null}]}'
+    assert CODEC.decode(by_place, Stock) == Stock(pair=(Stock(), 1), row=Row(Stock()))
     with pytest.raises(DecodeError, match="things"):
         CODEC.decode(b'{"things":[null],"many":null}', Stock)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -302,6 +303,45 @@ def test_nested_arrays_whose_forms_begin_alike_are_no_more_work_on_every_level()
     began = time.process_time()
     assert not took_the_express_road(codec, document, Folder)
     assert time.process_time() - began < 0.5  # twice the work on every level would be seconds
+
+
+class Drawer(msgspec.Struct, tag="drawer"):
+    """One of two objects that look alike as long as their tag has not come."""
+
+    inside: list[Drawer | Chest] = []
+    last: int = 0
+
+
+class Chest(msgspec.Struct, tag="chest"):
+    """The other."""
+
+    inside: list[Drawer | Chest] = []
+    last: int = 0
+
+
+def furniture(kinds: str, last: str = "<last>1</last>") -> str:
+    """One in the other, each with its tag behind what is in it; `kinds` has a letter for each."""
+    inner = f"<inside>{furniture(kinds[1:], last)}</inside><last>1</last>" if kinds[1:] else last
+    return f"{inner}<type>{'drawer' if kinds[0] == 'd' else 'chest'}</type>"
+
+
+def test_nested_objects_that_are_told_apart_at_their_end_are_no_more_work_on_every_level() -> None:
+    codec = XmlCodec()
+    kind: Any = Drawer | Chest
+    for kinds in ("d" * 20, "c" * 20, "dc" * 10, "cd" * 10):
+        for _ in range(3):
+            codec.decode(f"<xml>{furniture(kinds)}</xml>".encode(), kind)
+    broken = "<last a=''>1</last>"
+    document = f"<xml>{furniture('dc' * 10, broken)}</xml>".encode()
+    began = time.process_time()
+    assert codec.decode(document, kind).last == 1
+    assert time.process_time() - began < 0.3  # twice the work on every level would be more
+
+
+def test_objects_that_are_told_apart_at_their_beginning_take_the_express_road() -> None:
+    document = b"<xml><type>drawer</type><inside><type>chest</type><last>2</last></inside><last>1</last></xml>"
+    kind: Any = Drawer | Chest
+    assert took_the_express_road(taught(document, document, type_=kind), document, kind)
 
 
 def test_types_without_a_fixed_form_are_left_to_the_general_road() -> None:

@@ -196,6 +196,12 @@ def test_a_namespace_of_usual_length_is_read_in_a_document_of_any_size() -> None
     assert XmlCodec().decode(few_names.encode(), ErrorEnvelope) == ErrorEnvelope(error=7)
 
 
+@pytest.mark.parametrize("inside", [f"<a href='{LONG}'/>", f"<note>x='{LONG}</note>", "<note>y=\"='a'</note>" * 1_000])
+def test_only_a_namespace_is_taken_for_one(inside: str) -> None:
+    document = f"<xml xmlns='urn:x'><error>7</error>{inside}{NAMES}</xml>"
+    assert XmlCodec().decode(document.encode(), ErrorEnvelope) == ErrorEnvelope(error=7)
+
+
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_that_leaves_room_for_nothing_is_refused_by_name(limit: int) -> None:
     for name in ("max_bytes", "max_depth", "max_elements"):

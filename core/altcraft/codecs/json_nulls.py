@@ -6,7 +6,6 @@ Read only when msgspec has refused a document. What else is in it stays as it st
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,9 +15,9 @@ from altcraft.codecs.xml_shape import variants_of
 
 __all__ = ["Nulls"]
 
-# Numbers with a point are carried over digit by digit.
-_read = msgspec.json.Decoder(float_hook=Decimal).decode
-_write = msgspec.json.Encoder(decimal_format="number").encode
+# Numbers that are no plain integers are carried over as they are spelt.
+_read = msgspec.json.Decoder(float_hook=lambda spelt: msgspec.Raw(spelt.encode())).decode
+_write = msgspec.json.Encoder().encode
 
 _NULLABLE = (mi.NoneType, mi.AnyType, mi.RawType, mi.CustomType)
 _OBJECTS = (mi.StructType, mi.TypedDictType, mi.DataclassType)
@@ -67,7 +66,19 @@ class Nulls:
         for variant in variants:
             if isinstance(variant, _ARRAYS):
                 return [self._value(item, variant.item_type) for item in value]
+            types = _types_by_place(variant)
+            if len(types) >= len(value):
+                return [self._value(item, type_) for item, type_ in zip(value, types, strict=False)]
         return value
+
+
+def _types_by_place(info: mi.Type) -> list[mi.Type]:
+    """Of what is written as an array of fixed length."""
+    if isinstance(info, mi.TupleType):
+        return list(info.item_types)
+    if isinstance(info, mi.NamedTupleType) or (isinstance(info, mi.StructType) and info.array_like and not info.tag):
+        return [field.type for field in info.fields]
+    return []
 
 
 def _is_tagged(value: dict[str, Any], info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> bool:

@@ -228,6 +228,8 @@ class _Sketch:
             if name in members or (member is not None and member.places):
                 raise _Irregular
             if member is not None and member.is_array:
+                if shape and shape.variants and shape.tag_field not in members:
+                    raise _Irregular  # an array that each of the variants would read for itself
                 members[name] = self._array(children, member.shape)
                 continue
             for child in children:

@@ -35,7 +35,7 @@ _KNOWN_ENCODINGS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_DECLARATION = 1024  # bytes
-_VALUE = re.compile(rb"""=\s*(?=("[^"]*|'[^']*))""")  # of an attribute, and of what looks like one
+_NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?=("[^"]*|'[^']*))""")  # and what looks like one
 _ROOM_FOR_NAMES = 4 << 20
 """Bytes, and eight times the document, that its names may come to with the namespace before each, as expat has them."""
 
@@ -72,15 +72,12 @@ def _without_namespaces(root: Element) -> Element:
 
 
 def _check_namespaces(data: bytes) -> None:
-    """A long namespace and many names in it are an amplifier: expat puts it before each name.
-
-    Of the namespaces nothing is known yet but that none is longer than the longest value of an attribute.
-    """
+    """A long namespace and many names in it are an amplifier: expat puts it before each name."""
     if b"xmlns" not in data:
         return
     room = _ROOM_FOR_NAMES + 8 * len(data)
     names = data.count(b"<") - data.count(b"</") + (data.count(b":") if b"xmlns:" in data else 0)
-    if names * len(data) > room and names * max(map(len, _VALUE.findall(data)), default=0) > room:
+    if names * len(data) > room and names * max((len(it[1]) for it in _NAMESPACE.finditer(data)), default=0) > room:
         raise DecodeError("the XML has namespaces too long for so many names")
 
 
