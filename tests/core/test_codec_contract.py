@@ -169,7 +169,7 @@ class OneAtATime(Sound):
         return super().decode(data, self.type)
 
 
-class Wasteful(Sound):
+class Careless(Sound):
     """Reads a document, and is silent about what is behind it."""
 
     def decode(self, data: bytes, type: type[T]) -> T:
@@ -214,7 +214,7 @@ class Grabbing(Sound):
         (Remembering, "keeps_nothing"),
         (Counting, "keeps_nothing"),
         (Grabbing, "first_bytes"),
-        (Wasteful, "more_behind_it"),
+        (Careless, "more_behind_it"),
         (Consuming, "leaves_it_as_it_was"),
     ],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import time
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
@@ -165,8 +166,79 @@ def test_dataclasses_and_texts_of_enumerations_come_back_as_they_went(codec: Any
     )
 
 
+class Size(enum.Enum):
+    """An enumeration whose members are no texts, but have one."""
+
+    FULL = "full"
+    PARTIAL = 5
+
+
+class Moment(datetime):
+    """A moment of a class of its own, which msgspec does not write."""
+
+
+class NoZone(tzinfo):
+    """A time zone that does not say what it is."""
+
+
+class Lacking(msgspec.Struct):
+    """A struct from which something can be taken away."""
+
+    text: str = ""
+
+
+def lacking() -> Lacking:
+    """A struct without a value in its field."""
+    struct = Lacking()
+    del struct.text
+    return struct
+
+
+def unresolved() -> object:
+    """A struct whose field has a type that nobody finds."""
+    struct = msgspec.defstruct("Unresolved", [("field", "Nowhere")])
+    return struct(object())
+
+
+def test_a_key_is_written_as_the_text_that_json_has_for_it() -> None:
+    assert CODEC.encode({Size.FULL: 1, Level.LOW: 2}) == b"<xml><full>1</full><low>2</low></xml>"
+    for key in (Size.PARTIAL, 5, 1.5, None, True, ("a",)):
+        with pytest.raises(EncodeError):
+            CODEC.encode({key: 1})
+
+
+@pytest.mark.parametrize("codec", [JsonCodec(), CODEC], ids=["json", "xml"])
+@pytest.mark.parametrize(
+    "value",
+    [Moment(2024, 1, 2), datetime(2024, 1, 2, tzinfo=NoZone()), lacking(), Whole(note=object())],
+    ids=["moment", "zone", "lacking", "object"],
+)
+def test_a_value_that_is_not_what_it_seems_is_an_encode_error(codec: Any, value: object) -> None:
+    for whole in ({"a": value}, {"a": [value]}, TaskStarted(value)):
+        with pytest.raises(EncodeError):
+            codec.encode(whole)
+
+
+def test_a_struct_of_a_type_that_does_not_resolve_is_an_encode_error() -> None:
+    with pytest.raises(EncodeError, match="Nowhere"):
+        CODEC.encode(unresolved())
+
+
+def test_dataclasses_in_dataclasses_take_no_more_work_on_every_level() -> None:
+    @dataclass
+    class Nest:
+        inside: Any
+
+    value: Any = {"numbers": list(range(5_000))}
+    for _ in range(200):
+        value = Nest(value)
+    began = time.process_time()
+    assert CODEC.encode(value).endswith(b"<numbers>4999</numbers>" + b"</inside>" * 200 + b"</xml>")
+    assert time.process_time() - began < 0.5  # seconds
+
+
 def test_a_dataclass_with_something_in_it_that_has_no_form_is_an_encode_error() -> None:
-    with pytest.raises(EncodeError, match="<whole>: not expressible in XML"):
+    with pytest.raises(EncodeError, match="<note>: not expressible in XML"):
         CODEC.encode({"whole": Whole(note=object())})
 
 

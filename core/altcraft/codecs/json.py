@@ -48,7 +48,7 @@ class JsonCodec:
         """Compact JSON. EncodeError where a value has no JSON form."""
         try:
             return self._encode(value)
-        except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        except (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError, ValueError) as error:
             raise EncodeError(f"not expressible in JSON: {error}") from error
 
     def decode(self, data: bytes, type: type[T]) -> T:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -17,7 +18,7 @@ import msgspec
 
 from altcraft.errors import EncodeError
 
-__all__ = ["ROOT", "is_default", "is_name", "moment_text", "write"]
+__all__ = ["BROKEN", "ROOT", "is_default", "is_name", "moment_text", "write"]
 
 ROOT = "xml"
 
@@ -26,6 +27,9 @@ is_name: Callable[[str], object] = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*").fullm
 _SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _json = msgspec.json.Encoder().encode
 _fields = lru_cache(1024)(msgspec.structs.fields)  # by class; it takes as long as writing thirty fields
+BROKEN = (ArithmeticError, AttributeError, NameError, NotImplementedError, TypeError, ValueError)
+"""What values raise that are not what their class says: fields without a value, types that don't resolve."""
+
 _LEAVES = {bool, datetime, float, int, str}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
@@ -37,6 +41,10 @@ def write(root: str, value: object) -> bytes:
         _write(root, value, parts.append)
     except RecursionError:
         raise EncodeError("not expressible in XML: nested too deeply, or in itself") from None
+    except EncodeError:
+        raise
+    except BROKEN as error:
+        raise EncodeError(f"not expressible in XML: {error!r}") from error
     return "".join(parts).encode()
 
 
@@ -51,15 +59,15 @@ def _write(name: str, value: object, out: Callable[[str], None]) -> None:
     elif isinstance(value, Mapping):
         out(f"<{name}>")
         for key, item in value.items():
-            # The text of a key that is a member of an enumeration, too, as in JSON.
-            _write_member(str.__str__(key) if isinstance(key, str) else str(key), item, out)
+            _write_member(str.__str__(key) if isinstance(key, str) else _key(name, key), item, out)
         out(f"</{name}>")
     elif value is None:
         out(f"<{name}/>")
-    elif hasattr(type(value), "__dataclass_fields__") or hasattr(type(value), "__attrs_attrs__"):
+    elif (names := _names(value)) is not None:
         out(f"<{name}>")
-        for key in _plain(name, value):  # msgspec says what is written of it, as in JSON
-            _write_member(key, getattr(value, key), out)
+        for key in names:
+            if (item := getattr(value, key)) is not msgspec.UNSET:
+                _write_member(key, item, out)
         out(f"</{name}>")
     else:
         out(f"<{name}>{_leaf(name, value)}</{name}>")
@@ -91,6 +99,28 @@ def _members(struct: msgspec.Struct) -> list[tuple[str, object]]:
     return members
 
 
+def _names(value: object) -> list[str] | None:
+    """The fields of a dataclass, or those of an attrs class that have no underscore before them, as in JSON."""
+    type_ = type(value)
+    if isinstance(value, Enum):
+        return None
+    if hasattr(type_, "__dataclass_fields__"):
+        from dataclasses import fields  # takes a while to import, and is hardly ever needed
+
+        return [field.name for field in fields(value)]  # type: ignore[arg-type]  # it is a dataclass
+    attributes = getattr(type_, "__attrs_attrs__", None)
+    return None if attributes is None else [field.name for field in attributes if not field.name.startswith("_")]
+
+
+def _key(name: str, key: object) -> str:
+    """The text of a key that is none, as in JSON."""
+    try:
+        (text,) = msgspec.to_builtins({key: None}, str_keys=True)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _refused(name, error) from error
+    return str(text)
+
+
 def is_default(value: object, field: msgspec.structs.FieldInfo) -> bool:
     """Whether a field holds its default, so that a struct with `omit_defaults` leaves it out."""
     if field.default is not msgspec.NODEFAULT:
@@ -115,16 +145,16 @@ def _leaf(name: str, value: object) -> str:
         return _SPECIAL.sub(lambda match: _escape(name, match[0]), text) if _SPECIAL.search(text) else text
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime):
-        return moment_text(value)
     try:
+        if isinstance(value, datetime):
+            return moment_text(value)
         if isinstance(value, int):
             return str(int(value))
         if isinstance(value, float):
             if isfinite(value):
                 return str(float(value))
             raise ValueError("no number")
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # a moment of a class of its own is one that msgspec does not write
         raise _refused(name, error) from error
     plain = _plain(name, value)  # enums, UUIDs, dates, decimals: as in JSON
     if type(plain) not in (str, int, float, bool):

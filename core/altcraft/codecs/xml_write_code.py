@@ -31,7 +31,15 @@ def write_structs(type_: type, before: str, after: str, scope: dict[str, Any]) -
     """What writes the structs of a class, between these tags. The scope has what the code needs of other modules.
 
     Most structs hold what is declared in every field that is `_INLINE`, and are a single f-string. Otherwise each field
-    is made an element by itself. The code is made of Python's identifiers, and of XML's names.
+    is made an element by itself. The code is made of Python's identifiers, and of XML's names. A channel's:
+
+        def write(value, texts, counts):
+         v0 = value.channel
+         v1 = value.counters
+         if not (type(v0) is str and type(v1) is dict): return write_one_by_one(value, texts, counts)
+         texts.append(v0)
+         counts += v1.values(); keys = tuple(v1); v1 = template(keys) or new_template(keys)
+         return f'<channels><channel>{v0}</channel><status>{v1}</status></channels>'
     """
     info, fields = _described(type_)
     omits = info.cls.__struct_config__.omit_defaults
@@ -48,7 +56,7 @@ def write_structs(type_: type, before: str, after: str, scope: dict[str, Any]) -
         null = "" if default is None else f"<{key}/>"
         empty = "" if factory is list else f"<{key}/>"
         compares = factory in (dict, set) or not any(default is usual for usual in (None, NODEFAULT, UNSET))
-        kind = None if compares else _kind(field.type)
+        kind = None if compares or factory is list else _kind(field.type)
         reads += f"\n {it} = value.{field.name}"
         elements += f"{{{it}}}"
         if kind is None:

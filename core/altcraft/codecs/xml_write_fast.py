@@ -15,12 +15,13 @@ from typing import Any
 
 import msgspec
 
-from altcraft.codecs.xml_write import ROOT, is_name, moment_text
+from altcraft.codecs.xml_write import BROKEN, ROOT, is_name, moment_text
 from altcraft.codecs.xml_write_code import Special, Write, write_structs
 
 __all__ = ["write_plain"]
 
 _KEPT = 1024  # types of values, names of elements, and sets of keys, that are remembered
+_MOST_KEYS = 100  # in a set that is remembered
 _PORTION = 1 << 14  # characters
 _PERCENT = ord("%")
 
@@ -51,7 +52,7 @@ def write_plain(value: object) -> bytes | None:
         portions = _portions(document, counts)
         del document  # for the memory
         return b"".join(portions)
-    except (Special, TypeError, ValueError, OverflowError, RecursionError):  # msgspec's of integers too long, say
+    except (Special, RecursionError, *BROKEN):  # msgspec's of integers too long, say
         return None
 
 
@@ -59,7 +60,10 @@ def _counted(document: str, counts: list[int | None]) -> bytes:
     """The document with its counters in their places. msgspec is the quickest to print them, one a line."""
     printed = _lines(counts)
     if printed.translate(_INTEGERS) == printed:
-        return document.encode() % tuple(printed.split())
+        shown = printed.split()
+        if len(shown) != len(counts):  # msgspec.Raw may hold more than a number, or nothing
+            raise Special
+        return document.encode() % tuple(shown)
     kinds = {*map(type, counts)}
     if not kinds <= _COUNTABLE:
         raise Special
@@ -90,25 +94,40 @@ class _Writers(dict[type, Write]):
         self._before, self._after = (f"<{name}>", f"</{name}>") if name else ("", "")
 
     def __missing__(self, type_: type) -> Write:
-        if len(self) >= _KEPT:
-            raise Special
+        if sum(map(len, _tables())) >= _KEPT:
+            _forget()
+        self[type_] = write = self._made(type_)
+        return write
+
+    def _made(self, type_: type) -> Write:
         before, after = self._before, self._after
         content = _CONTENTS.get(type_)
         if content is None:
-            write = write_structs(type_, before, after, {**_SCOPE})
-        elif not before:
-            write = content
-        else:
-            write = lambda value, texts, counts: f"{before}{content(value, texts, counts)}{after}"  # noqa: E731
-        self[type_] = write
-        return write
+            try:
+                return write_structs(type_, before, after, {**_SCOPE})
+            except (Special, *BROKEN):
+                return _refuse
+        if not before:
+            return content
+        return lambda value, texts, counts: f"{before}{content(value, texts, counts)}{after}"
 
 
 def _writers_of(name: str) -> _Writers:
     """Those of all fields of a name: a struct may contain others of its class."""
-    if name not in _writers and len(_writers) >= _KEPT:
-        raise Special
+    if len(_writers) >= _KEPT:
+        _forget()
     return _writers.setdefault(name, _Writers(name))
+
+
+def _tables() -> list[_Writers]:
+    return [_documents, _contents, *_writers.values()]
+
+
+def _forget() -> None:
+    """Makes room when there are too many: what is needed is made again."""
+    for writers in _tables():
+        writers.clear()
+    _writers.clear()
 
 
 def _member(name: str, value: object, texts: list[str], counts: list[int | None]) -> str:
@@ -137,9 +156,16 @@ def _new_template(keys: tuple[str, ...]) -> str:
     if not all(type(key) is str and is_name(key) for key in keys):
         raise Special
     template = "".join([f"<{key}>%b</{key}>" for key in keys])
-    if len(_templates) < _KEPT:
+    if len(keys) <= _MOST_KEYS:
+        if len(_templates) >= _KEPT:
+            _templates.clear()
         _templates[keys] = template
     return template
+
+
+def _refuse(value: object, _: object, __: object) -> str:
+    """Writes the values of a class that always takes the whole way."""
+    raise Special
 
 
 def _text(value: str, texts: list[str], _: object) -> str:
@@ -155,7 +181,7 @@ def _float(value: float, _: object = None, __: object = None) -> str:
 
 _templates: dict[tuple[str, ...], str] = {}
 _writers: dict[str, _Writers] = {}
-_documents = _writers_of(ROOT)
+_documents = _Writers(ROOT)
 _contents = _Writers()
 _COUNTABLE = {bool, float, int, type(None)}
 _CONTENTS: dict[type, Write] = {
