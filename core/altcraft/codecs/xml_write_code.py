@@ -142,14 +142,14 @@ _ALONE = """
   {gather}
   {it} = f'{element}'
  else: {it} = '{null}' if {it} is None else '' if {it} is UNSET else member('{key}', {it}, texts, counts)"""
-_ANY = """if {it} is None: {it} = '{null}'
- elif {it} is UNSET: {it} = ''
- elif type({it}) is list:
+_ANY = """if type({it}) is list:
   items = []
   for item in {it}:
    write = known{n}(type(item)) or writers{n}[type(item)]
    items.append(write(item, texts, counts))
   {it}, items = ''.join(items) or '{empty}', None
+ elif {it} is None: {it} = '{null}'
+ elif {it} is UNSET: {it} = ''
  else:
   write = known{n}(type({it})) or writers{n}[type({it})]
   {it} = write({it}, texts, counts)"""

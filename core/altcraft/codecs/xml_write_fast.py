@@ -45,7 +45,9 @@ def write_plain(value: object) -> bytes | None:
             return None
         if not counts:
             return document.encode()
-        if _PERCENT in plain:  # as itself. A text with the sign for a counter makes one place too many: a TypeError.
+        if _PERCENT in plain:  # as itself
+            if b"%b" in plain:
+                return None
             document = document.replace("%", "%%").replace("%%b", "%b")
         if len(document) < _PORTION:
             return _counted(document, counts)
@@ -57,13 +59,13 @@ def write_plain(value: object) -> bytes | None:
 
 
 def _counted(document: str, counts: list[int | None]) -> bytes:
-    """The document with its counters in their places. msgspec is the quickest to print them, one a line."""
+    """The document with its counters in their places. msgspec is the quickest to print them, one a line.
+
+    TypeError where there are not as many lines: msgspec.Raw may hold more than a number, or nothing.
+    """
     printed = _lines(counts)
     if printed.translate(_INTEGERS) == printed:
-        shown = printed.split()
-        if len(shown) != len(counts):  # msgspec.Raw may hold more than a number, or nothing
-            raise Special
-        return document.encode() % tuple(shown)
+        return document.encode() % tuple(printed.split())
     kinds = {*map(type, counts)}
     if not kinds <= _COUNTABLE:
         raise Special
