@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
-from altcraft.codecs.xml_shape import variants_of
+from altcraft.codecs.xml_shape import ARRAYS, OBJECTS, fixed_items, variants_of
 
 __all__ = ["Nulls"]
 
@@ -20,8 +20,6 @@ _read = msgspec.json.Decoder(float_hook=lambda spelt: msgspec.Raw(spelt.encode()
 _write = msgspec.json.Encoder().encode
 
 _NULLABLE = (mi.NoneType, mi.AnyType, mi.RawType, mi.CustomType)
-_OBJECTS = (mi.StructType, mi.TypedDictType, mi.DataclassType)
-_ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 
 
 class Nulls:
@@ -46,7 +44,7 @@ class Nulls:
         for variant in variants:
             if isinstance(variant, mi.DictType):
                 return self._members(value, dict.fromkeys(value, variant.value_type))
-            if isinstance(variant, _OBJECTS) and _is_tagged(value, variant):
+            if isinstance(variant, OBJECTS) and _is_tagged(value, variant):
                 fields = self._fields.get(id(variant))
                 if fields is None:
                     fields = {field.encode_name: field.type for field in variant.fields}
@@ -64,7 +62,7 @@ class Nulls:
 
     def _array(self, value: list[Any], variants: Iterable[mi.Type]) -> list[Any]:
         for variant in variants:
-            if isinstance(variant, _ARRAYS):
+            if isinstance(variant, ARRAYS):
                 return [self._value(item, variant.item_type) for item in value]
             types = _types_by_place(variant)
             if len(types) >= len(value):
@@ -72,13 +70,11 @@ class Nulls:
         return value
 
 
-def _types_by_place(info: mi.Type) -> list[mi.Type]:
+def _types_by_place(info: mi.Type) -> tuple[mi.Type, ...]:
     """Of what is written as an array of fixed length."""
-    if isinstance(info, mi.TupleType):
-        return list(info.item_types)
-    if isinstance(info, mi.NamedTupleType) or (isinstance(info, mi.StructType) and info.array_like and not info.tag):
-        return [field.type for field in info.fields]
-    return []
+    if isinstance(info, mi.StructType) and info.array_like and not info.tag:
+        return tuple(field.type for field in info.fields)
+    return fixed_items(info) or ()
 
 
 def _is_tagged(value: dict[str, Any], info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> bool:

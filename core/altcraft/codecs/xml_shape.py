@@ -14,16 +14,16 @@ from msgspec import inspect as mi
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-__all__ = ["ABSENT", "Member", "Shape", "shape_of", "variants_of"]
+__all__ = ["ABSENT", "ARRAYS", "OBJECTS", "Member", "Members", "Shape", "fixed_items", "shape_of", "variants_of"]
 
 ABSENT = object()
 """The meaning of an empty element that says nothing: the field keeps its default."""
 
-_ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
+ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 _FIXED_ARRAYS = (mi.TupleType, mi.NamedTupleType)
-_OBJECTS = (mi.StructType, mi.TypedDictType, mi.DataclassType)
+OBJECTS = (mi.StructType, mi.TypedDictType, mi.DataclassType)
 _BYTES = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
-_CONTAINERS = (*_OBJECTS, mi.DictType, mi.NoneType)
+_CONTAINERS = (*OBJECTS, mi.DictType, mi.NoneType)
 
 
 @dataclass(eq=False)
@@ -92,7 +92,7 @@ class _Shapes:
         variants = variants_of(info)
         if _has(variants, mi.AnyType):
             return Shape(is_untyped=True)
-        if _has(variants, *_ARRAYS, *_FIXED_ARRAYS):
+        if _has(variants, *ARRAYS, *_FIXED_ARRAYS):
             raise TypeError("XML as the platform writes it has no form for an array that is not an object's field")
         is_text = _has(variants, mi.StrType)
         is_scalar = not is_text and not all(isinstance(variant, _CONTAINERS) for variant in variants)
@@ -109,9 +109,9 @@ class _Shapes:
         elif "" in texts or _has(variants, *_BYTES):
             shape.empty = ""
         elif not has_default:
-            shape.empty = {} if _has(variants, *_OBJECTS) and not shape.is_scalar else ""
+            shape.empty = {} if _has(variants, *OBJECTS) and not shape.is_scalar else ""
         mappings = [variant for variant in variants if isinstance(variant, mi.DictType)]
-        objects = [variant for variant in variants if isinstance(variant, _OBJECTS)]
+        objects = [variant for variant in variants if isinstance(variant, OBJECTS)]
         if mappings:
             shape.values = self._member("", mappings[0].value_type)
             if shape.values.places:
@@ -143,7 +143,7 @@ class _Shapes:
         return fields
 
     def _member(self, name: str, info: mi.Type, *, has_default: bool = False) -> Member:
-        items, fixed = _items(info), _fixed_items(info)
+        items, fixed = _items(info), fixed_items(info)
         if items is not None:
             return Member(name, self.shape(items, has_default=False), is_array=True)
         if fixed is not None:
@@ -172,12 +172,12 @@ def variants_of(info: mi.Type) -> tuple[mi.Type, ...]:
 def _items(info: mi.Type) -> mi.Type | None:
     """The type of the items where an array may stand, else None."""
     for variant in variants_of(info):
-        if isinstance(variant, _ARRAYS):
+        if isinstance(variant, ARRAYS):
             return variant.item_type
     return None
 
 
-def _fixed_items(info: mi.Type) -> tuple[mi.Type, ...] | None:
+def fixed_items(info: mi.Type) -> tuple[mi.Type, ...] | None:
     """The types of the items where an array of fixed length may stand, else None."""
     for variant in variants_of(info):
         if isinstance(variant, mi.TupleType):

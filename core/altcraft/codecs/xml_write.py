@@ -114,10 +114,7 @@ def _names(value: object) -> list[str] | None:
 
 def _key(name: str, key: object) -> str:
     """The text of a key that is none, as in JSON."""
-    try:
-        (text,) = msgspec.to_builtins({key: None}, str_keys=True)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _refused(name, error) from error
+    (text,) = _plain(name, {key: None})
     return str(text)
 
 
@@ -165,7 +162,7 @@ def _leaf(name: str, value: object) -> str:
 def _plain(name: str, value: object) -> Any:
     """What msgspec makes of a value for any format."""
     try:
-        return msgspec.to_builtins(value)
+        return msgspec.to_builtins(value, str_keys=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise _refused(name, error) from error
 
