@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from both_clients import KINDS, World
+
 # A shell without job control starts what it puts into the background deaf to SIGINT, and that is handed down: tests
 # that interrupt themselves, or a process of theirs, would wait for ever.
 if threading.current_thread() is threading.main_thread():
@@ -27,8 +29,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 # What an interpreter's version hardly touches, and what takes long: whole processes, floods, mutants by the thousand.
 # The default interpreter runs it; on the others, `-m "not once"` leaves it out.
 ONCE = (
-    "core/test_xml_limits.py", "fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py",
-    "test_packaging.py", "transports/test_contract_itself.py",
+    "codecs/test_xml_limits.py", "fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py",
+    "test_packaging.py", "testing/test_transport_contract.py",
 )  # fmt: skip
 
 
@@ -52,3 +54,22 @@ def no_thread_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     while (left := set(threading.enumerate()) - before) and time.monotonic() < patience:
         time.sleep(0.01)
     assert not left, f"threads left running: {sorted(thread.name for thread in left)}"
+
+
+both_kinds = pytest.fixture(params=["threads", "asyncio"])
+
+
+@both_kinds
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Every test that asks for it runs on both clients."""
+    made = World(is_async=request.param == "asyncio")
+    yield made
+    made.close()
+
+
+@both_kinds
+def both_clients(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The same for those who make their clients with `plain_client`."""
+    KINDS.append(request.param)
+    yield
+    KINDS.pop()

@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from altcraft import Polling, Retry, TaskStatus, errors, events, hooks, schema
+from altcraft import Polling, Retry, TaskStatus, errors, hooks, schema
 from altcraft.errors import AltcraftError, ConnectionLost, RequestTimeout, Unauthorized
-from altcraft.events import (
+from altcraft.tasks import events
+from altcraft.tasks.events import (
     Began,
     Cancelled,
     Command,
@@ -26,7 +27,7 @@ from altcraft.events import (
     Responded,
     Woke,
 )
-from altcraft.machine import CallMachine, Policies, TaskMachine
+from altcraft.tasks.machine import CallMachine, Policies, TaskMachine
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -10,7 +10,7 @@
 An independent library: Altcraft, LLC has no part in it.
 """
 
-from altcraft.aio import AsyncClient, AsyncTask
+from altcraft.async_client import AsyncClient
 from altcraft.client import Client
 from altcraft.errors import (
     AltcraftError,
@@ -37,11 +37,7 @@ from altcraft.errors import (
     WaitTimeout,
 )
 from altcraft.hooks import TaskHandle, hookimpl
-from altcraft.messages import Delivery, HttpRequest, HttpResponse
 from altcraft.operations import Operation
-from altcraft.polling import History, Polling
-from altcraft.ports import AsyncTransport, Transport
-from altcraft.retry import Retry
 from altcraft.schema import (
     ChannelStatistics,
     Counters,
@@ -54,7 +50,11 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
-from altcraft.task import Task
+from altcraft.task import AsyncTask, Task
+from altcraft.tasks.polling import History, Polling
+from altcraft.tasks.retry import Retry
+from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
+from altcraft.wire.transport import AsyncTransport, Transport
 
 __all__ = [
     "AltcraftError",

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from altcraft.errors import WaitTimeout
 from altcraft.operations import Operation
-from altcraft.polling import Polling
-from altcraft.ports import Transport
-from altcraft.retry import Retry
 from altcraft.schema import (
     ChannelStatistics,
     DatabasesGetCounters,
@@ -26,12 +23,15 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
-from altcraft.secret import Auth, Secret
 from altcraft.task import Task
+from altcraft.tasks.polling import Polling
+from altcraft.tasks.retry import Retry
+from altcraft.wire.secret import Auth, Secret
+from altcraft.wire.transport import Transport
 
 if TYPE_CHECKING:
-    from altcraft.driver import Crew
-    from altcraft.fleet import Fleet, Waited
+    from altcraft.engine.group import Group, Waited
+    from altcraft.engine.threads import Workers
 
 __all__ = ["Client"]
 
@@ -73,9 +73,9 @@ class Client:
         load_entry_points: bool = False,
     ) -> None:
         # The machinery comes with the first client, so that whoever only imports the library hardly waits.
-        from altcraft.assembly import assemble
-        from altcraft.conduct import Conductor
-        from altcraft.driver import Driver, monotonic
+        from altcraft.engine.build import assemble
+        from altcraft.engine.engine import Engine
+        from altcraft.engine.threads import ThreadRunner, monotonic
 
         name = transport if isinstance(transport, str) else "urllib3"
         secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
@@ -84,10 +84,10 @@ class Client:
         self.codecs = parts.codecs
         self.operations = parts.operations
         port = parts.transports.create(parts.transport, url) if isinstance(transport, str) else transport
-        self._conductor = Conductor(
+        self._conductor = Engine(
             parts.exchange, self.hooks, polling or Polling(), retry or Retry(), request_timeout, monotonic(port)
         )
-        self._driver = Driver(port, self._conductor)
+        self._driver = ThreadRunner(port, self._conductor)
         self.segments = Segments(self)
         self.databases = Databases(self)
         self.resources = Resources(self)
@@ -116,11 +116,11 @@ class Client:
 
         Where some fail, SubmissionsFailed holds their errors and all the other tasks.
         """
-        from altcraft.batch import Batch  # many tasks at once are for those who have them
-        from altcraft.driver import Crew
+        from altcraft.engine.submissions import Submissions  # many tasks at once are for those who have them
+        from altcraft.engine.threads import Workers
 
-        batch: Batch[Task[R]] = Batch(self._conductor, requests, self.operations.of, self._task)
-        crew = Crew(self._driver, max_in_flight)
+        batch: Submissions[Task[R]] = Submissions(self._conductor, requests, self.operations.of, self._task)
+        crew = Workers(self._driver, max_in_flight)
         try:
             for _ in range(min(batch.size, max_in_flight)):
                 crew.hire(batch.work, batch.failed)
@@ -142,10 +142,10 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        conductor = getattr(self, "_conductor", None)  # not there yet, should the making of it fail
+        engine = getattr(self, "_conductor", None)  # not there yet, should the making of it fail
         return (
-            f"<Client of {conductor.exchange.host}{', closed' if conductor.closed else ''}>"
-            if conductor
+            f"<Client of {engine.exchange.host}{', closed' if engine.closed else ''}>"
+            if engine
             else "<Client, not made>"
         )
 
@@ -227,12 +227,12 @@ class Tasks:
         Raises WaitTimeout when some are not done after `timeout` seconds, ClientClosed, ValueError for settings that
         make no sense.
         """
-        from altcraft.driver import Crew
-        from altcraft.fleet import Fleet
+        from altcraft.engine.group import Group
+        from altcraft.engine.threads import Workers
 
         client = self._client
-        crew = Crew(client._driver, max_in_flight)
-        fleet: Fleet[Task[R]] = Fleet(
+        crew = Workers(client._driver, max_in_flight)
+        fleet: Group[Task[R]] = Group(
             client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work, fleet.failed)
         )
         return self._finished(fleet, crew)
@@ -246,7 +246,7 @@ class Tasks:
         max_polls_per_second: float | None = None,
     ) -> Waited[Task[R]]:
         """Waits until all are done, or the time is up: which are, and which are not. Otherwise as `as_completed`."""
-        from altcraft.fleet import Waited
+        from altcraft.engine.group import Waited
 
         waited = Waited(set[Task[R]](), set(tasks))
         finished = self.as_completed(
@@ -262,7 +262,7 @@ class Tasks:
             return waited
         return waited
 
-    def _finished(self, fleet: Fleet[Task[R]], crew: Crew) -> Iterator[Task[R]]:
+    def _finished(self, fleet: Group[Task[R]], crew: Workers) -> Iterator[Task[R]]:
         driver = self._client._driver
         patience: float | None = None
         try:

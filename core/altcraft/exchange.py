@@ -11,10 +11,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from altcraft.address import shown_url
 from altcraft.codecs import Codec, CodecRegistry
 from altcraft.errors import ApiError, DecodeError, EncodeError, api_error
-from altcraft.messages import Headers, HttpRequest, HttpResponse, header
 from altcraft.operations import (
     TASK_STATUS,
     Operation,
@@ -32,7 +30,9 @@ from altcraft.schema import (
     TaskStatus,
     TaskStatusRequest,
 )
-from altcraft.secret import Auth, MaskedDict, Secret
+from altcraft.wire.messages import Headers, HttpRequest, HttpResponse, header
+from altcraft.wire.secret import Auth, MaskedDict, Secret
+from altcraft.wire.url import shown_url
 
 __all__ = ["Exchange"]
 

@@ -14,10 +14,10 @@ import pluggy
 if TYPE_CHECKING:
     from altcraft.codecs import CodecRegistry
     from altcraft.errors import AltcraftError
-    from altcraft.messages import Delivery, HttpRequest, HttpResponse
     from altcraft.operations import OperationRegistry
-    from altcraft.ports import TransportRegistry
     from altcraft.schema import Feedback, TaskStatus
+    from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
+    from altcraft.wire.transport import TransportRegistry
 
 __all__ = ["ENTRY_POINTS", "PROJECT", "Hooks", "TaskHandle", "guarded", "hookimpl"]
 

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
-from altcraft.resume import parse_resume_token
 from altcraft.schema import (
     DatabasesGetCounters,
     DatabasesRefreshCounters,
@@ -31,6 +30,7 @@ from altcraft.schema import (
     TaskStarted,
     TaskStatus,
 )
+from altcraft.tasks.resume import parse_resume_token
 
 __all__ = ["TASK_STATUS", "Operation", "OperationRegistry", "default_operations", "recognise"]
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from altcraft import EncodeError
-from altcraft.codecs.xml_write import ROOT, write
-from altcraft.codecs.xml_write_fast import write_plain
+from altcraft.codecs.xml.write_fast import write_plain
+from altcraft.codecs.xml.writer import ROOT, write
 from altcraft.schema import ChannelStatistics, DatabaseStatistics, Envelope, TaskStatus
 from hostile import Kind, Level, Part
 from hostile.strategies import structs, values

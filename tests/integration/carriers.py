@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from altcraft import AsyncClient, Client, MissingExtra
-from altcraft.ports import TransportRegistry
+from altcraft.wire.transport import TransportRegistry
 
 KINDS: dict[str, Any] = {"Client": Client, "AsyncClient": AsyncClient}
 NOWHERE = "http://127.0.0.1:9"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from altcraft import AsyncClient, Client, ClientClosed, Polling
-from altcraft.ports import TransportRegistry
 from altcraft.testing import reply
-from core.stage import DONE, PATIENCE, RUNNING
+from altcraft.wire.transport import TransportRegistry
+from engine.stage import DONE, PATIENCE, RUNNING
 from integration.carriers import over_a_socket, session
 from integration.servers import RawServer
 

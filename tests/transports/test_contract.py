@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from altcraft.ports import AsyncTransport, Transport
 from altcraft.testing import TransportContract
-from altcraft.testing.transport_contract import Trust
+from altcraft.testing.transport_contract import HintBreaker
+from altcraft.wire.transport import AsyncTransport, Transport
 from altcraft_transports.aiohttp import AiohttpTransport
 from altcraft_transports.http_client import HttpClientTransport
 from altcraft_transports.httpx import AsyncHttpxTransport, HttpxTransport
@@ -24,7 +24,7 @@ EVERYTHING = frozenset({"max_response", "connections", "proxy", "tls"})
 def with_context(make: Callable[..., Any]) -> Callable[..., Any]:
     """A transport that takes an `ssl.SSLContext` where the contract speaks of files."""
 
-    def made(tls: Trust | None = None, **options: object) -> object:
+    def made(tls: HintBreaker | None = None, **options: object) -> object:
         if tls is not None:
             context = ssl.create_default_context(cafile=tls.authorities)
             if tls.certificate is not None:
@@ -56,7 +56,7 @@ class TestPycurl(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., Transport]:
-        def make(tls: Trust | None = None, **options: Any) -> PycurlTransport:
+        def make(tls: HintBreaker | None = None, **options: Any) -> PycurlTransport:
             if tls is not None:
                 options |= {"ca_file": tls.authorities, "certificate": tls.certificate}
             return PycurlTransport(**options)

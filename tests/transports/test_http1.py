@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse, RequestTimeout, ResponseTooLarge
-from altcraft.messages import Headers
-from altcraft.ports import Transport
+from altcraft.wire.messages import Headers
+from altcraft.wire.transport import Transport
 from altcraft_transports._body import Body
 from altcraft_transports._http1 import exchange, fields
 from altcraft_transports._request import Composer, opening

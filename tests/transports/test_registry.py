@@ -10,8 +10,8 @@ import pytest
 
 import altcraft
 from altcraft import ConnectError, HttpRequest, HttpResponse
-from altcraft.ports import TransportRegistry
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
+from altcraft.wire.transport import TransportRegistry
 
 SYNC = ("urllib3", "http_client", "pycurl", "httpx")
 ASYNC = ("threads", "aiohttp", "httpx")
@@ -43,9 +43,9 @@ def test_an_async_client_speaks_through_a_bundled_transport_by_name(name: str) -
 @pytest.mark.parametrize("name", ["pycurl", "httpx", "aiohttp"])
 def test_a_missing_library_is_one_line_that_names_the_extra(name: str) -> None:
     program = (
-        "import sys, altcraft, altcraft.ports\n"
+        "import sys, altcraft, altcraft.wire.transport\n"
         f"sys.modules['{name}'] = None\n"
-        "registry = altcraft.ports.TransportRegistry()\n"
+        "registry = altcraft.wire.transport.TransportRegistry()\n"
         "create = registry.create_async if sys.argv[1] == 'aiohttp' else registry.create\n"
         "try:\n    create(sys.argv[1], 'https://x.example')\n"
         "except altcraft.MissingExtra as error:\n    print(error)\n"

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge, TransportError
-from altcraft.messages import HttpResponse
+from altcraft.wire.messages import HttpResponse
 from altcraft_transports._body import Body
 from altcraft_transports._request import TOKEN
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
-from altcraft.messages import HttpRequest, HttpResponse
-from altcraft.secret import MaskedList
+from altcraft.wire.messages import HttpRequest, HttpResponse
+from altcraft.wire.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import is_quiet
 from altcraft_transports._request import checked, proxy_headers

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from altcraft.errors import AltcraftError, ConnectError, ConnectionLost, RequestTimeout
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._sleep import AsyncSleeper, Limit
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from altcraft.errors import ConnectError
-from altcraft.messages import HttpRequest, HttpResponse
-from altcraft.secret import MaskedBytes
+from altcraft.wire.messages import HttpRequest, HttpResponse
+from altcraft.wire.secret import MaskedBytes
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines, is_quiet
 from altcraft_transports._http1 import exchange, tunnel

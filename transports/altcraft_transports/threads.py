@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from altcraft.errors import ConnectError
-from altcraft.messages import HttpRequest, HttpResponse
-from altcraft.ports import Clock, Transport, TransportRegistry
+from altcraft.wire.messages import HttpRequest, HttpResponse
+from altcraft.wire.transport import Clock, Transport, TransportRegistry
 from altcraft_transports._sleep import AsyncSleeper, under_trio
 
 __all__ = ["ThreadsTransport", "create_async"]
@@ -38,7 +38,7 @@ class ThreadsTransport:
         self._closed = False
         self._has_clock = isinstance(transport, Clock)
         if isinstance(transport, Clock):
-            self.monotonic = transport.monotonic  # present only where there is one: see `altcraft.ports.Clock`
+            self.monotonic = transport.monotonic  # present only where there is one: see `altcraft.wire.transport.Clock`
 
     async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """One exchange in a worker thread. Errors as the transport's; ConnectError where no worker got free in time."""

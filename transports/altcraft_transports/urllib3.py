@@ -20,8 +20,8 @@ from urllib3.exceptions import EmptyPoolError, HTTPError
 from urllib3.util import Retry
 
 from altcraft.errors import ConnectError
-from altcraft.messages import HttpRequest, HttpResponse
-from altcraft.secret import MaskedBytes
+from altcraft.wire.messages import HttpRequest, HttpResponse
+from altcraft.wire.secret import MaskedBytes
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._dial import Lines
 from altcraft_transports._http1 import exchange, tunnel

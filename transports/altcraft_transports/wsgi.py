@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._sleep import Sleeping
 

@@ -18,7 +18,7 @@ from altcraft.schema.statistics import (
     ResourceStatistics,
     SegmentStatistics,
 )
-from altcraft.secret import MASK
+from altcraft.wire.secret import MASK
 
 __all__ = [
     "DatabasesGetCounters",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from altcraft.codecs import default_registry
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.wire.messages import HttpRequest, HttpResponse
 
 __all__ = ["AsyncFakeTransport", "FakeClock", "FakeTransport", "Scripted", "reply"]
 

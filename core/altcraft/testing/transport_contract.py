@@ -6,11 +6,11 @@ How to use it: docs/writing-a-transport.md. pytest itself is not imported here.
 from __future__ import annotations
 
 from altcraft.testing.transport.failures import FailureCases
-from altcraft.testing.transport.network import NetworkCases, Trust
+from altcraft.testing.transport.network import HintBreaker, NetworkCases
 from altcraft.testing.transport.replies import ReplyCases
 from altcraft.testing.transport.sharing import SharingCases
 
-__all__ = ["TransportContract", "Trust"]
+__all__ = ["HintBreaker", "TransportContract"]
 
 
 class TransportContract(ReplyCases, FailureCases, SharingCases, NetworkCases):
@@ -29,7 +29,7 @@ class TransportContract(ReplyCases, FailureCases, SharingCases, NetworkCases):
     * `max_response` (int): bytes of a reply, decompressed, beyond which it is ResponseTooLarge;
     * `connections` (int): how many may be open at once;
     * `proxy` (str): the URL of an HTTP proxy;
-    * `tls` (`Trust`): files with the authorities to trust and the certificate to show.
+    * `tls` (`HintBreaker`): files with the authorities to trust and the certificate to show.
 
     `keeps_connections` is False for a transport that makes a new one each time.
 

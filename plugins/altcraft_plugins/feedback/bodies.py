@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from altcraft.messages import header
+from altcraft.wire.messages import header
 
 __all__ = ["Readable", "Refusal", "announced", "read", "receive"]
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from altcraft import AltcraftError, Delivery, Feedback, HttpResponse, TaskHandle, hookimpl
 from altcraft.hooks import Hooks, guarded
-from altcraft.messages import header
+from altcraft.wire.messages import header
 from altcraft_plugins.feedback.bodies import Readable, Refusal, announced, read
 from altcraft_plugins.feedback.book import Book, Page
 from altcraft_plugins.feedback.tokens import Tokens, expiry_of

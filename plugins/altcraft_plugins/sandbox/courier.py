@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from altcraft import AltcraftError, HttpRequest, Transport
 from altcraft.codecs import CodecRegistry
-from altcraft.ports import TransportRegistry
+from altcraft.wire.transport import TransportRegistry
 from altcraft_plugins.sandbox.deliveries import Deliveries, Parcel
 from altcraft_plugins.sandbox.replies import SUCCESS, Entry
 from altcraft_plugins.sandbox.store import StoreClosed

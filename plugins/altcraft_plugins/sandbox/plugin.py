@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from altcraft import Transport, hookimpl
-from altcraft.ports import TransportRegistry
+from altcraft.wire.transport import TransportRegistry
 from altcraft_plugins.sandbox.app import Sandbox
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, parse_url
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from altcraft.codecs import default_registry
 from altcraft.codecs.xml import XmlCodec
 from altcraft.exchange import Exchange
-from altcraft.messages import HttpResponse
 from altcraft.schema import DatabasesRefreshCounters, DatabaseStatistics
-from altcraft.secret import Secret
+from altcraft.wire.messages import HttpResponse
+from altcraft.wire.secret import Secret
 
 from . import peers_json, peers_xml
 from .documents import document

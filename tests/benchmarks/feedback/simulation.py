@@ -18,8 +18,8 @@ from itertools import count
 import msgspec
 
 from altcraft import Feedback, Polling, Retry, TaskStatus
-from altcraft.events import Began, Event, Finish, Notified, Responded, Send, Woke
-from altcraft.machine import Policies, TaskMachine
+from altcraft.tasks.events import Began, Event, Finish, Notified, Responded, Send, Woke
+from altcraft.tasks.machine import Policies, TaskMachine
 
 from .__main__ import share
 

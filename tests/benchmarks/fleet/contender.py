@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 from altcraft import AsyncClient, Client, Polling
 from altcraft.operations import TASK_STATUS, unknown_task
-from altcraft.ports import TransportRegistry
 from altcraft.schema import TaskStatusRequest
+from altcraft.wire.transport import TransportRegistry
 
 from .server import POLLS
 

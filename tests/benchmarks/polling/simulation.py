@@ -13,7 +13,7 @@ from random import Random
 
 import msgspec
 
-from altcraft.polling import History, Polling
+from altcraft.tasks.polling import History, Polling
 
 # What the service reports so many seconds after submission; a pattern makes it from a task's duration.
 Progress = Callable[[float], "int | None"]

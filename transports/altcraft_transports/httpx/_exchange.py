@@ -14,7 +14,7 @@ import httpcore
 import httpx
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
-from altcraft.messages import HttpRequest
+from altcraft.wire.messages import HttpRequest
 from altcraft_transports._request import authority, checked, word
 
 __all__ = ["Content", "Exchange", "Lanes", "current", "has_more", "headers", "note_sending", "settings"]

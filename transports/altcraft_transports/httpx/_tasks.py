@@ -10,7 +10,7 @@ import httpcore
 import httpx
 
 from altcraft.errors import ConnectError, ConnectionLost, TransportError
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._sleep import AsyncSleeper
 from altcraft_transports.httpx._exchange import (

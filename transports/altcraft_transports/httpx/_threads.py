@@ -12,7 +12,7 @@ import httpcore
 import httpx
 
 from altcraft.errors import ConnectError
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import MAX_RESPONSE, Body
 from altcraft_transports._dial import Lines, is_quiet
 from altcraft_transports._sleep import Sleeping

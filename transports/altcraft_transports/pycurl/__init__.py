@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping
 
 from altcraft.errors import ConnectError, MissingExtra
-from altcraft.messages import HttpRequest, HttpResponse
-from altcraft.secret import MaskedList
+from altcraft.wire.messages import HttpRequest, HttpResponse
+from altcraft.wire.secret import MaskedList
 from altcraft_transports._body import MAX_RESPONSE
 from altcraft_transports._request import checked
 from altcraft_transports._sleep import Sleeping

@@ -11,7 +11,7 @@ from typing import Any
 import pycurl
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
-from altcraft.messages import HttpRequest, HttpResponse
+from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._body import Body
 from altcraft_transports._dial import is_quiet
 from altcraft_transports._http1 import fields

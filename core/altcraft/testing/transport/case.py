@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from typing import ClassVar, TypeVar
 
 from altcraft.errors import TransportError
-from altcraft.messages import HttpRequest, HttpResponse
 from altcraft.testing.transport.pilot import BODY_TOKEN, HEADER_TOKEN, Loop, MakeTransport, Pilot
+from altcraft.wire.messages import HttpRequest, HttpResponse
 
 __all__ = ["Case"]
 

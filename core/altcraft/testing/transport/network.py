@@ -16,12 +16,12 @@ from altcraft.testing.transport.case import Case
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
 from altcraft.testing.transport.pilot import MakeTransport, request
 
-__all__ = ["NetworkCases", "Trust"]
+__all__ = ["HintBreaker", "NetworkCases"]
 
 _HELLO = answering(reply(b"hello"))
 
 
-class Trust(NamedTuple):
+class HintBreaker(NamedTuple):
     """Whom a transport is to trust: a file with authorities; and as whom it shows itself: one with certificate and key.
 
     Both are PEM files.
@@ -35,7 +35,7 @@ class _Office(NamedTuple):
     """Certificates of an authority that only this test knows, and what a transport is told of it."""
 
     server: ssl.SSLContext
-    trust: Trust
+    trust: HintBreaker
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def _office(*names: str, expired: bool = False, asks_back: bool = False) -> Iter
             authority.configure_trust(context)
             context.verify_mode = ssl.CERT_REQUIRED
             authority.issue_cert("client@example.org").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        yield _Office(context, Trust(str(authorities), str(certificate) if asks_back else None))
+        yield _Office(context, HintBreaker(str(authorities), str(certificate) if asks_back else None))
 
 
 class NetworkCases(Case):
@@ -117,7 +117,7 @@ class NetworkCases(Case):
         with _office("127.0.0.1", asks_back=True) as office, Loopback(_HELLO, tls=office.server) as server:
             with self.fly(make_transport, tls=office.trust) as pilot:
                 assert pilot.send(request(server.url + "/")).body == b"hello"
-            with self.fly(make_transport, tls=Trust(office.trust.authorities)) as pilot:
+            with self.fly(make_transport, tls=HintBreaker(office.trust.authorities)) as pilot:
                 self.fails(pilot, request(server.url + "/"), TransportError)  # TLS 1.3 says so after the handshake
         assert len(server.requests) == 1
 

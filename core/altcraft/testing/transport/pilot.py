@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
-from altcraft.messages import Headers, HttpRequest, HttpResponse
-from altcraft.ports import AsyncTransport, Transport
+from altcraft.wire.messages import Headers, HttpRequest, HttpResponse
+from altcraft.wire.transport import AsyncTransport, Transport
 
 __all__ = ["BODY_TOKEN", "HEADER_TOKEN", "Loop", "MakeTransport", "Pilot", "request"]
 

@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Callable
 
 from altcraft.errors import ConnectionLost, ResponseTooLarge, TransportError
-from altcraft.messages import HttpRequest, header
 from altcraft.testing.transport.case import Case
 from altcraft.testing.transport.loopback import Loopback, Received, Talk, answering, reply
 from altcraft.testing.transport.pilot import HEADER_TOKEN, MakeTransport, request
+from altcraft.wire.messages import HttpRequest, header
 
 __all__ = ["ReplyCases"]
 

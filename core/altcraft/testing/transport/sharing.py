@@ -9,10 +9,10 @@ import warnings
 from concurrent.futures import CancelledError, Future
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
-from altcraft.messages import HttpResponse
 from altcraft.testing.transport.case import Case
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, full_backlog, reply
 from altcraft.testing.transport.pilot import MakeTransport, Pilot, request
+from altcraft.wire.messages import HttpResponse
 
 __all__ = ["SharingCases"]
 

@@ -1,0 +1,101 @@
+"""JSON, by msgspec, straight into the structs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+
+from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, check_limits, too_large, too_many
+from altcraft.codecs.per_type import PerType
+from altcraft.errors import DecodeError, EncodeError
+
+if TYPE_CHECKING:
+    from altcraft.codecs.json.nulls import Nulls
+
+__all__ = ["JsonCodec"]
+
+T = TypeVar("T")
+
+BOM = b"\xef\xbb\xbf"
+
+
+class JsonCodec:
+    """JSON as RFC 8259 has it, in UTF-8; a byte order mark before it is passed over.
+
+    Types are strict: a string is no number. A null where the schema has no null counts as absent, since that is how
+    some writers put an empty list or a missing object.
+
+    A document beyond `max_bytes` or `max_elements` (values of every kind, counted by commas and opening brackets) is a
+    DecodeError; so is one nested more deeply than the interpreter's recursion limit, which is msgspec's too.
+    """
+
+    name = "json"
+    content_types: tuple[str, ...] = ("application/json", "text/json")
+
+    def __init__(self, *, max_bytes: int = MAX_BYTES, max_elements: int = MAX_ELEMENTS) -> None:
+        check_limits(max_bytes=max_bytes, max_elements=max_elements)
+        self._max_bytes = max_bytes
+        self._max_elements = max_elements
+        self._surely_fits = min(max_bytes, max_elements * len("0,"))  # bytes
+        self._decoders: PerType[Callable[[bytes], Any]] = PerType(_decoder)
+        self._known = self._decoders.known
+        self._nulls: PerType[Nulls] = PerType(_nulls)
+        self._encode = msgspec.json.Encoder().encode
+
+    def encode(self, value: object) -> bytes:
+        """Compact JSON. EncodeError where a value has no JSON form."""
+        try:
+            return self._encode(value)
+        except (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError, ValueError) as error:
+            raise EncodeError(f"not expressible in JSON: {error}") from error
+
+    def decode(self, data: bytes, type: type[T]) -> T:
+        """The document as a `type`. DecodeError for everything else that bytes can be."""
+        try:
+            decode = self._known[id(type)][1]
+        except KeyError:
+            decode = self._decoders.find(type)[1]
+        if len(data) > self._surely_fits:
+            self._check_size(data)
+        try:
+            return decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
+        except msgspec.ValidationError as error:
+            return self._decode_without_nulls(data, type, error)
+        except RecursionError:
+            raise DecodeError("JSON nested too deeply") from None
+        except (msgspec.MsgspecError, ValueError) as error:
+            if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
+                return self.decode(data[len(BOM) :], type)
+            raise DecodeError(f"not JSON: {str(error)[:LONGEST_REASON]}") from None
+
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > self._max_bytes:
+            raise too_large(len(data), self._max_bytes)
+        # Each value but the first has a comma or an opening bracket before it; those in texts count as well.
+        empty = data.count(b"[]") + data.count(b"{}")
+        if data.count(b",") + data.count(b"[") + data.count(b"{") - empty >= self._max_elements:
+            raise too_many("JSON", self._max_elements)
+
+    def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
+        """Second reading, of what the schema refused: nulls that it has no place for are taken for absent.
+
+        The first refusal is reported.
+        """
+        if b"null" in data:
+            try:
+                return self._decoders.find(type)[1](self._nulls.find(type)[1].taken_out(data))  # type: ignore[no-any-return]  # as above
+            except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+                pass
+        raise DecodeError(f"JSON of another shape: {str(first)[:LONGEST_REASON]}") from None
+
+
+def _decoder(type_: object) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(cast("type[Any]", type_)).decode
+
+
+def _nulls(type_: object) -> Nulls:
+    from altcraft.codecs.json.nulls import Nulls  # hardly ever needed
+
+    return Nulls(type_)

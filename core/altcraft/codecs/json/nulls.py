@@ -1,0 +1,84 @@
+"""Nulls where the schema has none: some writers put an empty list or a missing object so, and they count as absent.
+
+Read only when msgspec has refused a document. What else is in it stays as it stands, nulls in their place included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import inspect as mi
+
+from altcraft.codecs.shapes import ARRAYS, OBJECTS, fixed_items, variants_of
+
+__all__ = ["Nulls"]
+
+# Numbers that are no plain integers are carried over as they are spelt.
+_read = msgspec.json.Decoder(float_hook=lambda spelt: msgspec.Raw(spelt.encode())).decode
+_write = msgspec.json.Encoder().encode
+
+_NULLABLE = (mi.NoneType, mi.AnyType, mi.RawType, mi.CustomType)
+
+
+class Nulls:
+    """Takes the nulls that a type has no place for out of documents."""
+
+    def __init__(self, type_: Any) -> None:
+        self._info = mi.type_info(type_)
+        self._fields: dict[int, dict[str, mi.Type]] = {}  # by an object's description, which `_info` holds
+
+    def taken_out(self, data: bytes) -> bytes:
+        """The document without them. It raises whatever a document that is no JSON, or no sensible one, leads to."""
+        return _write(self._value(_read(data), self._info))
+
+    def _value(self, value: Any, info: mi.Type) -> Any:
+        if isinstance(value, dict):
+            return self._object(value, variants_of(info))
+        if isinstance(value, list):
+            return self._array(value, variants_of(info))
+        return value
+
+    def _object(self, value: dict[str, Any], variants: Iterable[mi.Type]) -> dict[str, Any]:
+        for variant in variants:
+            if isinstance(variant, mi.DictType):
+                return self._members(value, dict.fromkeys(value, variant.value_type))
+            if isinstance(variant, OBJECTS) and _is_tagged(value, variant):
+                fields = self._fields.get(id(variant))
+                if fields is None:
+                    fields = {field.encode_name: field.type for field in variant.fields}
+                    self._fields[id(variant)] = fields
+                return self._members(value, fields)
+        return value
+
+    def _members(self, value: dict[str, Any], types: dict[str, mi.Type]) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        for name, item in value.items():
+            info = types.get(name)
+            if item is not None or info is None or any(isinstance(part, _NULLABLE) for part in variants_of(info)):
+                members[name] = item if info is None else self._value(item, info)
+        return members
+
+    def _array(self, value: list[Any], variants: Iterable[mi.Type]) -> list[Any]:
+        for variant in variants:
+            if isinstance(variant, ARRAYS):
+                return [self._value(item, variant.item_type) for item in value]
+            types = _types_by_place(variant)
+            if len(types) >= len(value):
+                return [self._value(item, type_) for item, type_ in zip(value, types, strict=False)]
+        return value
+
+
+def _types_by_place(info: mi.Type) -> tuple[mi.Type, ...]:
+    """Of what is written as an array of fixed length."""
+    if isinstance(info, mi.StructType) and info.array_like and not info.tag:
+        return tuple(field.type for field in info.fields)
+    return fixed_items(info) or ()
+
+
+def _is_tagged(value: dict[str, Any], info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> bool:
+    """Whether an object is one of that type, as far as its tag tells."""
+    if not isinstance(info, mi.StructType) or info.tag_field is None:
+        return True
+    return bool(value.get(info.tag_field, info.tag) == info.tag)

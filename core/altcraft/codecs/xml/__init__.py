@@ -1,0 +1,5 @@
+"""XML as the platform writes it."""
+
+from altcraft.codecs.xml.codec import XmlCodec
+
+__all__ = ["XmlCodec"]

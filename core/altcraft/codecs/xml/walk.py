@@ -1,0 +1,293 @@
+"""The general road: from an element tree to what `msgspec.convert` takes, compiled once a type out of its shape.
+
+The walk gives objects and mappings as dicts, arrays as lists and leaves as texts; every conversion is msgspec's. What
+it has read of an array it takes out of the tree, so that the tree shrinks while the values grow.
+
+Most of its time goes into the loop over an object's children: leaves, and the mappings that counters are, are read in
+place there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from altcraft.codecs.shapes import ABSENT, Member, Members, Shape
+from altcraft.errors import DecodeError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+__all__ = ["Walk", "compile_walk"]
+
+Walk: TypeAlias = "Callable[[Element, int], object]"
+"""Takes an element, and how many levels there may be below it."""
+
+Childless: TypeAlias = "Callable[[Element], object]"
+"""What is to be said of an element without children."""
+
+
+_NO_NUMBERS = ("nan", "inf", "infinity")
+"""To msgspec they are floats; to the platform, and to whoever computes with a progress, they are not."""
+
+
+def compile_walk(shape: Shape, *, careful: bool = False) -> Walk:
+    """The walk for a document of that shape. It raises DecodeError where there are more levels than it is told.
+
+    Texts are given as they stand, and msgspec refuses a number with white space around it; `careful` takes that off.
+    """
+    return _Compiler(careful).walk(shape)
+
+
+class _Fixed(NamedTuple):
+    places: list[Walk]
+    empty: object  # what a lone and empty element means
+
+
+@dataclass
+class _Fields:
+    """An object's fields, by how they are read."""
+
+    leaves: dict[str, object] = field(default_factory=dict)  # with what an empty element means
+    counters: dict[str, Walk] = field(default_factory=dict)  # mappings of scalars, many of which there are
+    nested: dict[str, Walk] = field(default_factory=dict)
+    arrays: dict[str, Walk] = field(default_factory=dict)
+    of_texts: set[str] = field(default_factory=set)  # arrays whose items may be white space alone
+    fixed: dict[str, _Fixed] = field(default_factory=dict)  # arrays of fixed length
+    is_closed: bool = False
+
+
+class _Compiler:
+    def __init__(self, careful: bool) -> None:
+        self._careful = careful
+        # An object may contain its own kind: these are looked into when it is met, and filled in by then.
+        self._fields: dict[int, _Fields] = {}
+
+    def walk(self, shape: Shape) -> Walk:
+        if shape.is_untyped:
+            return _untyped
+        if shape.tags:
+            return lambda element, _: shape.tags.get((element.text or "").strip(), element.text)
+        childless = _childless(shape, self._careful)
+        if shape.values is not None:
+            return _mapping(self.walk(shape.values.shape), shape.values, childless)
+        if shape.fields is not None:
+            walk = _object(self.fields(shape.fields), childless)
+            variants = {id(part): _object(self.fields(part), childless) for part in shape.variants.values()}
+            return _tagged(shape, variants, walk) if variants else walk
+        return lambda element, left: _untyped(element, left) if len(element) else childless(element)
+
+    def fields(self, members: Members) -> _Fields:
+        known = self._fields.get(id(members))
+        if known is not None:
+            return known
+        fields = self._fields[id(members)] = _Fields(is_closed=members.is_closed)
+        for name, (_, shape, is_array, places) in members.items():
+            if places:
+                fields.fixed[name] = _Fixed([self.walk(place) for place in places], shape.empty)
+            elif shape.tags:
+                fields.nested[name] = self.walk(shape)
+            elif is_array:
+                fields.arrays[name] = self.walk(shape)
+                if shape.is_text:
+                    fields.of_texts.add(name)
+            elif shape.is_text or not (self._careful or shape.is_untyped or shape.is_float or shape.holds_elements):
+                fields.leaves[name] = shape.empty
+            elif shape.values is not None and not self._careful and _holds_scalars(shape.values):
+                fields.counters[name] = self.walk(shape)
+            else:
+                fields.nested[name] = self.walk(shape)
+        return fields
+
+
+def _object(fields: _Fields, childless: Childless) -> Walk:
+    leaves, counters, nested, arrays = fields.leaves, fields.counters, fields.nested, fields.arrays
+    fixed, is_closed = fields.fixed, fields.is_closed
+
+    def object_(element: Element, left: int) -> object:
+        children = element[:]  # a list is quicker to go through
+        if not children:
+            return childless(element)
+        if not left:
+            raise _too_deep()
+        left -= 1
+        values: dict[str, Any] = {}
+        others = 0  # children without a key of their own
+        absent = False
+        for child in children:
+            name = child.tag
+            if name in leaves:
+                text = child.text
+                if len(child):
+                    values[name] = _untyped(child, left)
+                elif text:
+                    values[name] = text
+                else:
+                    values[name] = leaves[name]
+                    absent = absent or leaves[name] is ABSENT
+            elif name in counters:
+                entries = child[:]  # all at once, unless there is something to look into
+                values[name] = mapping = {entry.tag: entry.text for entry in entries if not len(entry)}
+                if not left or not entries or len(mapping) != len(entries):
+                    values[name] = counters[name](child, left)
+            elif name in nested:
+                values[name] = value = nested[name](child, left)
+                absent = absent or value is ABSENT
+            elif name in arrays:
+                if name in values:
+                    values[name].append(arrays[name](child, left))
+                    others += 1
+                else:
+                    values[name] = [arrays[name](child, left)]
+                    if not len(child) and _is_alone(child, children, blank=name not in fields.of_texts):
+                        values[name] = []
+                child.clear()
+            elif name in fixed:
+                others += name in values
+                _put_in_place(values, child, children, fixed[name], left)
+                absent = absent or values[name] is ABSENT
+            else:
+                _pass_over(child, left)
+                if is_closed and name not in values:
+                    values[name] = None  # for msgspec to refuse
+                else:
+                    others += 1
+        if len(values) + others != len(children):
+            raise _repeated(element, {*leaves, *counters, *nested})
+        if absent:
+            return {name: value for name, value in values.items() if value is not ABSENT}
+        return values
+
+    return object_
+
+
+def _put_in_place(values: dict[str, Any], child: Element, children: list[Element], fixed: _Fixed, left: int) -> None:
+    """Reads an item of an array of fixed length by its place."""
+    name = child.tag
+    if name not in values and len(fixed.places) != 1 and _is_alone(child, children, blank=True):
+        values[name] = fixed.empty
+        return
+    items = values.setdefault(name, [])
+    items.append(fixed.places[min(len(items), len(fixed.places) - 1)](child, left))
+
+
+def _tagged(shape: Shape, variants: dict[int, Walk], any_object: Walk) -> Walk:
+    """Objects of several types: what their fields are depends on the tag. One without is for msgspec to refuse."""
+    return lambda element, left: variants.get(id(shape.fields_of(element)), any_object)(element, left)
+
+
+def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
+    def mapping(element: Element, left: int) -> object:
+        if not len(element):
+            return childless(element)
+        if not left:
+            raise _too_deep()
+        values: dict[str, object] = {}
+        for child in element:
+            if child.tag in values:
+                raise _repeated(element, {child.tag})
+            values[child.tag] = walk(child, left - 1)
+        return values
+
+    def mapping_of_arrays(element: Element, left: int) -> object:
+        if not len(element):
+            return childless(element)
+        if not left:
+            raise _too_deep()
+        values: dict[str, list[object]] = {}
+        blank: list[str] = []
+        for child in element:
+            if child.tag in values:
+                values[child.tag].append(walk(child, left - 1))
+            else:
+                values[child.tag] = [walk(child, left - 1)]
+                if _is_empty(child, blank=not member.shape.is_text):
+                    blank.append(child.tag)
+            child.clear()
+        for name in blank:
+            if len(values[name]) == 1:
+                values[name] = []
+        return values
+
+    return mapping_of_arrays if member.is_array else mapping
+
+
+def _holds_scalars(member: Member) -> bool:
+    shape = member.shape
+    return shape.is_scalar and not (member.is_array or shape.is_float or shape.holds_elements)
+
+
+def _childless(shape: Shape, careful: bool) -> Childless:
+    empty, texts = shape.empty, shape.texts
+    if shape.is_text:
+        return lambda element: element.text or empty
+    if shape.is_float:
+        return lambda element: _number(element) or empty
+    if careful and texts:
+        return lambda element: element.text if element.text in texts else (element.text or "").strip() or empty
+    if careful:
+        return lambda element: (element.text or "").strip() or empty
+    return lambda element: element.text or empty
+
+
+def _number(element: Element) -> str:
+    text = (element.text or "").strip()
+    if text[-1:].isalpha() and text.lstrip("+-").lower() in _NO_NUMBERS:
+        raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
+    return text
+
+
+def _untyped(element: Element, left: int) -> object:
+    """What can be said without a type: objects as dicts, repeated elements as lists, all the rest as texts."""
+    if not len(element):
+        return element.text or ""
+    if not left:
+        raise _too_deep()
+    left -= 1
+    values: dict[str, object] = {}
+    lists: dict[str, list[object]] = {}
+    for child in element:
+        name = child.tag
+        value = _untyped(child, left)
+        if name in lists:
+            lists[name].append(value)
+        elif name in values:
+            values[name] = lists[name] = [values[name], value]
+        else:
+            values[name] = value
+    return values
+
+
+def _pass_over(element: Element, left: int) -> None:
+    """Nothing is read of an unknown element; only that it is not too deep."""
+    level = list(element)
+    while level:
+        if not left:
+            raise _too_deep()
+        left -= 1
+        level = list(chain.from_iterable(level))
+
+
+def _is_alone(child: Element, children: list[Element], *, blank: bool) -> bool:
+    """Whether an element is the only one of its name, and empty."""
+    return _is_empty(child, blank=blank) and [other.tag for other in children].count(child.tag) == 1
+
+
+def _is_empty(element: Element, *, blank: bool) -> bool:
+    text = element.text
+    return not len(element) and (not text or (blank and text.isspace()))
+
+
+def _repeated(element: Element, known: Container[str]) -> DecodeError:
+    names = Counter(child.tag for child in element if child.tag in known)
+    name = names.most_common(1)[0][0]
+    return DecodeError(
+        f"XML of another shape: <{element.tag[:80]}> has more than one <{name[:80]}>, where the schema has one"
+    )
+
+
+def _too_deep() -> DecodeError:
+    return DecodeError("the XML is nested more deeply than this codec's max_depth")

@@ -1,0 +1,1 @@
+"""Private: carries out what the machines in `altcraft.tasks` command. Its names may change in any release."""

@@ -1,0 +1,1 @@
+"""How a task is followed, as pure values and state machines: no I/O, no clock, no thread."""

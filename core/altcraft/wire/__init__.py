@@ -1,0 +1,1 @@
+"""HTTP as plain values: messages, secrets, URLs, and what a transport is."""
