@@ -276,7 +276,7 @@ class TaskMachine(_Machine):
                 text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
                 return self._give_up(TaskStalled(text, *self._leads()))
         awaited = self.awaited
-        if awaited is not None and self.history.announced and (awaited.prompted or not self.policies.trust.holds):
+        if awaited is not None and self.history.announced and (awaited.prompted or not self.policies.trust.is_closed):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
@@ -293,7 +293,7 @@ class TaskMachine(_Machine):
 
     def _leave(self, at: float, awaited: Awaited) -> Commands:
         """The task is left alone: sleep until it reconsiders that, or until the hint is late."""
-        until = at + self.policies.polling.next_thought(self.history, at)
+        until = at + self.policies.polling.next_review(self.history, at)
         return self._sleep(at, min(until, awaited.late_at), _SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
@@ -313,7 +313,7 @@ class TaskMachine(_Machine):
             return (Sleep(self.due - event.at),)
         awaited = self.awaited
         is_early = awaited is not None and self.state is _SLEEPING and event.at < awaited.late_at
-        if awaited is not None and is_early and self.policies.trust.holds and not self._is_to_check(event.at):
+        if awaited is not None and is_early and self.policies.trust.is_closed and not self._is_to_check(event.at):
             return self._leave(event.at, awaited)
         return self._poll(event)
 
@@ -365,7 +365,7 @@ class TaskMachine(_Machine):
         self.state = _DONE
         self._last = status
         if self.awaited is not None and isinstance(event, Responded):
-            self.policies.trust.ended(self.awaited.prompted or self.hinted)
+            self.policies.trust.record(announced=self.awaited.prompted or self.hinted)
         return (seen, end)
 
     def _settled(self, event: Event) -> Commands:

@@ -12,7 +12,7 @@ The rules of `Polling.next_delay`, in the order in which they apply:
 5. Where a hint is to announce the end, the task is left alone until the hint is late: past the interval of rule 2
    where progress has moved, past `hint_patience` where it hasn't; then geometric steps from there. Once the hint is
    late, the rules above hold for good.
-6. Whoever is left alone reconsiders every eighth of its age (`next_thought`): hints may have proved to be unreliable.
+6. Whoever is left alone reconsiders every eighth of its age (`next_review`): hints may have proved to be unreliable.
 
 Seconds everywhere. Page: docs/polling.md.
 """
@@ -215,7 +215,7 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the task is left alone, since a hint is to announce its end and is not late yet."""
         return history.announced and not history.late and self.hint_patience > 0
 
-    def next_thought(self, history: History, at: float) -> float:
+    def next_review(self, history: History, at: float) -> float:
         """Seconds from `at` until a task that is left alone reconsiders whether to be; above 0, at most `maximum`."""
         chance = fraction(history.seed, history.polls) if self.jitter else 0.5
         age = at - history.started
