@@ -53,6 +53,26 @@ def test_every_requirement_has_a_lower_bound(settings: dict[str, Any]) -> None:
     assert [one for one in ours if not re.search(r"[>=]=\d", one)] == []
 
 
+def test_everything_that_is_recommended_for_installing_can_be_had_in_a_clone(settings: dict[str, Any]) -> None:
+    """Nothing is published, so no text may send its reader to an index for this distribution."""
+    extras = settings["project"]["optional-dependencies"]
+    known = names([one for requirements in extras.values() for one in requirements]) | {"hatchling", "nox", "atheris"}
+    sources = [path for folder in (*PACKAGES.values(), "docs") for path in (ROOT / folder).rglob("*")]
+    found = 0
+    for path in [*sources, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "noxfile.py"]:
+        if path.suffix not in {".py", ".md"}:
+            continue
+        for words in re.findall(r"pip install ((?:'[^']+'|[\w.-]+|[ ])+)", path.read_text("utf-8")):
+            for word in words.split():
+                found += 1
+                extra = re.fullmatch(r"'?\.(?:\[(.+)\])?'?", word)
+                if extra:
+                    assert set((extra[1] or "cli").split(",")) <= set(extras), f"{path}: {word}"
+                else:
+                    assert word.startswith("-") or word in known, f"{path}: pip install {word}"
+    assert found > 10
+
+
 def test_the_version_is_stated_once_or_the_same_everywhere(settings: dict[str, Any]) -> None:
     version = settings["project"]["version"]
     assert importlib.metadata.version("altcraft-client") == version

@@ -174,7 +174,7 @@ class EncodeError(AltcraftError, ValueError):
 
 
 class MissingExtra(AltcraftError, ImportError):
-    """An optional library is not installed; the message names the extra that brings it."""
+    """An optional library is not installed; the message says which, and how to install it."""
 
 
 class ClientClosed(AltcraftError):

@@ -41,7 +41,7 @@ def test_an_async_client_speaks_through_a_bundled_transport_by_name(name: str) -
 
 
 @pytest.mark.parametrize("name", ["pycurl", "httpx", "aiohttp"])
-def test_a_missing_library_is_one_line_that_names_the_extra(name: str) -> None:
+def test_a_missing_library_is_one_line_that_says_what_to_install(name: str) -> None:
     program = (
         "import sys, altcraft, altcraft.wire.transport\n"
         f"sys.modules['{name}'] = None\n"
@@ -52,7 +52,7 @@ def test_a_missing_library_is_one_line_that_names_the_extra(name: str) -> None:
     )
     said = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True).stdout
     assert said.count("\n") == 1
-    assert f"pip install 'altcraft-client[{name}]'" in said
+    assert said.endswith(f": pip install {name}\n")
 
 
 def test_a_transport_of_one_kind_says_so_when_the_other_is_asked_for() -> None:

@@ -27,7 +27,7 @@ try:
     import aiohttp
     from yarl import URL
 except ImportError as error:
-    raise MissingExtra("the transport aiohttp needs an extra: pip install 'altcraft-client[aiohttp]'") from error
+    raise MissingExtra("the transport aiohttp needs the package aiohttp: pip install aiohttp") from error
 
 if TYPE_CHECKING:
     import ssl

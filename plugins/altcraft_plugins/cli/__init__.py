@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command, and returns the exit code. `argv` is without the program's name; None: the process's."""
     if any(find_spec(name) is None for name in LIBRARIES):
         if sys.stderr is not None:
-            sys.stderr.write("altcraft: the command line needs its extra: pip install 'altcraft-client[cli]'\n")
+            sys.stderr.write("altcraft: the command line needs the packages click and rich: pip install click rich\n")
         return 2
     try:
         from altcraft_plugins.cli.app import run

@@ -23,7 +23,7 @@ def serve(reporter: Reporter, settings: Mapping[str, object]) -> int:
     `settings` are the server's own; None stands for its default.
     """
     if find_spec("waitress") is None:
-        raise Misuse("serving the sandbox needs the extra: pip install 'altcraft-client[cli]'")
+        raise Misuse("serving the sandbox needs the package waitress: pip install waitress")
     run = cast("Callable[..., None]", import_module(SERVER).serve)
     given = {name: value for name, value in settings.items() if value is not None}
     try:

@@ -33,7 +33,9 @@ def listening(
     try:
         from altcraft_plugins.feedback.waitress_server import WaitressServer
     except ImportError:
-        raise ReceiverUnavailable("install altcraft-client[feedback]: a server of its own needs waitress") from None
+        raise ReceiverUnavailable(
+            "a receiver with a server of its own needs the package waitress: pip install waitress"
+        ) from None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         bound = socket.create_server((host, port), family=family)

@@ -146,4 +146,4 @@ def _require_waitress() -> None:
     try:
         __import__("waitress")
     except ImportError:
-        raise ServerUnavailable("install altcraft-client[cli]: serving the sandbox needs waitress") from None
+        raise ServerUnavailable("serving the sandbox needs the package waitress: pip install waitress") from None

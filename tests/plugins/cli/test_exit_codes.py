@@ -166,10 +166,10 @@ def test_a_url_that_is_none_is_2(capsys, url) -> None:
 
 def test_a_client_that_cannot_be_made_is_1(capsys) -> None:
     def connect(connection: object):
-        raise MissingExtra("install altcraft-client[special]")
+        raise MissingExtra("needs the package special: pip install special")
 
     assert run(REFRESH, connect=connect) == 1
-    assert capsys.readouterr().err == "altcraft: install altcraft-client[special]\n"
+    assert capsys.readouterr().err == "altcraft: needs the package special: pip install special\n"
 
 
 def test_what_the_other_side_says_cannot_command_the_terminal(altcraft) -> None:

@@ -333,7 +333,7 @@ def test_without_its_libraries_it_says_in_one_line_what_to_install(missing: str)
         [sys.executable, "-c", code], env=environment(), capture_output=True, check=False, timeout=60
     )
     assert (ended.returncode, ended.stdout) == (2, b"")
-    assert ended.stderr == b"altcraft: the command line needs its extra: pip install 'altcraft-client[cli]'\n"
+    assert ended.stderr == b"altcraft: the command line needs the packages click and rich: pip install click rich\n"
 
 
 @pytest.mark.parametrize(

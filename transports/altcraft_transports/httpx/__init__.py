@@ -17,7 +17,7 @@ try:
     import httpcore  # noqa: F401
     import httpx  # noqa: F401
 except ImportError as error:
-    raise MissingExtra("the transport httpx needs an extra: pip install 'altcraft-client[httpx]'") from error
+    raise MissingExtra("the transport httpx needs the package httpx: pip install httpx") from error
 
 from altcraft_transports.httpx._tasks import AsyncHttpxTransport
 from altcraft_transports.httpx._threads import HttpxTransport

@@ -21,7 +21,7 @@ from altcraft_transports._sleep import Sleeping
 try:
     import pycurl
 except ImportError as error:
-    raise MissingExtra("the transport pycurl needs an extra: pip install 'altcraft-client[pycurl]'") from error
+    raise MissingExtra("the transport pycurl needs the package pycurl: pip install pycurl") from error
 
 from altcraft_transports.pycurl._handle import Handle
 
