@@ -113,7 +113,7 @@ def listen(invocation: Invocation, host: str, port: int, public_url: str | None,
     deliveries: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
     settings: dict[str, object] = {"plugins": [_Queued(deliveries)], "spacing": 0.0, "lifetime": A_YEAR}
     with _until_stopped(), _listening(host, port, public_url, settings) as receiver:
-        reporter.serving(f"Listening at {receiver.base_url} (Ctrl-C stops it)")
+        reporter.serving("Listening", receiver.base_url)
         for _ in range(urls):
             reporter.handed_out(receiver.feedback().url)
         _report(deliveries, reporter)

@@ -92,9 +92,9 @@ class HumanReporter:
                 print_sheet(sheet)
         sys.stdout.flush()
 
-    def serving(self, line: str) -> None:
-        """On stdout."""
-        _out(line)
+    def serving(self, what: str, url: str) -> None:
+        """A line on stdout."""
+        _out(f"{what} at {url} (Ctrl-C stops it)")
 
     def handed_out(self, url: str) -> None:
         """Alone on its line."""

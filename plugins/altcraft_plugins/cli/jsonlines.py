@@ -53,10 +53,9 @@ class JsonReporter:
         about = _about(task, asked) if task is not None else {"operation": operation, **_request(asked)}
         self._write("result", about | {"result": plain(result)})
 
-    def serving(self, line: str) -> None:
+    def serving(self, what: str, url: str) -> None:
         """A "serving" line."""
-        url = next((word for word in line.split() if word.startswith("http")), None)
-        self._write("serving", {"url": url, "message": line})
+        self._write("serving", {"url": url, "message": f"{what} at {url}"})
 
     def handed_out(self, url: str) -> None:
         """A "feedback_url" line."""

@@ -53,8 +53,8 @@ class Reporter(Protocol):
         """What was asked for."""
         ...
 
-    def serving(self, line: str) -> None:
-        """The sandbox, or the receiver of feedback, answers; the line says where."""
+    def serving(self, what: str, url: str) -> None:
+        """A server of this command listens at `url`; `what` begins the sentence that says so."""
         ...
 
     def handed_out(self, url: str) -> None:

@@ -27,7 +27,7 @@ def serve(reporter: Reporter, settings: Mapping[str, object]) -> int:
     run = cast("Callable[..., None]", import_module(SERVER).serve)
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        run(**given, report=reporter.serving)
+        run(**given, report=lambda url: reporter.serving("The sandbox answers", url))
     except ValueError as error:
         raise Misuse(str(error)) from None
     except BrokenPipeError:

@@ -54,7 +54,7 @@ def serve(
 ) -> None:
     """Serve a sandbox until SIGINT or SIGTERM, then stop cleanly and return.
 
-    Port 0 takes a free one. `report` gets the line that names the URL, once it listens; None prints it. Every
+    Port 0 takes a free one. `report` is called with the server's URL once it listens; None prints a line. Every
     attempt at a delivery is a line on stderr.
     The other parameters are Sandbox's; `tokens` None lets the default ones in. Raises ServerUnavailable where
     waitress is missing or the address is taken, ValueError as Sandbox does. Outside the main thread no signal
@@ -76,7 +76,7 @@ def serve(
     ):
         server = bind(app, host, port)
         try:
-            (report or _print)(f"The sandbox answers at {server.url} (Ctrl-C stops it)")
+            (report or _print)(server.url)
             server.run()
         finally:
             server.close()
@@ -136,9 +136,9 @@ def _deliveries_reported() -> Generator[None]:
         logger.setLevel(before)
 
 
-def _print(line: str) -> None:
+def _print(url: str) -> None:
     with suppress(BrokenPipeError):
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(f"The sandbox answers at {url} (Ctrl-C stops it)\n")
         sys.stdout.flush()
 
 

@@ -162,19 +162,19 @@ def test_without_waitress_it_says_what_to_install():
     assert done.stdout.count("\n") == 1
 
 
-def test_the_line_can_go_elsewhere():
-    lines = []
+def test_the_url_can_be_reported_elsewhere():
+    urls = []
 
     class Enough(Exception):
         pass
 
-    def report(line):
-        lines.append(line)
+    def report(url):
+        urls.append(url)
         raise Enough
 
     with pytest.raises(Enough):
         serve(port=0, report=report)
-    assert lines[0].startswith("The sandbox answers at http://127.0.0.1:")
+    assert urls[0].startswith("http://127.0.0.1:")
 
 
 def test_a_body_over_the_limit_is_refused_without_being_asked_for():
