@@ -26,6 +26,20 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", *session.posargs)
 
 
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The tests that the README's line leaves out, except those that need nginx and squid."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-q", "-m", "slow and not servers", *session.posargs)
+
+
+@nox.session
+def servers(session: nox.Session) -> None:
+    """The scenario behind real servers. Needs nginx and squid, from the system's packages."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-q", "-m", "servers", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def lowest(session: nox.Session) -> None:
     """The test suite, with the lowest version of each required dependency that pyproject.toml admits."""

@@ -9,10 +9,11 @@ import pytest
 from altcraft import Polling, Retry
 from integration.carriers import Session, over_a_socket, session
 
-# For an AsyncClient, threads stand for whatever runs in them.
+# An AsyncClient runs the other transports in threads, so that `threads` stands for them all.
 CARRIERS = [
     (kind, name) for kind, name in over_a_socket() if kind == "Client" or name in ("threads", "aiohttp", "httpx")
 ]
+DEFAULTS = [("Client", "urllib3"), ("AsyncClient", "threads")]
 
 BRISK = {
     "polling": Polling(initial=0.01, maximum=0.02),
@@ -41,8 +42,13 @@ def _side(carrier: tuple[str, str]) -> Iterator[Side]:
         yield Side(made, name)
 
 
-@pytest.fixture(params=CARRIERS, ids=["-".join(carrier) for carrier in CARRIERS])
+@pytest.fixture(
+    params=[
+        pytest.param(carrier, id="-".join(carrier), marks=() if carrier in DEFAULTS else pytest.mark.slow)
+        for carrier in CARRIERS
+    ]
+)
 def side(request: pytest.FixtureRequest) -> Iterator[Side]:
-    """Every client over every transport."""
+    """Both clients over every transport: the default ones in the README's line, the others among the slow tests."""
     with _side(request.param) as made:
         yield made
