@@ -15,13 +15,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
-from urllib.parse import urlsplit
 
 from altcraft import AltcraftError, Delivery, Feedback, HttpResponse, TaskHandle, hookimpl
 from altcraft.hooks import Hooks, guarded
 from altcraft.wire.messages import header
 from altcraft_plugins.feedback.bodies import Readable, Refusal, announced, read
 from altcraft_plugins.feedback.book import Book, Page
+from altcraft_plugins.feedback.public_url import checked
 from altcraft_plugins.feedback.tokens import Tokens, expiry_of
 
 if TYPE_CHECKING:
@@ -67,15 +67,12 @@ class FeedbackReceiver:
         spacing: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"base_url={base_url!r}: the http or https URL at which the platform reaches the receiver")
         for name, value in (("lifetime", lifetime), ("capacity", capacity), ("read_timeout", read_timeout)):
             if not value > 0:
                 raise ValueError(f"{name}={value!r}: more than 0")
         if limit < 0 or spacing < 0:
             raise ValueError(f"limit={limit!r}, spacing={spacing!r}: 0 or more")
-        self.base_url = base_url.rstrip("/")
+        self.base_url = checked(base_url)
         self.limit = limit
         self.read_timeout = read_timeout
         self._tokens = Tokens(secret)

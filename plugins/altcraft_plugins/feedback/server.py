@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from altcraft_plugins.feedback.public_url import is_unspecified
 from altcraft_plugins.feedback.receiver import FeedbackReceiver
 
 __all__ = ["ReceiverUnavailable", "listening"]
@@ -24,11 +25,14 @@ def listening(
     url: str | None = None,
     make: Callable[[str], FeedbackReceiver] = FeedbackReceiver,
 ) -> Iterator[FeedbackReceiver]:
-    """A receiver that is served while the block lasts: `with listening(port=8081) as receiver: ...`.
+    """Serve a receiver while the block lasts: `with listening(port=8081) as receiver: ...`.
 
-    Port 0 takes a free one. `url` is where the platform reaches it, where that is not the socket's own address: behind
-    a proxy, say, which also brings the TLS. `make` makes the receiver for a base URL. Raises ReceiverUnavailable where
-    waitress is missing or the address is taken, and what `make` raises.
+    Port 0 takes a free port. `url` is the URL at which the platform reaches the receiver. Give it when that is not the
+    socket's own address: behind a proxy, for example, which also brings the TLS, and when `host` stands for every
+    address of the machine, as 0.0.0.0 and :: do. `make` makes the receiver for a base URL.
+
+    Raises ValueError for such a host without `url`, ReceiverUnavailable when waitress is missing or the address is
+    taken, and what `make` raises.
     """
     try:
         from altcraft_plugins.feedback.waitress_server import WaitressServer
@@ -37,7 +41,12 @@ def listening(
             "a receiver with a server of its own needs the package waitress: pip install waitress"
         ) from None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if url is None and is_unspecified(str(address[0])):
+            raise ValueError(
+                f"host={host!r} listens on every address of this machine: say with url= (on the command line, "
+                "--public-url) at which URL the platform reaches it"
+            )
         bound = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise ReceiverUnavailable(f"cannot listen on {host}:{port}: {error}") from None

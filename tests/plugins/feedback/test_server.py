@@ -86,10 +86,8 @@ def test_a_sender_that_asks_first_is_asked_for_no_body_over_the_limit():
         assert task.hints == 1
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *(["::1"] if socket.has_ipv6 else [])])
 def test_it_listens_on_either_family_of_addresses(host):
-    if host == "::1" and not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
     with listening(host) as receiver:
         task, url = waiting(receiver)
         assert post(url) == (200, b"")
