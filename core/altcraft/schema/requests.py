@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from altcraft.schema.statistics import (
@@ -120,8 +119,3 @@ class TaskStatusRequest(PlainRequest[object], frozen=True):
     """tasks/status: how far a task is. The type of its result depends on what started the task."""
 
     task_id: str
-
-
-def with_credentials(request: Request[R], token: str | None, format_: str | None) -> Request[R]:
-    """The same request, with what the client adds."""
-    return msgspec.structs.replace(request, token=token, format=format_)

@@ -1,0 +1,142 @@
+"""What a reply is read as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from altcraft import ApiError, DecodeError
+from altcraft.codecs import default_registry
+from altcraft.exchange import Exchange
+from altcraft.schema import Envelope, TaskStarted
+from exchange import JSON, PATH, XML, answer, read, refused
+from golden import example
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/json"},
+        {"content-type": "application/json; charset=utf-8"},
+        {"CONTENT-TYPE": "text/json"},
+        {"Content-Type": "application/problem+json"},
+        {},
+        {"Content-Type": ""},
+        {"Content-Type": "text/plain; charset=utf-8"},
+        {"Content-Type": "text/html"},
+        {"Content-Type": "application/octet-stream"},
+        {"Content-Type": "application/x-something-else"},
+        {"X-Other": "application/xml"},
+    ],
+)
+@pytest.mark.parametrize("speaks", ["json", "xml"])
+def test_json_is_read_whatever_was_asked_for_by_its_type_or_by_its_look(headers: dict[str, str], speaks: str) -> None:
+    body = example("segments_refresh.started", "json").body
+    assert read(answer(body, headers), format_=speaks) == example("segments_refresh.started", "json").decode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "application/xml"},
+        {"content-type": "text/xml; charset=utf-8"},
+        {"Content-Type": "application/soap+xml"},
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "text/html; charset=utf-8"},
+        {"Content-Type": "application/octet-stream"},
+    ],
+)
+@pytest.mark.parametrize("speaks", ["json", "xml"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_xml_is_read_whatever_was_asked_for_by_its_type_or_by_its_look(
+    headers: dict[str, str], speaks: str, encoding: str
+) -> None:
+    body = example("segments_refresh.started", "xml").body.decode().encode(encoding)
+    assert read(answer(body, headers), format_=speaks) == example("segments_refresh.started", "xml").decode()
+
+
+class PlainText:
+    """A codec that claims a type which says nothing."""
+
+    name = "plain"
+    content_types = ("text/plain", "application/octet-stream")
+
+    def encode(self, value: object) -> bytes:
+        raise NotImplementedError
+
+    def decode(self, data: bytes, type: type[Any]) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("content_type", PlainText.content_types)
+def test_a_generic_type_says_nothing_though_a_codec_claims_it(content_type: str) -> None:
+    codecs = default_registry()
+    codecs.register(PlainText())
+    reader = Exchange("https://your.host/api/v1.1", "your.host", None, codecs.by_name("json"), codecs)
+    started = example("segments_refresh.started", "json")
+    response = answer(started.body, {"Content-Type": content_type})
+    assert reader.read(PATH, Envelope[TaskStarted], response) == started.decode()
+
+
+def test_the_content_type_is_believed_where_it_says_something() -> None:
+    error = refused(answer("<xml><error>0</error></xml>", JSON), DecodeError)
+    assert "not JSON" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({}, "without a Content-Type"),
+        ({"Content-Type": "text/plain"}, "'text/plain'"),
+        ({"Content-Type": "a/b"}, "'a/b'"),
+    ],
+)
+def test_an_answer_that_no_codec_reads_is_a_decode_error_with_its_type_and_its_first_line(
+    headers: dict[str, str], says: str
+) -> None:
+    error = refused(answer("upstream connect error\nsecond line", headers), DecodeError)
+    assert says in str(error)
+    assert "'upstream connect error'" in str(error)
+    assert "second" not in str(error)
+
+
+@pytest.mark.parametrize("headers", [JSON, XML, {}])
+@pytest.mark.parametrize("body", ["", " \n"])
+def test_an_empty_body_is_a_decode_error_that_says_so(headers: dict[str, str], body: str) -> None:
+    assert "empty" in str(refused(answer(body, headers), DecodeError))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [("{}", JSON), ('{"hello":"world"}', JSON), ("<xml/>", XML), ("<xml><a>1</a></xml>", XML), ('{"data":null}', JSON)],
+)
+def test_a_document_without_data_and_error_is_no_envelope(body: str, headers: dict[str, str]) -> None:
+    assert "no envelope" in str(refused(answer(body, headers), DecodeError))
+
+
+@pytest.mark.parametrize("body", ['{"data":{"task_id":"a"}}', '{"data":{"task_id":"a"},"error":0,"error_text":""}'])
+def test_data_is_success_with_a_code_of_zero_or_with_none(body: str) -> None:
+    reply = read(answer(body))
+    assert isinstance(reply, Envelope)
+    assert reply.data == TaskStarted("a")
+
+
+@given(
+    st.integers(100, 599),
+    st.dictionaries(
+        st.sampled_from(["Content-Type", "Retry-After", "Date", "Location"]),
+        st.sampled_from(["application/json", "application/xml", "text/html", "", "x", "5", "/", ";", "a/b+json"]),
+    ),
+    st.binary(max_size=60) | st.sampled_from([b"{}", b"<xml/>", b'{"error":0}', b"<xml><error>1</error></xml>"]),
+)
+def test_whatever_arrives_is_a_reply_or_one_of_our_errors(status: int, headers: dict[str, str], body: bytes) -> None:
+    try:
+        reply = read(answer(body, headers, status))
+    except (ApiError, DecodeError):
+        return
+    assert not reply.error
+    assert 200 <= status < 300

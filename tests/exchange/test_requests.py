@@ -1,0 +1,130 @@
+"""What is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from altcraft import Feedback
+from altcraft.codecs import default_registry
+from altcraft.schema import (
+    DatabasesGetCounters,
+    DatabasesRefreshCounters,
+    Request,
+    SegmentsGetCounters,
+    SegmentsRefreshCounters,
+    TaskStatusRequest,
+)
+from altcraft.wire.secret import Auth
+from exchange import PATH, TOKEN, both_formats, both_modes, build, exchange
+from golden import example
+
+
+@both_formats
+@both_modes
+def test_content_type_accept_and_format_agree(format_: str, auth: Auth) -> None:
+    request = build(SegmentsRefreshCounters(7, 24), format_, auth)
+    assert request.headers["Content-Type"] == request.headers["Accept"] == f"application/{format_}"
+    sent = default_registry().by_name(format_).decode(request.body, SegmentsRefreshCounters)
+    assert sent.format == format_
+
+
+@both_formats
+def test_in_body_mode_the_token_is_in_the_body_and_nowhere_else(format_: str) -> None:
+    request = build(SegmentsRefreshCounters(7, 24), format_)
+    assert default_registry().by_name(format_).decode(request.body, SegmentsRefreshCounters).token == TOKEN
+    assert TOKEN not in request.url
+    assert not any(TOKEN in name + value for name, value in request.headers.items())
+
+
+@both_formats
+def test_in_bearer_mode_the_token_is_in_the_header_and_nowhere_else(format_: str) -> None:
+    request = build(SegmentsRefreshCounters(7, 24), format_, "bearer")
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert TOKEN not in request.url
+    assert TOKEN.encode() not in request.body
+    assert b"token" not in request.body
+
+
+@both_formats
+@both_modes
+def test_without_a_token_none_is_sent(format_: str, auth: Auth) -> None:
+    request = exchange(format_, auth, None).build(PATH, SegmentsRefreshCounters(7, 24))
+    assert "Authorization" not in request.headers
+    assert b"token" not in request.body
+
+
+@both_modes
+def test_a_token_or_format_in_the_request_itself_gives_way_to_the_clients(auth: Auth) -> None:
+    request = build(SegmentsRefreshCounters(7, 24, token="other", format="xml"), "json", auth)
+    assert b"other" not in request.body
+    assert json.loads(request.body)["format"] == "json"
+
+
+def test_another_way_to_authenticate_is_refused_when_the_exchange_is_made() -> None:
+    with pytest.raises(ValueError, match="'body', as documented, or 'bearer'"):
+        exchange(auth="url")  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_request_is_a_post_to_its_path() -> None:
+    request = build(SegmentsRefreshCounters(7, 24))
+    assert (request.method, request.url) == ("POST", "https://your.host/api/v1.1/segments/refresh_counters")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("segments_refresh.request", SegmentsRefreshCounters(7, 24, db_id=1)),
+        ("databases_refresh.request", DatabasesRefreshCounters(5, 24, Feedback("http://example.com/receiver"))),
+        ("segments_refresh.status_request", TaskStatusRequest("930bfdb0-a5a8-4207-a77d-6b989bdea326")),
+    ],
+)
+@both_formats
+def test_what_is_sent_is_what_the_pages_show(name: str, value: Request[Any], format_: str) -> None:
+    sent = build(value, format_).body
+    shown = example(name, format_).body
+    if format_ == "json":
+        assert json.loads(sent) == {**json.loads(shown), "format": "json"}
+    else:
+        assert leaves(sent) == leaves(shown) | {"/xml/format": "xml"}
+
+
+def leaves(document: bytes) -> dict[str, str]:
+    """The texts of a document without arrays, by their places."""
+
+    def walk(element: ElementTree.Element, place: str) -> dict[str, str]:
+        place += f"/{element.tag}"
+        if not len(element):
+            return {place: element.text or ""}
+        return {key: text for child in element for key, text in walk(child, place).items()}
+
+    return walk(ElementTree.fromstring(document), "")
+
+
+# Bad input never leaves.
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (SegmentsRefreshCounters("7", 24), "id"),  # type: ignore[arg-type]
+        (SegmentsRefreshCounters(7, None), "resource_id"),  # type: ignore[arg-type]
+        (SegmentsRefreshCounters(7, 24, db_id=1.5), "db_id"),  # type: ignore[arg-type]
+        (SegmentsRefreshCounters(True, 24), "id"),
+        (SegmentsGetCounters(7, 24, list_id="1"), "list_id"),  # type: ignore[arg-type]
+        (DatabasesGetCounters(5, [24]), "resource_id"),  # type: ignore[arg-type]
+        (DatabasesRefreshCounters(5, 24, "http://me"), "feedback"),  # type: ignore[arg-type]
+        (TaskStatusRequest(930), "task_id"),  # type: ignore[arg-type]
+    ],
+    ids=lambda value: repr(value)[:70],
+)
+@both_formats
+def test_a_field_of_the_wrong_type_is_a_type_error_naming_operation_and_field(
+    request_: Request[Any], field: str, format_: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{PATH}: {field}: ") as caught:
+        build(request_, format_)
+    assert TOKEN not in str(caught.value)
