@@ -54,7 +54,7 @@ from altcraft.task import AsyncTask, Task
 from altcraft.tasks.polling import History, Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
-from altcraft.wire.transport import AsyncTransport, Transport
+from altcraft.wire.transport import AsyncTransport, Transport, TransportSettings
 
 __all__ = [
     "AltcraftError",
@@ -100,6 +100,7 @@ __all__ = [
     "TaskStatus",
     "Transport",
     "TransportError",
+    "TransportSettings",
     "Unauthorized",
     "UnsafeXml",
     "WaitTimeout",

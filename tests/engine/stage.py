@@ -9,7 +9,7 @@ from typing import Any
 
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse
 from altcraft.testing import reply
-from altcraft_transports._sleep import Sleeper
+from altcraft_transports._common.sleep import Sleeper
 
 PATIENCE = 20.0
 """Seconds until a test that waits for something fails, instead of hanging."""

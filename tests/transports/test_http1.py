@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse, RequestTimeout, ResponseTooLarge
 from altcraft.wire.messages import Headers
 from altcraft.wire.transport import Transport
-from altcraft_transports._body import Body
-from altcraft_transports._http1 import exchange, fields
-from altcraft_transports._request import Composer, opening
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.http1 import exchange, fields
+from altcraft_transports._common.requests import Composer, opening
 from altcraft_transports.http_client import HttpClientTransport
 from altcraft_transports.urllib3 import Urllib3Transport
 

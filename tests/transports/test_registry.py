@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import altcraft
+import altcraft_transports
 from altcraft import ConnectError, HttpRequest, HttpResponse
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
 from altcraft.wire.transport import TransportRegistry
@@ -53,6 +55,29 @@ def test_a_missing_library_is_one_line_that_says_what_to_install(name: str) -> N
     said = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True).stdout
     assert said.count("\n") == 1
     assert said.endswith(f": pip install {name}\n")
+
+
+def test_a_module_of_the_package_is_a_transport_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pigeon.py").write_text("def create(url, *, settings=None):\n    return f'a pigeon to {url}'\n")
+    (tmp_path / "_feathers.py").write_text("create = None\n")
+    monkeypatch.setattr(altcraft_transports, "__path__", [*altcraft_transports.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "altcraft_transports.pigeon", raising=False)
+    registry = TransportRegistry()
+    assert {"pigeon", "urllib3", *ASYNC} <= set(registry)
+    assert not {name for name in registry if name.startswith("_")}
+    assert "pigeon" in registry
+    assert "_feathers" not in registry
+    assert registry.create("pigeon", "https://x.example") == "a pigeon to https://x.example"
+
+
+def test_asking_for_a_name_imports_no_library() -> None:
+    program = (
+        "import sys, altcraft.wire.transport\n"
+        "registry = altcraft.wire.transport.TransportRegistry()\n"
+        "assert 'pycurl' in registry and 'carrier' not in registry and len(list(registry)) > 7\n"
+        "assert not {'pycurl', 'urllib3', 'httpx', 'aiohttp', 'socket'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_transport_of_one_kind_says_so_when_the_other_is_asked_for() -> None:

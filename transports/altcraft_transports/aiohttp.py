@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from altcraft.errors import ConnectError, ConnectionLost, MissingExtra, RequestTimeout, TransportError
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.secret import MaskedList
-from altcraft_transports._body import MAX_RESPONSE, Body
-from altcraft_transports._dial import is_quiet
-from altcraft_transports._request import checked, proxy_headers
-from altcraft_transports._sleep import AsyncSleeper, under_trio
+from altcraft_transports._common.body import MAX_RESPONSE, Body
+from altcraft_transports._common.dial import is_quiet
+from altcraft_transports._common.requests import checked, proxy_headers
+from altcraft_transports._common.sleep import AsyncSleeper, under_trio
 
 try:
     import aiohttp

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from altcraft.errors import AltcraftError, ConnectError, ConnectionLost, RequestTimeout
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._body import MAX_RESPONSE, Body
-from altcraft_transports._sleep import AsyncSleeper, Limit
+from altcraft_transports._common.body import MAX_RESPONSE, Body
+from altcraft_transports._common.sleep import AsyncSleeper, Limit
 
 __all__ = ["AsgiTransport", "create_async"]
 

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from altcraft.errors import ConnectError
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.secret import MaskedBytes
-from altcraft_transports._body import MAX_RESPONSE
-from altcraft_transports._dial import Lines, is_quiet
-from altcraft_transports._http1 import exchange, tunnel
-from altcraft_transports._request import Composer, opening, proxy_headers
-from altcraft_transports._sleep import Sleeping
+from altcraft_transports._common.body import MAX_RESPONSE
+from altcraft_transports._common.dial import Lines, is_quiet
+from altcraft_transports._common.http1 import exchange, tunnel
+from altcraft_transports._common.requests import Composer, opening, proxy_headers
+from altcraft_transports._common.sleep import Sleeping
 
 if TYPE_CHECKING:
     import socket

@@ -13,7 +13,7 @@ from typing import TypeVar
 from altcraft.errors import ConnectError
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.transport import Clock, Transport, TransportRegistry
-from altcraft_transports._sleep import AsyncSleeper, under_trio
+from altcraft_transports._common.sleep import AsyncSleeper, under_trio
 
 __all__ = ["ThreadsTransport", "create_async"]
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._body import MAX_RESPONSE, Body
-from altcraft_transports._sleep import Sleeping
+from altcraft_transports._common.body import MAX_RESPONSE, Body
+from altcraft_transports._common.sleep import Sleeping
 
 __all__ = ["WsgiTransport", "create"]
 

@@ -1,26 +1,48 @@
-"""The only seam to the world: what a transport is, and the registry in which a client finds one by name."""
+"""What a transport is, the settings of the bundled ones, and the registry in which a client finds one by its name.
+
+A bundled transport is a module of the package `altcraft_transports`. The registry finds it by the module's name, so
+that no list of them exists; see docs/writing-a-transport.md.
+"""
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Protocol, cast, runtime_checkable
+from importlib.util import find_spec
+from math import inf
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+
+import msgspec
 
 from altcraft.wire.messages import HttpRequest, HttpResponse
+from altcraft.wire.secret import MASK
+from altcraft.wire.url import shown_url
 
-__all__ = ["AsyncTransport", "Clock", "Transport", "TransportRegistry", "Wakeable"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["AsyncTransport", "Clock", "Transport", "TransportRegistry", "TransportSettings", "Wakeable"]
+
+_BUNDLED = "altcraft_transports"
+_PROXY = r"(?i)(?:(https?|socks[45][ah]?)://)?(?:[^/?#]*@)?(?:\[[0-9a-f:.]+\]|[^][:@/?#\s\\]+)(?::([0-9]{1,5}))?/?"
+
+T = TypeVar("T")
 
 
 class Transport(Protocol):
-    """Carries out HTTP exchanges, and sleeps. Shared by threads.
+    """Carries out HTTP exchanges, and sleeps. Threads share it.
 
     Two more methods are optional: `wake` (see `Wakeable`) and `monotonic` (see `Clock`).
     """
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
-        """One exchange, in at most `timeout` seconds. No redirect is followed, no status is an error.
+        """Carries out one exchange, in at most `timeout` seconds. Follows no redirect; no status is an error.
 
-        ConnectError where nothing was sent; RequestTimeout and ConnectionLost where it may have been processed.
+        Raises ConnectError if nothing was sent, RequestTimeout or ConnectionLost if the request may have been
+        processed.
         """
         ...
 
@@ -29,30 +51,30 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives all connections back, ends exchanges and sleeps. May be called twice."""
+        """Closes all connections, and ends the exchanges and sleeps under way. The caller may close it twice."""
         ...
 
 
 @runtime_checkable
 class Wakeable(Protocol):
-    """A transport whose sleepers can be woken, so that `Task.notify` is heard at once and not at the end of a sleep."""
+    """A transport whose sleeps can be cut short, so that `Task.notify` leads to a poll at once."""
 
     def wake(self) -> None:
-        """Ends every sleep that is under way, and the next one of every thread that might have missed this."""
+        """Ends every sleep under way. A thread that is about to fall asleep must not miss this: its sleep ends too."""
         ...
 
 
 @runtime_checkable
 class Clock(Protocol):
-    """A transport that lives in a time of its own. The client then measures its deadlines in that time."""
+    """A transport with a clock of its own. The client measures its deadlines with that clock."""
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Returns seconds that never run backwards."""
         ...
 
 
 class AsyncTransport(Protocol):
-    """A `Transport` whose three methods are awaited. Shared by the tasks of one event loop."""
+    """A `Transport` whose three methods are awaited. The tasks of one event loop share it."""
 
     async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """As `Transport.send`."""
@@ -67,27 +89,60 @@ class AsyncTransport(Protocol):
         ...
 
 
+class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a bundled transport makes and keeps its connections. Its constructor refuses what it can't do.
+
+    Page: docs/transports.md.
+    """
+
+    proxy: str | None = None
+    """URL of a proxy for all requests, with user and password if the proxy wants them: "http://user:pw@proxy:3128"."""
+    trust_env: bool = True
+    """Without `proxy`: go through the proxies that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name."""
+    ssl_context: ssl.SSLContext | None = None
+    """Authorities and client certificates, for servers and for a proxy that speaks https. None: the system's."""
+    connections: int | None = None
+    """How many connections are open at most; further exchanges wait. None: 16, and 100 without threads."""
+    max_response: int = 64 << 20
+    """Bytes of a reply's body, decompressed. A larger one raises ResponseTooLarge."""
+    keep_idle: float = 30.0
+    """Seconds. A connection that was idle for longer is not used again."""
+
+    def __post_init__(self) -> None:
+        if self.proxy is not None:
+            msgspec.structs.force_setattr(self, "proxy", _proxy_url(self.proxy))
+        for name, value in (("connections", self.connections), ("max_response", self.max_response)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"TransportSettings({name}={value!r}): a whole number from 1")
+        if not 0 <= self.keep_idle <= inf:
+            raise ValueError(f"TransportSettings(keep_idle={self.keep_idle!r}): seconds, 0 or more")
+
+    def replace(self, **changes: object) -> TransportSettings:
+        """Returns the same settings with changes, checked like new ones."""
+        changed = msgspec.structs.replace(self, **changes)
+        changed.__post_init__()  # once more, as msgspec 0.19 leaves it out
+        return changed
+
+    def __repr__(self) -> str:
+        return f"TransportSettings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Returns the fields as `repr` and rich show them: without the proxy's user and password."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        if self.proxy is not None:
+            fields["proxy"] = re.sub("//.*@", f"//{MASK}@", self.proxy)
+        return list(fields.items())
+
+
 Factory = Callable[..., Transport]
-"""Makes a transport for a client with the URL that is its only positional argument."""
+"""Makes a transport for a client; the client's URL is its only positional argument."""
 
 AsyncFactory = Callable[..., AsyncTransport]
 """Makes a transport for an AsyncClient, likewise."""
 
-# Found by name, imported when one is asked for: the core knows where they live, and imports none of them.
-_BUNDLED = {
-    "urllib3": "altcraft_transports.urllib3",
-    "http_client": "altcraft_transports.http_client",
-    "pycurl": "altcraft_transports.pycurl",
-    "httpx": "altcraft_transports.httpx",
-    "aiohttp": "altcraft_transports.aiohttp",
-    "threads": "altcraft_transports.threads",
-    "wsgi": "altcraft_transports.wsgi",
-    "asgi": "altcraft_transports.asgi",
-}
-
 
 class TransportRegistry:
-    """Transports by name. A URL whose scheme is not http or https picks the transport of the scheme's name."""
+    """Transports by name. A URL whose scheme is neither http nor https names the transport for it."""
 
     def __init__(self) -> None:
         self._factories: dict[str, Factory] = {}
@@ -102,10 +157,11 @@ class TransportRegistry:
         async_factory: AsyncFactory | None = None,
         default_token: str | None = None,
     ) -> None:
-        """Adds a transport: `factory(url)` makes one for a client with that URL. Replaces one of the same name.
+        """Adds a transport, in place of one of the same name: `factory(url)` makes one for a client with that URL.
 
-        `async_factory` makes the one for an AsyncClient, which otherwise runs the first kind in worker threads.
-        `default_token` is the token of a client that is given none, for a service that is no secret's keeper.
+        `async_factory` makes the one for an AsyncClient, which otherwise runs the other kind in worker threads.
+        A factory that has a parameter `settings` is given the client's `TransportSettings`, if the client has any.
+        `default_token` is the token to use when the client has none, for services that need no secret.
         """
         if factory is not None:
             self._factories[name] = factory
@@ -115,39 +171,76 @@ class TransportRegistry:
             self._tokens[name] = default_token
 
     def default_token(self, name: str) -> str | None:
-        """The token of a client that is given none, or None."""
+        """Returns the token to use when the client has none, or None."""
         return self._tokens.get(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._factories or name in self._async_factories or name in _BUNDLED
+        return name in self._factories or name in self._async_factories or _is_bundled(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**_BUNDLED, **self._factories, **self._async_factories})
+        bundled = (module.name for module in iter_modules(import_module(_BUNDLED).__path__))
+        return iter(dict.fromkeys((*filter(_is_bundled, bundled), *self._factories, *self._async_factories)))
 
-    def create(self, name: str, url: str, **options: object) -> Transport:
-        """The transport of that name, with whatever options its factory knows.
+    def create(self, name: str, url: str, settings: TransportSettings | None = None, **options: object) -> Transport:
+        """Makes the transport of that name. `options` go to its factory as they are.
 
-        LookupError where there is none of that name, MissingExtra where its library is not installed.
+        Raises LookupError if there is none, MissingExtra if its library is not installed, ValueError or TypeError
+        if it can't do what the settings ask for.
         """
         factory = self._factories.get(name) or cast("Factory | None", self._bundled(name, "create"))
         if factory is None:
             raise LookupError(f"the transport {name!r} is for AsyncClient only")
-        return factory(url, **options)
+        return _made(factory, name, url, settings, options)
 
-    def create_async(self, name: str, url: str, **options: object) -> AsyncTransport:
-        """The transport of that name for an AsyncClient: its own kind, or the kind for threads, in worker threads.
+    def create_async(
+        self, name: str, url: str, settings: TransportSettings | None = None, **options: object
+    ) -> AsyncTransport:
+        """Makes the transport of that name for an AsyncClient: of its own kind, or one for threads in worker threads.
 
-        Errors as for `create`.
+        Raises the errors of `create`.
         """
         factory = self._async_factories.get(name)
         if factory is None and name not in self._factories:
             factory = cast("AsyncFactory | None", self._bundled(name, "create_async"))
         if factory is None:
-            return self.create_async("threads", url, transport=self.create(name, url, **options))
-        return factory(url, **options)
+            made = self.create(name, url, settings, **options)
+            return self.create_async("threads", url, settings, transport=made)
+        return _made(factory, name, url, settings, options)
 
     def _bundled(self, name: str, function: str) -> object:
-        """A bundled module's factory, or None where it has none of that kind."""
+        """Returns a bundled module's factory, or None if the module has none of that kind."""
+        if _is_bundled(name):
+            return getattr(import_module(f"{_BUNDLED}.{name}"), function, None)
         if name not in self:
             raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
-        return getattr(import_module(_BUNDLED[name]), function, None) if name in _BUNDLED else None
+        return None
+
+
+def _proxy_url(url: str) -> str:
+    """Returns a proxy's URL with its scheme, http unless it says another. ValueError, without its password."""
+    match = re.fullmatch(_PROXY, url)
+    if match is None or int(match[2] or 0) > 65535:
+        raise ValueError(f"not the URL of a proxy: {shown_url(url)!r}; write it as http://user:password@host:port")
+    return url if match[1] else f"http://{url}"
+
+
+def _is_bundled(name: object) -> bool:
+    """A transport is a module of the package, unless an underscore begins its name."""
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        return False
+    return find_spec(f"{_BUNDLED}.{name}") is not None
+
+
+def _made(
+    factory: Callable[..., T], name: str, url: str, settings: TransportSettings | None, options: dict[str, object]
+) -> T:
+    if settings is None:
+        return factory(url, **options)
+    if not _takes_settings(factory):
+        raise TypeError(f"the transport {name!r} takes no settings: make it yourself, and pass transport=")
+    return factory(url, settings=settings, **options)
+
+
+def _takes_settings(factory: Callable[..., object]) -> bool:
+    parameters = inspect.signature(factory).parameters
+    return "settings" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from altcraft.errors import MissingExtra
-from altcraft_transports._body import MAX_RESPONSE
+from altcraft_transports._common.body import MAX_RESPONSE
 
 try:
     import anyio  # noqa: F401

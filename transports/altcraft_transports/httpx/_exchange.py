@@ -15,7 +15,7 @@ import httpx
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
 from altcraft.wire.messages import HttpRequest
-from altcraft_transports._request import authority, checked, word
+from altcraft_transports._common.requests import authority, checked, word
 
 __all__ = ["Content", "Exchange", "Lanes", "current", "has_more", "headers", "note_sending", "settings"]
 

@@ -11,8 +11,8 @@ import httpx
 
 from altcraft.errors import ConnectError, ConnectionLost, TransportError
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._body import MAX_RESPONSE, Body
-from altcraft_transports._sleep import AsyncSleeper
+from altcraft_transports._common.body import MAX_RESPONSE, Body
+from altcraft_transports._common.sleep import AsyncSleeper
 from altcraft_transports.httpx._exchange import (
     Exchange,
     Lanes,

@@ -13,9 +13,9 @@ import httpx
 
 from altcraft.errors import ConnectError
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._body import MAX_RESPONSE, Body
-from altcraft_transports._dial import Lines, is_quiet
-from altcraft_transports._sleep import Sleeping
+from altcraft_transports._common.body import MAX_RESPONSE, Body
+from altcraft_transports._common.dial import Lines, is_quiet
+from altcraft_transports._common.sleep import Sleeping
 from altcraft_transports.httpx._exchange import (
     Exchange,
     Lanes,

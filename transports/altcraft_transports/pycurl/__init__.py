@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from altcraft.errors import ConnectError, MissingExtra
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.secret import MaskedList
-from altcraft_transports._body import MAX_RESPONSE
-from altcraft_transports._request import checked
-from altcraft_transports._sleep import Sleeping
+from altcraft_transports._common.body import MAX_RESPONSE
+from altcraft_transports._common.requests import checked
+from altcraft_transports._common.sleep import Sleeping
 
 try:
     import pycurl

@@ -12,10 +12,10 @@ import pycurl
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._body import Body
-from altcraft_transports._dial import is_quiet
-from altcraft_transports._http1 import fields
-from altcraft_transports._request import word
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.dial import is_quiet
+from altcraft_transports._common.http1 import fields
+from altcraft_transports._common.requests import word
 
 __all__ = ["Handle"]
 

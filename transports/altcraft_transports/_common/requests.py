@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from altcraft_transports._body import ACCEPTED
+from altcraft_transports._common.body import ACCEPTED
 
 __all__ = ["TOKEN", "Composer", "authority", "checked", "opening", "proxy_headers", "word"]
 

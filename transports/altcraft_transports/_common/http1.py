@@ -16,8 +16,8 @@ from collections.abc import Mapping
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge, TransportError
 from altcraft.wire.messages import HttpResponse
-from altcraft_transports._body import Body
-from altcraft_transports._request import TOKEN
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.requests import TOKEN
 
 __all__ = ["exchange", "fields", "tunnel"]
 
