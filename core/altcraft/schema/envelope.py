@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
+from altcraft.schema.fields import Word
+
 __all__ = ["Envelope", "ErrorEnvelope", "Reply", "TaskStarted", "TaskStatus"]
 
 T = TypeVar("T")
@@ -38,7 +40,7 @@ class ErrorEnvelope(Reply, kw_only=True):
 class TaskStarted(Struct):
     """`data` of a method that starts a task. The id is opaque: UUIDs, prefixed UUIDs and shorter forms are known."""
 
-    task_id: str
+    task_id: Word
 
 
 class TaskStatus(Struct, Generic[T], omit_defaults=True):
@@ -48,6 +50,6 @@ class TaskStatus(Struct, Generic[T], omit_defaults=True):
     None where the platform sends none; 100 alone does not end a task. `result` is there when the task is done.
     """
 
-    status: str
+    status: Word
     progress: int | float | None = None
     result: T | None = None

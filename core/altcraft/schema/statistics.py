@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from altcraft.schema.counted import parse_counted
+from altcraft.schema.fields import Word
 
 __all__ = [
     "ChannelStatistics",
@@ -108,7 +109,7 @@ class ChannelStatistics(Struct, frozen=True):
     `counters` is the wire's `status` as it came; `status` is the same with the documented counters as attributes.
     """
 
-    channel: str
+    channel: Word
     counters: dict[str, int | None] = msgspec.field(name="status", default_factory=dict)
 
     @property
@@ -126,7 +127,7 @@ class Statistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     channels: Annotated[list[ChannelStatistics], Meta(description="one entry a channel")] = []
     in_progress: bool | None = None
-    refresh_task_id: str | None = None
+    refresh_task_id: Word | None = None
     resource_id: int | None = None
     updated: Annotated[datetime, Meta(tz=True)] | None = None
 
@@ -138,7 +139,7 @@ class SegmentStatistics(Statistics, frozen=True, kw_only=True):
 
 
 class _Counted(Statistics, frozen=True, kw_only=True):
-    last_count_time: str | None = None
+    last_count_time: Word | None = None
     total_count: int | None = None
 
     @property
