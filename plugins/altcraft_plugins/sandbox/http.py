@@ -1,4 +1,4 @@
-"""WSGI's side of a request: the body within its limits, and the format of the reply."""
+"""A WSGI request: its body, its token, and the formats of the request and the reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from altcraft.codecs import Codec, CodecRegistry
-from altcraft_plugins.sandbox.faults import Fault
+from altcraft_plugins.sandbox.refusal import Refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -25,46 +25,50 @@ __all__ = [
 ]
 
 LARGEST_BODY: Final = 10 * 1024 * 1024
-"""Bytes: the documented limit of a request's body."""
+"""Bytes. The documented limit of a request's body."""
 
 CHUNK: Final = 64 * 1024
 
 
 def read_body(environ: WSGIEnvironment) -> bytes:
-    """The request's body. Raises Fault: 413 before a byte is read, 411 or 400 for a missing or false length."""
+    """The request's body.
+
+    Raises Refusal: 413 for too large a length, before a byte is read; 411 for a missing length, 400 for a wrong one.
+    """
     declared = str(environ.get("CONTENT_LENGTH") or "").strip()
     if not declared:
-        raise Fault(411, "Content-Length is required")
-    # Digits and nothing else: int() would also take "+5", "1_0" and other alphabets' digits.
+        raise Refusal(411, "Content-Length is required")
+    # ASCII digits only: int() also accepts "+5", "1_0" and the digits of other alphabets.
     if not (declared.isascii() and declared.isdigit()):
-        raise Fault(400, "Content-Length is not a number")
-    if len(declared.lstrip("0")) > len(str(LARGEST_BODY)) or int(declared) > LARGEST_BODY:
-        raise Fault(413, f"the body is larger than {LARGEST_BODY} bytes")
-    left = int(declared)
+        raise Refusal(400, "Content-Length is not a number")
+    digits = declared.lstrip("0") or "0"
+    if len(digits) > len(str(LARGEST_BODY)) or int(digits) > LARGEST_BODY:
+        raise Refusal(413, f"the body is larger than {LARGEST_BODY} bytes")
+    left = int(digits)
     chunks: list[bytes] = []
     while left:
         chunk = environ["wsgi.input"].read(min(left, CHUNK))
         if not chunk:
-            raise Fault(400, "the body is shorter than its Content-Length")
+            raise Refusal(400, "the body is shorter than its Content-Length")
         chunks.append(chunk)
         left -= len(chunk)
     return b"".join(chunks)
 
 
 def body_codec(environ: WSGIEnvironment, body: bytes, codecs: CodecRegistry) -> Codec:
-    """The codec of the Content-Type, or where there is none, of the first byte. Raises Fault 415, 400."""
+    """The codec of the Content-Type. Without a Content-Type the first byte decides. Raises Refusal 415 or 400."""
     content_type = str(environ.get("CONTENT_TYPE") or "").strip()
     codec = codecs.by_content_type(content_type) if content_type else codecs.sniff(body)
     if codec is not None:
         return codec
     if not content_type and not body:
-        raise Fault(400, "the body is empty")
+        raise Refusal(400, "the body is empty")
     known = ", ".join(codec.content_types[0] for codec in codecs)
-    raise Fault(415, f"the Content-Type is not one of {known}")
+    raise Refusal(415, f"the Content-Type is not one of {known}")
 
 
 def reply_codec(environ: WSGIEnvironment, codecs: CodecRegistry) -> Codec:
-    """The reply's codec where the body does not name one: Accept's, or else Content-Type's, or else JSON."""
+    """The codec of a reply whose request names no format: that of Accept, else of Content-Type, else JSON."""
     for media_type in _by_preference(str(environ.get("HTTP_ACCEPT") or "")):
         if (codec := codecs.by_content_type(media_type)) is not None:
             return codec
@@ -72,7 +76,7 @@ def reply_codec(environ: WSGIEnvironment, codecs: CodecRegistry) -> Codec:
 
 
 def token_of(environ: WSGIEnvironment, in_body: str | None) -> str | None:
-    """The token: the body's, or else that of `Authorization: Bearer`. One in the URL is not looked at."""
+    """The token in the body, else the one in `Authorization: Bearer`. A token in the URL is ignored."""
     if in_body:
         return in_body
     scheme, _, credentials = str(environ.get("HTTP_AUTHORIZATION") or "").strip().partition(" ")
@@ -80,7 +84,7 @@ def token_of(environ: WSGIEnvironment, in_body: str | None) -> str | None:
 
 
 def is_known(token: str | None, tokens: Sequence[str]) -> bool:
-    """Whether it is one of the tokens; how long that takes tells nothing about them."""
+    """Whether it is one of the tokens. The comparison takes the same time for each wrong token."""
     given = (token or "").encode("utf-8", "replace")
     found = False
     for known in tokens:
@@ -89,12 +93,12 @@ def is_known(token: str | None, tokens: Sequence[str]) -> bool:
 
 
 def status_line(code: int) -> str:
-    """The status with its phrase, as WSGI wants it."""
+    """The status line of WSGI: the code and its phrase."""
     return f"{code} {HTTPStatus(code).phrase}"
 
 
 def printable(text: str) -> str:
-    """The text on one line of moderate length that every format can carry."""
+    """The text on one line, at most 300 characters long, without characters that a format can't hold."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:300])
 
 

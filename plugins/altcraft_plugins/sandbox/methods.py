@@ -1,4 +1,4 @@
-"""The methods: what each path takes, and what it answers."""
+"""The API's methods: for each path, its parameters and its reply."""
 
 from __future__ import annotations
 
@@ -9,34 +9,24 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec import Struct
 
 from altcraft.codecs import Codec, make_ready
-from altcraft_plugins.sandbox.conditions import BrokenCondition
-from altcraft_plugins.sandbox.counting import count_all
-from altcraft_plugins.sandbox.courier import Courier
-from altcraft_plugins.sandbox.engine import Engine
-from altcraft_plugins.sandbox.faults import Fault
-from altcraft_plugins.sandbox.replies import (
-    Channel,
-    Feedback,
-    Started,
-    StartedReply,
-    StatisticsReply,
-    StatusReply,
-    TaskState,
-    channels_of,
-    read_entries,
-    read_entry,
-)
-from altcraft_plugins.sandbox.requests import (
+from altcraft_plugins.sandbox.counting.conditions import InvalidCondition
+from altcraft_plugins.sandbox.counting.slices import count_all
+from altcraft_plugins.sandbox.counting.statistics import Channel, channels_of, read_entries, read_entry
+from altcraft_plugins.sandbox.counting.targets import Target, database_targets, resource_targets, segment_targets
+from altcraft_plugins.sandbox.data.store import Store
+from altcraft_plugins.sandbox.feedback.sender import DeliverySender
+from altcraft_plugins.sandbox.refusal import Refusal
+from altcraft_plugins.sandbox.schema.replies import Started, StartedReply, StatisticsReply, StatusReply, TaskState
+from altcraft_plugins.sandbox.schema.requests import (
     CountDatabase,
     CountResource,
     CountSegment,
+    Feedback,
     Parameters,
     Status,
-    check_feedback,
 )
-from altcraft_plugins.sandbox.store import Store
-from altcraft_plugins.sandbox.targets import Target, database_targets, resource_targets, segment_targets
-from altcraft_plugins.sandbox.tasks import Tasks
+from altcraft_plugins.sandbox.tasks.table import TaskTable
+from altcraft_plugins.sandbox.tasks.worker import TaskWorker
 
 __all__ = ["Call", "Method", "Methods"]
 
@@ -44,7 +34,7 @@ P = TypeVar("P", bound=Parameters)
 
 
 class Call(NamedTuple):
-    """A request whose parameters have been read. `run` does what was asked, and returns the envelope."""
+    """A request whose parameters have been read. `run` carries it out and returns the reply's envelope."""
 
     token: str | None
     format: str | None
@@ -52,7 +42,7 @@ class Call(NamedTuple):
 
 
 class Method(Generic[P]):
-    """One path's method: the type of its parameters, and the function from them to the reply's envelope."""
+    """One method: the type of its parameters, and the function that turns them into the reply's envelope."""
 
     def __init__(self, parameters: type[P], run: Callable[[P], Struct]) -> None:
         make_ready(parameters)
@@ -60,22 +50,22 @@ class Method(Generic[P]):
         self._run = run
 
     def read(self, codec: Codec, body: bytes) -> Call:
-        """The call that the body makes. Raises DecodeError where its parameters are missing or mistyped."""
+        """The call in a request's body. Raises DecodeError where a parameter is missing or has the wrong type."""
         parameters = codec.decode(body, self._parameters)
         return Call(parameters.token, parameters.format, partial(self._run, parameters))
 
 
 class Methods:
-    """All the methods over one store. Each raises Fault where it refuses. Thread-safe."""
+    """All methods of one sandbox. A method raises Refusal where it refuses. Thread-safe."""
 
-    def __init__(self, store: Store, tasks: Tasks, engine: Engine, courier: Courier) -> None:
+    def __init__(self, store: Store, tasks: TaskTable, worker: TaskWorker, sender: DeliverySender) -> None:
         self._store = store
         self._tasks = tasks
-        self._engine = engine
-        self._courier = courier
+        self._worker = worker
+        self._sender = sender
 
     def by_path(self) -> dict[str, Callable[[Codec, bytes], Call]]:
-        """What reads a body into a call, by the method's path below the API's root."""
+        """The functions that read a body into a call, by the method's path below the API's root."""
         return {
             "segments/refresh_counters": Method(CountSegment, self.refresh_segment).read,
             "databases/refresh_counters": Method(CountDatabase, self.refresh_database).read,
@@ -91,12 +81,12 @@ class Methods:
             return self._start(targets, "segment", None)
 
     def refresh_database(self, asked: CountDatabase) -> StartedReply:
-        feedback = check_feedback(asked.feedback)
+        feedback = asked.feedback.checked() if asked.feedback else None
         with self._store.transaction() as connection:
             return self._start(database_targets(connection, asked.id, asked.resource_id), "database", feedback)
 
     def refresh_resource(self, asked: CountResource) -> StartedReply:
-        feedback = check_feedback(asked.feedback)
+        feedback = asked.feedback.checked() if asked.feedback else None
         with self._store.transaction() as connection:
             return self._start(resource_targets(connection, asked.id, asked.list_id), "resource", feedback)
 
@@ -113,19 +103,19 @@ class Methods:
     def status(self, asked: Status) -> StatusReply:
         row = self._tasks.find(asked.task_id)
         if row is None:
-            raise Fault(404, "no such task")
+            raise Refusal(404, "no such task")
         result = None if row.result is None else read_entries(row.kind, row.result)
         return StatusReply(TaskState(row.status, row.progress, result))
 
     def _start(self, targets: list[Target], kind: str, feedback: Feedback | None) -> StartedReply:
-        task_id = self._tasks.begin(targets, kind, feedback)
-        self._engine.submit(task_id)
+        task_id = self._tasks.add(targets, kind, feedback)
+        self._worker.add(task_id)
         if feedback is not None:
-            self._courier.look(task_id)
+            self._sender.schedule(task_id)
         return StartedReply(Started(task_id))
 
     def _counters(self, target: Target) -> list[Channel]:
-        """What the last refresh found; where there has been none, what there is to find now."""
+        """The counters of the last refresh. Before the first refresh they are counted now."""
         with self._store.transaction() as connection:
             row = connection.execute(
                 "SELECT entry FROM statistics WHERE kind = ? AND id = ? AND list_id = ? AND resource_id = ?",
@@ -135,6 +125,6 @@ class Methods:
                 return read_entry(target.kind, row[0]).channels
             try:
                 tally = count_all(connection, target)
-            except BrokenCondition as error:
-                raise Fault(400, f"segment {target.id} cannot be counted: {error}") from None
+            except InvalidCondition as error:
+                raise Refusal(400, f"segment {target.id} can't be counted: {error}") from None
             return channels_of(target, tally)

@@ -1,4 +1,4 @@
-"""The plugin: `Client("sandbox:")` runs the sandbox in the client's own process."""
+"""The plugin: `Client("sandbox:")` runs a sandbox in the client's own process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ __all__ = ["altcraft_register_transports"]
 
 @hookimpl
 def altcraft_register_transports(registry: TransportRegistry) -> None:
-    """Serve `sandbox:` URLs; what may follow the colon is in docs/sandbox.md."""
+    """Registers the transport of `sandbox:` URLs. docs/sandbox.md describes the settings that a URL may hold."""
 
     def create(url: str) -> Transport:
-        settings = parse_url(url)
-        app = Sandbox(**msgspec.structs.asdict(settings))
-        # The transport closes the app when the client closes the transport.
+        app = Sandbox(**msgspec.structs.asdict(parse_url(url)))
+        # The client closes the transport, and the transport closes the app.
         return registry.create("wsgi", url, app=app)
 
     registry.register("sandbox", create, default_token=DEFAULT_TOKENS[0])

@@ -1,4 +1,4 @@
-"""`altcraft sandbox serve`: the sandbox on a socket, until a signal ends it."""
+"""The sandbox on a socket: in a thread for as long as a block lasts, or until a signal ends it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from altcraft_plugins.sandbox.app import Sandbox
-from altcraft_plugins.sandbox.courier import logger
-from altcraft_plugins.sandbox.pace import DEFAULT_PACE, Pace
+from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace
+from altcraft_plugins.sandbox.feedback.sender import logger
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS
 
 if TYPE_CHECKING:
@@ -23,20 +23,20 @@ __all__ = ["Server", "ServerUnavailable", "bind", "serve"]
 
 
 class ServerUnavailable(RuntimeError):
-    """The server cannot be started; the message is one line that says what to do."""
+    """The server can't be started. The message is one line that says what to do."""
 
 
 class Server(Protocol):
-    """A bound server. `url` is its address."""
+    """A bound server."""
 
     url: str
 
     def run(self) -> None:
-        """Serve until close() is called from another thread, or a signal's handler raises."""
+        """Serves until close() is called in another thread, or the handler of a signal raises."""
         ...
 
     def close(self) -> None:
-        """Stop listening, end the connections and the threads. Idempotent."""
+        """Stops listening, and ends the connections and the threads. May be called twice."""
         ...
 
 
@@ -52,13 +52,12 @@ def serve(
     feedback_anywhere: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a sandbox until SIGINT or SIGTERM, then stop cleanly and return.
+    """Serves a sandbox until SIGINT or SIGTERM, then stops cleanly and returns.
 
-    Port 0 takes a free one. `report` is called with the server's URL once it listens; None prints a line. Every
-    attempt at a delivery is a line on stderr.
-    The other parameters are Sandbox's; `tokens` None lets the default ones in. Raises ServerUnavailable where
-    waitress is missing or the address is taken, ValueError as Sandbox does. Outside the main thread no signal
-    is handled.
+    Port 0 picks a free port. `report` is called with the server's URL once it listens; None prints a line. Each attempt
+    at a delivery is a line on stderr. The other parameters are those of Sandbox; `tokens` None accepts the default
+    tokens. Raises ServerUnavailable where waitress is missing or the address is taken, ValueError as Sandbox does. No
+    signal is handled outside the main thread.
     """
     _require_waitress()
     with (
@@ -96,18 +95,18 @@ def bind(app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> Server
 
 
 class _Stopped(KeyboardInterrupt):
-    """A signal has come. What serves must let it through, as it does KeyboardInterrupt."""
+    """A signal has come. A KeyboardInterrupt, because waitress lets that through."""
 
 
 @contextmanager
 def _stopping_on_signals() -> Generator[None]:
-    """The first SIGINT or SIGTERM ends the block, quietly; outside the main thread none is handled."""
+    """The first SIGINT or SIGTERM ends the block without an error. Outside the main thread no signal is handled."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: object) -> None:
-        # Once only: a second signal must not break into the closing that the first has begun.
+        # A second signal must not interrupt the closing that the first one has begun.
         for number in before:
             signal.signal(number, signal.SIG_IGN)
         raise _Stopped

@@ -1,4 +1,4 @@
-"""The sandbox's settings: their defaults, their limits, and how a `sandbox:` URL spells them."""
+"""The sandbox's settings: their defaults, their limits, and their form in a `sandbox:` URL."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from altcraft_plugins.sandbox.misbehaviour import Misbehaviour
-from altcraft_plugins.sandbox.pace import DEFAULT_PACE, Pace, check_pace, parse_pace
-from altcraft_plugins.sandbox.seed import MAX_PROFILES
+from altcraft_plugins.sandbox.data.population import MAX_PROFILES
+from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace, check_pace, parse_pace, parse_seconds
+from altcraft_plugins.sandbox.feedback.faults import DeliveryFaults
 
-__all__ = ["DEFAULT_PACE", "DEFAULT_TOKENS", "Settings", "check_settings", "parse_url"]
+__all__ = ["DEFAULT_TOKENS", "Settings", "check_settings", "parse_url"]
 
 DEFAULT_TOKENS: Final = ("sandbox", "abcdefghijklmnqrstuvwxyz")
-"""Known to everybody, as befits invented data: a client's default, and the documentation's example."""
+"""Public tokens: the default of a client with a `sandbox:` URL, and the token of the documentation's examples."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a URL can set; the parameters of Sandbox have the same names and meanings."""
+    """The settings that a URL can hold. The parameters of `Sandbox` have the same names and meanings."""
 
     db: str | None = None
     profiles: int | None = None
@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def parse_url(url: str) -> Settings:
     """The settings in the query of a URL such as "sandbox:?profiles=10000&pace=0". Raises ValueError.
 
-    `tokens` may be given several times, and each time with commas.
+    `tokens` may be repeated, and each value may hold several tokens with commas between them.
     """
     given: dict[str, str] = {}
     tokens: list[str] = []
@@ -53,26 +53,32 @@ def parse_url(url: str) -> Settings:
             pace=parse_pace(given["pace"]) if "pace" in given else DEFAULT_PACE,
             tokens=tuple(tokens) or DEFAULT_TOKENS,
             feedback=given.get("feedback"),
-            feedback_delay=float(given.get("feedback_delay", 3.0)),
-            feedback_anywhere=_switch(given.get("feedback_anywhere", "0")),
+            feedback_delay=parse_seconds(given.get("feedback_delay", "3")),
+            feedback_anywhere=_parse_switch(given.get("feedback_anywhere", "0")),
         )
     except ValueError as error:
-        raise ValueError(f"sandbox settings profiles, pace and feedback_delay are numbers: {error}") from None
+        raise ValueError(
+            f"in the sandbox's URL profiles is a number, pace and feedback_delay are durations: {error}"
+        ) from None
     check_settings(settings.profiles, settings.pace, settings.tokens)
-    Misbehaviour(settings.feedback, settings.feedback_delay)
+    DeliveryFaults(settings.feedback, settings.feedback_delay)
     return settings
 
 
-def _switch(text: str) -> bool:
+def check_settings(profiles: int | None, pace: Pace, tokens: Sequence[str]) -> None:
+    """Raises ValueError for a number out of range, and for a token that no request can carry."""
+    if profiles is not None and not 0 <= profiles <= MAX_PROFILES:
+        raise ValueError(f"profiles is from 0 to {MAX_PROFILES}, not {profiles}")
+    check_pace(pace)
+    if isinstance(tokens, str) or not tokens or not all(_is_token(token) for token in tokens):
+        raise ValueError("tokens is a sequence of at least one token; a token is not empty and holds no blanks")
+
+
+def _parse_switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError(f"feedback_anywhere is 0 or 1, not {text!r}")
     return text == "1"
 
 
-def check_settings(profiles: int | None, pace: Pace, tokens: Sequence[str]) -> None:
-    """Raises ValueError for numbers out of range, and for tokens that nobody could send."""
-    if profiles is not None and not 0 <= profiles <= MAX_PROFILES:
-        raise ValueError(f"profiles is from 0 to {MAX_PROFILES}, not {profiles}")
-    check_pace(pace)
-    if isinstance(tokens, str) or not tokens or not all(tokens):
-        raise ValueError("tokens is a sequence of at least one token, none of them empty")
+def _is_token(text: str) -> bool:
+    return bool(text) and text.isprintable() and " " not in text

@@ -1,4 +1,4 @@
-"""The sandbox on a socket: even what waitress refuses by itself comes in an envelope."""
+"""The sandbox on a socket. Replies that waitress makes itself are put into an envelope as well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from altcraft.codecs import default_registry
 from altcraft_plugins._waitress import Channel, ErrorTask, Server
 from altcraft_plugins.sandbox.http import LARGEST_BODY, reply_codec, status_line
-from altcraft_plugins.sandbox.replies import Failure
+from altcraft_plugins.sandbox.schema.replies import Failure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["WaitressServer"]
 
 THREADS: Final = 16
-"""Requests answered at once. Most wait for the one database, so more would gain nothing."""
+"""Requests answered at the same time. Most wait for the one database, so more threads would gain nothing."""
 
 SILENCE: Final = 30
-"""Seconds after which a connection that says nothing is dropped."""
+"""Seconds after which an idle connection is closed."""
 
 
 class WaitressServer(Server):
-    """An app on a listening socket, and the `url` at which it answers."""
+    """An app on a listening socket. `url` is the address at which it answers."""
 
     def __init__(self, app: WSGIApplication, host: str, listening: socket.socket) -> None:
         port = listening.getsockname()[1]
@@ -34,16 +34,16 @@ class WaitressServer(Server):
             _Channel,
             threads=THREADS,
             ident="altcraft-sandbox",
-            max_request_body_size=LARGEST_BODY + 1,  # a larger Content-Length is refused, with no body read
+            max_request_body_size=LARGEST_BODY + 1,  # a larger Content-Length is refused before the body is read
             channel_timeout=SILENCE,
         )
 
 
 class _Refused:
-    """An error of waitress's, as ErrorTask wants it, in an envelope."""
+    """An error of waitress's in an envelope, with the method that ErrorTask calls."""
 
     def __init__(self, code: int, headers: dict[str, str]) -> None:
-        # Waitress has the headers' names in capitals, as WSGI would have them without HTTP_.
+        # Waitress writes the names of headers in capitals, like WSGI, but without HTTP_.
         environ = {"HTTP_ACCEPT": headers.get("ACCEPT", ""), "CONTENT_TYPE": headers.get("CONTENT_TYPE", "")}
         self._codec = reply_codec(environ, default_registry())
         self._code = code
@@ -55,7 +55,7 @@ class _Refused:
 
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no annotations
-    """What waitress refuses before it asks the app, such as a body over the limit."""
+    """Answers a request that waitress refuses before it calls the app, such as one with too large a body."""
 
     def execute(self) -> None:
         request = cast("Any", self.request)

@@ -13,7 +13,7 @@ from altcraft.schema import DatabasesRefreshCounters
 from altcraft.testing import FakeTransport, reply
 from altcraft_plugins.feedback import FeedbackReceiver
 from altcraft_plugins.feedback.server import listening
-from altcraft_plugins.sandbox.misbehaviour import MODES
+from altcraft_plugins.sandbox.feedback.faults import KINDS
 from plugins.feedback.world import BASE
 
 PATIENT = Polling(hint_patience=60.0, hint_checks=0)
@@ -89,7 +89,7 @@ def test_many_at_once_in_one_loop_do_too():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", KINDS)
 def test_however_the_delivery_goes_wrong_the_task_ends_once(mode):
     watch = Watch()
     url = f"sandbox:?pace=0.4&feedback={mode}&feedback_delay=0.3"

@@ -1,4 +1,4 @@
-"""How the sandbox's tests call it: WSGI without a server, in either format."""
+"""Calls the sandbox as a WSGI application, without a server, in either format."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def environ(
     stream: Any = None,
     **more: object,
 ) -> dict[str, Any]:
-    """What a WSGI server would make of a request; None leaves a key out. `stream` stands in for the body's stream."""
+    """The environ of a request. None leaves a key out. `stream` replaces the stream of the body."""
     made = {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -53,7 +53,7 @@ def environ(
 
 
 def send(app: Sandbox, environ: dict[str, Any]) -> Answer:
-    """One request, as a WSGI server would make it."""
+    """Calls the app once, as a WSGI server does."""
     begun: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
@@ -83,7 +83,7 @@ def to_xml(parameters: Mapping[str, object]) -> bytes:
 
 
 def post(app: Sandbox, path: str, parameters: Mapping[str, object], format: str = "json", **more: object) -> Answer:
-    """A request in a format, with the usual token unless another is given, answered in the same format."""
+    """Posts parameters in a format, with TOKEN unless they hold another token."""
     parameters = {"token": TOKEN, **parameters}
     body = json.dumps(parameters).encode() if format == "json" else to_xml(parameters)
     return send(app, environ(path, body, f"application/{format}", **more))
@@ -102,13 +102,13 @@ def status(app: Sandbox, task_id: str) -> dict:
 
 
 def finish(app: Sandbox) -> None:
-    """Let every task come to its end, for a sandbox without a worker."""
+    """Finishes all tasks of a sandbox without a worker."""
     while app.step():
         pass
 
 
 def counted(app: Sandbox, path: str, **parameters: object) -> list:
-    """The result of a refresh, from beginning to end, for a sandbox without a worker."""
+    """The result of a refresh in a sandbox without a worker."""
     task_id = start(app, path, **parameters)
     finish(app)
     return status(app, task_id)["result"]

@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from altcraft_plugins.sandbox.conditions import BrokenCondition, compile_condition
+from altcraft_plugins.sandbox.counting.conditions import InvalidCondition, compile_condition
 
 PEOPLE = [(1, "RS", 17), (2, "RS", 40), (3, "CY", 70), (4, "KZ", 40)]
 
@@ -61,6 +61,6 @@ def test_conditions_select(condition, expected):
         "[" * 100_000,
     ],
 )
-def test_anything_else_is_a_broken_condition(text):
-    with pytest.raises(BrokenCondition):
+def test_anything_else_is_an_invalid_condition(text):
+    with pytest.raises(InvalidCondition):
         compile_condition(text)

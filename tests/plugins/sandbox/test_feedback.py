@@ -1,4 +1,4 @@
-"""What the sandbox owes to the addresses that a task names, and how it delivers it: well, or badly on request."""
+"""Deliveries to the URLs that tasks name: sent, repeated, withheld, and spoilt on request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import pytest
 from altcraft import ConnectError, HttpResponse
 from altcraft.codecs import default_registry
 from altcraft_plugins.sandbox import Sandbox
-from altcraft_plugins.sandbox.courier import Courier
-from altcraft_plugins.sandbox.deliveries import ATTEMPTS, LEASE, Deliveries, is_loopback
-from altcraft_plugins.sandbox.misbehaviour import MODES, Misbehaviour
+from altcraft_plugins.sandbox.counting.targets import Target
+from altcraft_plugins.sandbox.data.store import Store
+from altcraft_plugins.sandbox.durations import pace_of
+from altcraft_plugins.sandbox.feedback.faults import KINDS, DeliveryFaults
+from altcraft_plugins.sandbox.feedback.sender import DeliverySender
+from altcraft_plugins.sandbox.feedback.table import ATTEMPTS, LEASE, DeliveryTable, is_loopback
+from altcraft_plugins.sandbox.schema.requests import Feedback
 from altcraft_plugins.sandbox.settings import parse_url
-from altcraft_plugins.sandbox.store import Store
-from altcraft_plugins.sandbox.targets import Target
-from altcraft_plugins.sandbox.tasks import Tasks
+from altcraft_plugins.sandbox.tasks.table import TaskTable
 from plugins.sandbox.api import finish, post, start, status
 from plugins.sandbox.test_server import served
 
@@ -28,7 +30,7 @@ URL = "http://127.0.0.1:9/hooks/token"
 
 
 class Post:
-    """A transport that keeps what it is given, and answers from a script; the last answer is repeated."""
+    """A transport that records requests, and answers from a script whose last answer is repeated."""
 
     def __init__(self, *answers):
         self.answers = list(answers) or [200]
@@ -42,34 +44,32 @@ class Post:
         return HttpResponse(answer, {}, b"")
 
     def sleep(self, seconds):
-        raise AssertionError("a courier sleeps by itself")
+        raise AssertionError("the sender waits by itself")
 
     def close(self):
         pass
 
 
 class World:
-    """The tables and the courier without the service around them, at a time that stands still."""
+    """The tables and the sender without the rest of the sandbox, at a time that the test sets."""
 
-    def __init__(self, *answers, mode=None, file=None, anywhere=False):
+    def __init__(self, *answers, fault=None, file=None, anywhere=False):
         self.now = 1_700_000_000.0
         self.post = Post(*answers)
         self.store = Store(file)
-        self.deliveries = Deliveries(self.store, Misbehaviour(mode), 2.0, anywhere=anywhere, now=lambda: self.now)
-        self.tasks = Tasks(self.store, self.deliveries)
-        self.courier = Courier(
-            self.deliveries, default_registry(), worker=False, connect=lambda: self.post, clock=lambda: self.now
+        self.deliveries = DeliveryTable(self.store, DeliveryFaults(fault), 2.0, anywhere=anywhere, now=lambda: self.now)
+        self.tasks = TaskTable(self.store, self.deliveries)
+        self.sender = DeliverySender(
+            self.deliveries, default_registry(), thread=False, connect=lambda: self.post, clock=lambda: self.now
         )
 
-    def begin(self, url=URL, type="JSON"):
-        from altcraft_plugins.sandbox.replies import Feedback
+    def start(self, url=URL, type="JSON"):
+        return self.tasks.add([Target("database", 5, 5, 24)], "database", Feedback(url, type) if url else None)
 
-        return self.tasks.begin([Target("database", 5, 5, 24)], "database", Feedback(type, url) if url else None)
-
-    def end(self, task_id):
+    def finish(self, task_id):
         while self.tasks.advance(task_id) == "more":
             pass
-        self.courier.look(task_id)
+        self.sender.schedule(task_id)
 
     def row(self, task_id):
         with self.store.transaction() as rows:
@@ -81,16 +81,16 @@ class World:
         return self
 
     def __exit__(self, *exc):
-        self.courier.close()
+        self.sender.close()
         self.store.close()
 
 
 @pytest.mark.parametrize("type", ["JSON", "XML"])
-def test_a_delivery_says_what_tasks_status_says_and_of_which_task(type):
+def test_a_delivery_holds_the_tasks_id_and_what_tasks_status_says(type):
     with World() as world:
-        task_id = world.begin(type=type)
-        world.end(task_id)
-        assert world.courier.step()
+        task_id = world.start(type=type)
+        world.finish(task_id)
+        assert world.sender.step()
         (request,) = world.post.sent
         assert (request.method, request.url) == ("POST", URL)
         assert request.headers["Content-Type"] == f"application/{type.lower()}"
@@ -105,52 +105,52 @@ def test_a_delivery_says_what_tasks_status_says_and_of_which_task(type):
             assert request.body.startswith(b"<xml><data><task_id>" + task_id.encode() + b"</task_id>")
             assert b"<hardbounced>411</hardbounced>" in request.body
         assert world.row(task_id) == ("delivered", 1, "answered with 200")
-        assert not world.courier.step()
+        assert not world.sender.step()
 
 
-def test_a_failed_task_is_told_of_too():
+def test_a_failed_task_is_delivered_too():
     with World() as world:
-        task_id = world.begin()
+        task_id = world.start()
         world.tasks.fail(task_id, "broken")
-        world.courier.look(task_id)
-        world.courier.step()
+        world.sender.schedule(task_id)
+        world.sender.step()
         said = json.loads(world.post.sent[0].body)["data"]
         assert (said["status"], said["result"]) == ("failed", None)
 
 
-def test_nothing_is_owed_for_a_task_that_named_no_address():
+def test_a_task_without_feedback_has_no_delivery():
     with World() as world:
-        task_id = world.begin(url=None)
-        world.end(task_id)
+        task_id = world.start(url=None)
+        world.finish(task_id)
         assert world.row(task_id) is None
-        assert not world.courier.step()
+        assert not world.sender.step()
 
 
-def test_a_refusal_is_retried_ever_later_and_then_given_up(caplog):
+def test_a_refused_delivery_is_repeated_after_longer_and_longer_delays_and_then_given_up(caplog):
     with World(ConnectError("refused"), 404, 301, 500) as world, caplog.at_level(logging.INFO, "altcraft.sandbox"):
-        task_id = world.begin()
-        world.end(task_id)
+        task_id = world.start()
+        world.finish(task_id)
         dues = []
         for _ in range(ATTEMPTS):
             due = world.deliveries.due(task_id)
             assert due is not None
             dues.append(due - world.now)
             world.now = due
-            assert world.courier.step()
+            assert world.sender.step()
         assert dues == [0, 1, 2, 4, 8, 16]
         assert world.row(task_id) == ("given up", ATTEMPTS, "answered with 500")
-        assert not world.courier.step()
+        assert not world.sender.step()
     lines = [record.getMessage() for record in caplog.records if record.name == "altcraft.sandbox.feedback"]
     assert len(lines) == ATTEMPTS
     assert all(task_id in line and "http://127.0.0.1:9" in line for line in lines)
-    assert not any("token" in line for line in lines), "the log gives the receiver's URL away"
+    assert not any("token" in line for line in lines), "the log shows the receiver's path"
 
 
 def test_a_later_attempt_may_succeed():
     with World(503, 503, 204) as world:
-        task_id = world.begin()
-        world.end(task_id)
-        while world.courier.step():
+        task_id = world.start()
+        world.finish(task_id)
+        while world.sender.step():
             pass
         assert world.row(task_id) == ("delivered", 3, "answered with 204")
 
@@ -166,51 +166,51 @@ def test_a_later_attempt_may_succeed():
         ("http://[::ffff:10.0.0.1]/", False), ("http://0.0.0.0/", False), ("http://2130706433/", False),
     ],
 )  # fmt: skip
-def test_only_this_machines_own_addresses_are_delivered_to(url, inside):
+def test_deliveries_go_only_to_addresses_of_this_machine(url, inside):
     assert is_loopback(url) is inside
     with World() as world:
-        task_id = world.begin(url=url)
-        world.end(task_id)
-        assert world.courier.step() is inside
+        task_id = world.start(url=url)
+        world.finish(task_id)
+        assert world.sender.step() is inside
         assert [request.url for request in world.post.sent] == [url] * inside
         assert world.row(task_id)[0] == ("delivered" if inside else "withheld")
 
 
-def test_unless_it_may_deliver_anywhere():
+def test_feedback_anywhere_allows_other_machines():
     with World(anywhere=True) as world:
-        world.end(world.begin(url="http://example.com/x"))
-        assert world.courier.step()
+        world.finish(world.start(url="http://example.com/x"))
+        assert world.sender.step()
         assert len(world.post.sent) == 1
 
 
 # Crashes.
 
 
-def test_what_is_owed_is_written_with_the_tasks_end_and_taken_up_by_the_next_process(tmp_path):
+def test_a_pending_delivery_is_stored_with_the_tasks_end_and_made_by_the_next_process(tmp_path):
     file = str(tmp_path / "sandbox.sqlite3")
     seen = threading.Event()
     with receiving(seen) as url:
         with World(file=file) as world:
-            task_id = world.begin(url)
+            task_id = world.start(url)
             while world.tasks.advance(task_id) == "more":
-                pass  # and here the process dies: nobody has looked at the delivery
+                pass  # here the process dies, before the delivery is scheduled
         assert not seen.is_set()
         with Sandbox(db=file):
             assert seen.wait(10)
 
 
-def test_a_claim_keeps_others_away_until_it_runs_out(tmp_path):
+def test_a_claim_excludes_other_processes_until_it_expires(tmp_path):
     file = str(tmp_path / "sandbox.sqlite3")
     with World(file=file) as one, World(file=file) as other:
-        task_id = one.begin()
-        one.end(task_id)
-        assert one.deliveries.claim(task_id) is not None  # and then it dies
+        task_id = one.start()
+        one.finish(task_id)
+        assert one.deliveries.claim(task_id) is not None  # here the process dies
         assert other.deliveries.claim(task_id) is None
         other.now += LEASE + 1
-        parcel = other.deliveries.claim(task_id)
-        assert parcel is not None
-        assert parcel.attempt == 2
-        other.deliveries.settle(parcel, "answered with 200", taken=True)
+        delivery = other.deliveries.claim(task_id)
+        assert delivery is not None
+        assert delivery.attempt == 2
+        other.deliveries.record(delivery, "answered with 200", accepted=True)
         one.now += 2 * LEASE
         assert one.deliveries.claim(task_id) is None
 
@@ -222,71 +222,71 @@ def test_a_file_from_before_there_were_deliveries_gets_the_table(tmp_path):
         rows.execute("DROP TABLE deliveries")
     rows.close()
     with World(file=file) as world:
-        world.end(world.begin())
-        assert world.courier.step()
+        world.finish(world.start())
+        assert world.sender.step()
 
 
-# On request, badly.
+# Faults on request.
 
 
-def test_late_is_late():
-    with World(mode="late") as world:
-        task_id = world.begin()
-        world.end(task_id)
+def test_a_late_delivery_is_due_after_the_delay():
+    with World(fault="late") as world:
+        task_id = world.start()
+        world.finish(task_id)
         assert world.deliveries.due(task_id) == world.now + 3.0
 
 
-def test_never_is_never():
-    with World(mode="never") as world:
-        task_id = world.begin()
-        world.end(task_id)
-        assert not world.courier.step()
-        assert world.row(task_id) == ("withheld", 0, "as feedback=never demands")
+def test_never_makes_no_delivery():
+    with World(fault="never") as world:
+        task_id = world.start()
+        world.finish(task_id)
+        assert not world.sender.step()
+        assert world.row(task_id) == ("withheld", 0, "withheld by feedback=never")
 
 
-def test_twice_is_twice():
-    with World(mode="twice") as world:
-        world.end(world.begin())
-        world.courier.step()
+def test_twice_delivers_twice():
+    with World(fault="twice") as world:
+        world.finish(world.start())
+        world.sender.step()
         first, second = world.post.sent
         assert first == second
 
 
-def test_early_is_before_the_tasks_own_end():
-    with World(mode="early") as world:
-        task_id = world.begin()
+def test_early_delivers_before_the_task_ends():
+    with World(fault="early") as world:
+        task_id = world.start()
         assert world.deliveries.due(task_id) == world.now + 1.0  # half of its two seconds
         world.tasks.advance(task_id)
-        world.courier.look(task_id)
-        world.courier.step()
+        world.sender.schedule(task_id)
+        world.sender.step()
         assert json.loads(world.post.sent[0].body)["data"]["status"] == "running"
-        world.end(task_id)
-        assert not world.courier.step()
+        world.finish(task_id)
+        assert not world.sender.step()
 
 
-def test_a_wrong_path_and_a_wrong_body_are_wrong():
-    with World(404, mode="wrong-path") as world:
-        world.end(world.begin())
-        world.courier.step()
+def test_a_delivery_can_have_a_wrong_path_or_a_wrong_body():
+    with World(404, fault="wrong-path") as world:
+        world.finish(world.start())
+        world.sender.step()
         (request,) = world.post.sent
         assert request.url.startswith("http://127.0.0.1:9/hooks/")
         assert request.url != URL
-    with World(mode="wrong-body") as world:
-        world.end(world.begin())
-        world.courier.step()
+    with World(fault="wrong-body") as world:
+        world.finish(world.start())
+        world.sender.step()
         with pytest.raises(ValueError, match="char"):
             json.loads(world.post.sent[0].body)
 
 
-def test_shares_are_kept_and_a_task_keeps_its_fate():
-    misbehaviour = Misbehaviour("never:0.2, twice:0.1")
-    fates = [misbehaviour.of(f"task {n}") for n in range(10_000)]
-    assert fates.count("never") == pytest.approx(2000, abs=150)
-    assert fates.count("twice") == pytest.approx(1000, abs=120)
-    assert fates.count(None) == pytest.approx(7000, abs=200)
-    assert fates == [misbehaviour.of(f"task {n}") for n in range(10_000)]
-    assert [Misbehaviour(mode).of("any") for mode in MODES] == list(MODES)
-    assert Misbehaviour().of("any") is None
+def test_the_rates_hold_and_a_task_keeps_its_fault():
+    faults = DeliveryFaults("never:0.2, twice:0.1")
+    chosen = [faults.of(f"task {n}") for n in range(10_000)]
+    assert chosen.count("never") == pytest.approx(2000, abs=150)
+    assert chosen.count("twice") == pytest.approx(1000, abs=120)
+    assert chosen.count(None) == pytest.approx(7000, abs=200)
+    assert chosen == [faults.of(f"task {n}") for n in range(10_000)]
+    assert [DeliveryFaults(kind).of("any") for kind in KINDS] == list(KINDS)
+    assert DeliveryFaults().of("any") is None
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_shares_are_kept_and_a_task_keeps_its_fate():
         "pace=1..inf",
     ],
 )
-def test_settings_that_make_no_sense_are_refused(query):
+def test_invalid_settings_are_refused(query):
     with pytest.raises(ValueError, match=r"feedback|pace"):
         parse_url(f"sandbox:?{query}")
 
@@ -321,22 +321,20 @@ def test_settings_come_from_the_url():
     assert (settings.feedback, settings.feedback_delay) == ("late:0.5,never:0.5", 7.0)
 
 
-def test_a_range_gives_every_task_its_own_length():
-    from altcraft_plugins.sandbox.pace import seconds_of
-
-    lengths = [seconds_of((0.5, 5.0), f"task {n}") for n in range(1000)]
+def test_a_range_of_paces_gives_each_task_its_own_time():
+    lengths = [pace_of((0.5, 5.0), f"task {n}") for n in range(1000)]
     assert 0.5 <= min(lengths) < 0.6
     assert 4.9 < max(lengths) <= 5.0
     assert sum(lengths) / 1000 == pytest.approx(2.75, abs=0.15)
-    assert seconds_of((0.5, 5.0), "task 1") == lengths[1]
+    assert pace_of((0.5, 5.0), "task 1") == lengths[1]
 
 
-# The whole service, on sockets.
+# The whole sandbox, over sockets.
 
 
 @contextmanager
 def receiving(seen, hold=None, code=200):
-    """A receiver's URL. `seen` is set by a delivery, which is answered when `hold` lets it."""
+    """The URL of a receiver. A delivery sets `seen`, and is answered once `hold` is set."""
 
     def app(environ, start_response):
         environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
@@ -360,22 +358,22 @@ def receiving(seen, hold=None, code=200):
         thread.join(10)
 
 
-def couriers():
+def senders():
     return [thread for thread in threading.enumerate() if thread.name == "altcraft-sandbox-feedback"]
 
 
-def test_the_service_delivers_when_a_task_has_ended_and_has_no_thread_before_and_after():
+def test_a_delivery_is_sent_when_a_task_has_ended_and_no_thread_runs_before_or_after():
     seen = threading.Event()
     with receiving(seen) as url, Sandbox(pace=0) as app:
-        assert couriers() == []
+        assert senders() == []
         start(app, "databases/refresh_counters", id=5, resource_id=24, feedback={"url": url, "type": "json"})
         assert seen.wait(10)
         patience = time.monotonic() + 10
-        while couriers():
+        while senders():
             assert time.monotonic() < patience
 
 
-def test_slow_receivers_do_not_hold_up_tasks_nor_closing():
+def test_slow_receivers_delay_neither_tasks_nor_close():
     seen, hold = threading.Event(), threading.Event()
     with receiving(seen, hold) as url:
         app = Sandbox(pace=0)
@@ -386,14 +384,14 @@ def test_slow_receivers_do_not_hold_up_tasks_nor_closing():
         patience = time.monotonic() + 10
         while status(app, task_id)["status"] != "completed":
             assert time.monotonic() < patience
-        assert 1 <= len(couriers()) <= 4
+        assert 1 <= len(senders()) <= 4
         began = time.monotonic()
         app.close()
         assert time.monotonic() - began < 3
-        assert couriers() == []
+        assert senders() == []
 
 
-def test_by_hand_deliveries_move_when_the_test_says_so():
+def test_without_a_worker_deliver_makes_one_delivery():
     seen = threading.Event()
     with receiving(seen) as url, Sandbox(worker=False) as app:
         start(app, "resources/refresh_counters", id=24, list_id=5, feedback={"url": url})
@@ -411,7 +409,7 @@ def test_segments_have_no_feedback(app):
     assert not app.deliver()
 
 
-def test_a_served_sandbox_reports_its_deliveries(capfd):
+def test_a_served_sandbox_without_deliveries_reports_nothing(capfd):
     with served():
-        pass  # without feedback there is nothing to report
+        pass
     assert capfd.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""The documented examples' numbers and bytes, out of counted rows."""
+"""The documented examples, byte by byte, counted from rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMES = {
 
 
 def reference(kind: str, format: str) -> str:
-    """The documented example without the white space between its parts."""
+    """The documented example without white space between its elements."""
     text = (DATA / f"{kind}_status.{format}").read_text()
     if format == "json":
         return json.dumps(json.loads(text), separators=(",", ":"))
@@ -27,7 +27,7 @@ def reference(kind: str, format: str) -> str:
 
 
 def without_times(text: str) -> str:
-    """The text with its times, which must look like the documented ones, blotted out."""
+    """The text with its times, if they have the documented form, replaced by TIME."""
     for name, form in TIMES.items():
         text = re.sub(rf'("{name}":"|<{name}>){form}(?=["<])', r"\1TIME", text)
     return text
@@ -51,7 +51,7 @@ def test_a_finished_task_answers_the_documented_bytes(app, kind, path, parameter
     assert without_times(answer.body.decode()) == expected
 
 
-def test_the_documented_segment_has_the_same_numbers_on_the_resource_it_is_asked_for(app):
+def test_the_documented_segment_has_the_same_numbers_on_both_of_its_resources(app):
     (asked,) = counted(app, "segments/refresh_counters", id=7, resource_id=24, db_id=1)
     (shown,) = counted(app, "segments/refresh_counters", id=7, resource_id=27, db_id=1)
     assert asked["resource_id"] == 24
@@ -87,7 +87,7 @@ def test_get_counters_repeats_data_for_every_channel_in_xml(app):
     assert root.findtext("data/status/subscribed_sendable") == "209"
 
 
-def test_a_task_under_way_has_a_null_result(app):
+def test_a_running_task_has_a_null_result(app):
     task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
     answer = post(app, "tasks/status", {"task_id": task_id})
     assert answer.body == (

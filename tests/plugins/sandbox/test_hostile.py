@@ -1,4 +1,4 @@
-"""Whatever a request holds, the answer is an envelope, and never a 500."""
+"""Any request at all gets an envelope, and never a 500."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from altcraft_plugins.sandbox import Sandbox
 from plugins.sandbox.api import TOKEN, environ, post, send
 
 DATABASE = "databases/refresh_counters"
@@ -18,14 +17,14 @@ GOOD = json.dumps({"token": TOKEN, "id": 5, "resource_id": 24}).encode()
 
 
 class Unread(io.RawIOBase):
-    """A body that nobody may read."""
+    """A body that must not be read."""
 
     def read(self, size=-1):
         raise AssertionError("the body was read")
 
 
 class Endless:
-    """A body without end, which counts what is taken of it."""
+    """An endless body, which counts the bytes read from it."""
 
     taken = 0
 
@@ -43,15 +42,15 @@ def assert_envelope(answer, *codes):
         assert answer.xml.findtext("error") == str(answer.status)
 
 
-def test_an_oversized_body_is_refused_unread(app):
+def test_too_large_a_body_is_refused_before_it_is_read(shared_app):
     for length in (LIMIT + 1, 10**9, 10**30, "9" * 6000):
-        answer = send(app, environ(DATABASE, CONTENT_LENGTH=str(length), stream=Unread()))
+        answer = send(shared_app, environ(DATABASE, CONTENT_LENGTH=str(length), stream=Unread()))
         assert_envelope(answer, 413)
 
 
-def test_a_body_at_the_limit_is_read_and_no_further(app):
+def test_a_body_is_read_up_to_the_limit(shared_app):
     body = Endless()
-    answer = send(app, environ(DATABASE, CONTENT_LENGTH=str(LIMIT), stream=body))
+    answer = send(shared_app, environ(DATABASE, CONTENT_LENGTH=str(LIMIT), stream=body))
     assert_envelope(answer, 400)
     assert body.taken == LIMIT
 
@@ -59,32 +58,32 @@ def test_a_body_at_the_limit_is_read_and_no_further(app):
 @pytest.mark.parametrize(
     "length", ["-1", "five", "5.0", "0x10", "1_0", "+5", "1 2", "٣", "\x00", "1,1", "99999999999999x"]
 )
-def test_a_content_length_that_is_no_number_is_refused(app, length):
-    answer = send(app, environ(DATABASE, GOOD, CONTENT_LENGTH=length, stream=Unread()))
+def test_a_content_length_that_is_not_a_number_is_refused(shared_app, length):
+    answer = send(shared_app, environ(DATABASE, GOOD, CONTENT_LENGTH=length, stream=Unread()))
     assert_envelope(answer, 400)
 
 
 @pytest.mark.parametrize("length", [None, "", " "])
-def test_a_missing_content_length_is_refused(app, length):
-    assert_envelope(send(app, environ(DATABASE, GOOD, CONTENT_LENGTH=length)), 411)
+def test_a_missing_content_length_is_refused(shared_app, length):
+    assert_envelope(send(shared_app, environ(DATABASE, GOOD, CONTENT_LENGTH=length)), 411)
 
 
-def test_a_content_length_that_promises_too_much_is_refused(app):
-    assert_envelope(send(app, environ(DATABASE, GOOD, CONTENT_LENGTH=str(len(GOOD) + 1))), 400)
+def test_a_body_shorter_than_its_content_length_is_refused(shared_app):
+    assert_envelope(send(shared_app, environ(DATABASE, GOOD, CONTENT_LENGTH=str(len(GOOD) + 1))), 400)
 
 
-def test_a_content_length_that_promises_too_little_ends_the_body_there(app):
-    assert_envelope(send(app, environ(DATABASE, GOOD, CONTENT_LENGTH=str(len(GOOD) - 1))), 400)
+def test_a_body_ends_at_its_content_length(shared_app):
+    assert_envelope(send(shared_app, environ(DATABASE, GOOD, CONTENT_LENGTH=str(len(GOOD) - 1))), 400)
     longer = GOOD + b"garbage"
-    assert send(app, environ(DATABASE, longer, CONTENT_LENGTH=str(len(GOOD)))).status == 200
+    assert send(shared_app, environ(DATABASE, longer, CONTENT_LENGTH=str(len(GOOD)))).status == 200
 
 
-def test_a_body_that_comes_in_small_pieces_is_put_together(app):
+def test_a_body_that_arrives_in_small_pieces_is_read_whole(shared_app):
     class Drops(io.BytesIO):
         def read(self, size=-1):
             return super().read(min(size, 3))
 
-    assert send(app, environ(DATABASE, GOOD, stream=Drops(GOOD))).status == 200
+    assert send(shared_app, environ(DATABASE, GOOD, stream=Drops(GOOD))).status == 200
 
 
 MALFORMED_JSON = [
@@ -128,23 +127,23 @@ MALFORMED_XML = [
 
 @pytest.mark.parametrize("accept", ["application/json", "application/xml"])
 @pytest.mark.parametrize("body", MALFORMED_JSON)
-def test_malformed_json_is_refused_in_the_asked_format(app, body, accept):
-    answer = send(app, environ(DATABASE, body, HTTP_ACCEPT=accept))
+def test_malformed_json_is_refused_in_the_requested_format(shared_app, body, accept):
+    answer = send(shared_app, environ(DATABASE, body, HTTP_ACCEPT=accept))
     assert_envelope(answer, 400, 401)
     assert answer.headers["Content-Type"] == accept
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/xml"])
 @pytest.mark.parametrize("body", MALFORMED_XML)
-def test_malformed_xml_is_refused_in_the_asked_format(app, body, accept):
-    answer = send(app, environ(DATABASE, body, "application/xml", HTTP_ACCEPT=accept))
+def test_malformed_xml_is_refused_in_the_requested_format(shared_app, body, accept):
+    answer = send(shared_app, environ(DATABASE, body, "application/xml", HTTP_ACCEPT=accept))
     assert_envelope(answer, 400, 401)
     assert answer.headers["Content-Type"] == accept
 
 
-def test_no_entity_is_ever_expanded(app):
+def test_entities_are_not_expanded(shared_app):
     body = b'<!DOCTYPE xml [<!ENTITY t "sandbox">]><xml><token>&t;</token><id>5</id><resource_id>24</resource_id></xml>'
-    assert_envelope(send(app, environ(DATABASE, body, "application/xml")), 400)
+    assert_envelope(send(shared_app, environ(DATABASE, body, "application/xml")), 400)
 
 
 VALUES = st.recursive(
@@ -159,17 +158,12 @@ PATHS = st.sampled_from(
 )
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with Sandbox(worker=False) as sandbox:
-        yield sandbox
-
-
+@pytest.mark.slow
 @hypothesis.given(PATHS, st.dictionaries(NAMES, VALUES, max_size=6), st.booleans())
-def test_any_json_object_gets_an_envelope(shared, path, parameters, with_token):
+def test_any_json_object_gets_an_envelope(shared_app, path, parameters, with_token):
     if with_token:
         parameters = {**parameters, "token": TOKEN}
-    answer = send(shared, environ(path, json.dumps(parameters).encode()))
+    answer = send(shared_app, environ(path, json.dumps(parameters).encode()))
     assert answer.status == 200 or answer.status in (400, 401, 404)
     assert b'"error":' in answer.body or b"<error>" in answer.body
 
@@ -177,8 +171,8 @@ def test_any_json_object_gets_an_envelope(shared, path, parameters, with_token):
 @hypothesis.given(
     PATHS, st.binary(max_size=200), st.sampled_from([None, "application/json", "application/xml", "text/xml"])
 )
-def test_any_bytes_get_an_envelope(shared, path, body, content_type):
-    answer = send(shared, environ(path, body, content_type))
+def test_any_bytes_get_an_envelope(shared_app, path, body, content_type):
+    answer = send(shared_app, environ(path, body, content_type))
     assert_envelope(answer, 400, 401, 415)
 
 
@@ -188,20 +182,20 @@ def test_any_bytes_get_an_envelope(shared, path, body, content_type):
     st.text(alphabet=st.characters(max_codepoint=255)),
     st.text(alphabet=st.characters(max_codepoint=255)),
 )
-def test_any_headers_get_an_envelope(shared, path, accept, content_type, authorization):
+def test_any_headers_get_an_envelope(shared_app, path, accept, content_type, authorization):
     answer = send(
-        shared,
+        shared_app,
         environ(path, GOOD, content_type, HTTP_ACCEPT=accept, HTTP_AUTHORIZATION=authorization),
     )
     assert_envelope(answer, 404)
     answer = send(
-        shared,
+        shared_app,
         environ(DATABASE, b"{}", content_type, HTTP_ACCEPT=accept, HTTP_AUTHORIZATION=authorization),
     )
     assert_envelope(answer, 400, 401, 415)
 
 
-def test_a_bug_is_an_envelope_too_and_tells_nothing(app, caplog):
+def test_an_internal_error_is_an_envelope_without_details(app, caplog):
     with app.rows() as rows:
         rows.execute("DROP TABLE statistics")
     answer = post(app, "databases/get_counters", {"id": 5, "resource_id": 24}, "xml")

@@ -1,4 +1,4 @@
-"""`Client("sandbox:")`: the whole way, in process, over both formats and both ways to carry the token."""
+"""`Client("sandbox:")` in process, in both formats, with the token in the body and as a bearer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_main_job_runs_in_process(codec, auth):
     assert [channel.channel for channel in counters] == ["email"]
 
 
-def test_a_client_without_settings_gets_the_sandboxs_own_token_and_pace():
+def test_a_client_without_a_token_uses_the_default_token():
     with client("sandbox:") as altcraft:
         assert altcraft.databases.get_counters(5, resource_id=24)[0].status.subscribed == 925
 
@@ -51,7 +51,7 @@ def test_refusals_and_failures_are_the_clients_errors(codec):
         altcraft.databases.get_counters(5, resource_id=24)
 
 
-def test_the_urls_settings_reach_the_sandbox(tmp_path):
+def test_settings_in_the_url_reach_the_sandbox(tmp_path):
     url = f"sandbox:?pace=0&profiles=7&tokens=mine&db={tmp_path / 'kept.sqlite3'}"
     with client(url, token="mine") as altcraft:
         assert altcraft.databases.get_counters(9, resource_id=30)[0].status.all == 7
@@ -62,7 +62,7 @@ def test_the_urls_settings_reach_the_sandbox(tmp_path):
     assert (tmp_path / "kept.sqlite3").exists()
 
 
-def test_a_url_says_everything_that_can_be_set():
+def test_a_url_can_hold_every_setting():
     assert parse_url("sandbox:") == Settings()
     assert parse_url("sandbox:?profiles=10&pace=0.5&db=/a%20b.sqlite3&tokens=a,b&tokens=c") == Settings(
         profiles=10, pace=0.5, db="/a b.sqlite3", tokens=("a", "b", "c")
@@ -84,6 +84,6 @@ def test_a_url_says_everything_that_can_be_set():
         ("tokens=a,,b", "tokens"),
     ],
 )
-def test_a_url_that_makes_no_sense_is_refused(query, complaint):
+def test_an_invalid_url_is_refused(query, complaint):
     with pytest.raises(ValueError, match=complaint):
         parse_url(f"sandbox:?{query}")

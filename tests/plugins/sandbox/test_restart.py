@@ -1,4 +1,4 @@
-"""What is in a file outlives the sandbox: results, and tasks at the slice they had reached."""
+"""A file keeps results, and unfinished tasks at the slice they had reached."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def file(tmp_path):
 
 
 class Served:
-    """A sandbox in a process of its own."""
+    """A sandbox served by a process of its own."""
 
     def __init__(self, db, pace):
         self.process = subprocess.Popen(
@@ -82,7 +82,7 @@ def test_a_task_goes_on_at_the_slice_it_had_reached(file):
     assert after["result"][0]["channels"][0]["status"]["hardbounced"] == 411
 
 
-def test_what_was_counted_before_the_restart_is_not_counted_again(file):
+def test_profiles_counted_before_a_restart_are_not_counted_again(file):
     with Sandbox(db=file, worker=False) as app:
         task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
         for _ in range(7):
@@ -95,18 +95,19 @@ def test_what_was_counted_before_the_restart_is_not_counted_again(file):
     assert email["subscribed"] + email["hardbounced"] == 7 * 67
 
 
-def test_finished_results_and_refreshed_counts_stay_readable(file):
+def test_finished_results_stay_readable(file):
     with Sandbox(db=file, worker=False) as app:
         good = start(app, "databases/refresh_counters", id=5, resource_id=24)
         bad = start(app, "segments/refresh_counters", id=13, resource_id=24, db_id=1)
         finish(app)
-        told = status(app, good)
+        before = status(app, good)
     with Sandbox(db=file, worker=False) as app:
-        assert status(app, good) == told
+        assert status(app, good) == before
         assert status(app, bad)["status"] == "failed"
         assert app.step() is False
 
 
+@pytest.mark.slow
 def test_a_task_survives_kill_9(file):
     with Served(file, pace=4) as served:
         task_id = served.call("databases/refresh_counters", id=5, resource_id=24)["task_id"]
@@ -117,8 +118,8 @@ def test_a_task_survives_kill_9(file):
         served.process.send_signal(signal.SIGKILL)
         served.process.wait(10)
     reached = work(file, task_id)
-    assert 0 < reached["looked"] < 1336
-    assert reached["tally"]["total"] == reached["looked"]
+    assert 0 < reached["visited"] < 1336
+    assert reached["tally"]["total"] == reached["visited"]
     with Served(file, pace=4) as served:
         resumed = served.call("tasks/status", task_id=task_id)
         assert resumed["status"] == "running"
@@ -130,7 +131,7 @@ def test_a_task_survives_kill_9(file):
     (entry,) = state["result"]
     assert entry["total_count"] == 1336
     assert entry["channels"][0]["status"]["hardbounced"] == 411
-    assert work(file, task_id)["looked"] == 1336
+    assert work(file, task_id)["visited"] == 1336
 
 
 def test_two_sandboxes_on_one_file_share_the_work_and_count_nothing_twice(file):
@@ -152,7 +153,7 @@ def test_a_file_keeps_its_population(file):
         Sandbox(db=file, profiles=13)
 
 
-def test_a_file_that_is_no_sandboxs_is_refused_and_left_alone(tmp_path):
+def test_a_file_that_is_not_a_sandboxs_is_refused_and_not_changed(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("not a database, but long enough to be looked at as one" * 50)
     with pytest.raises(ValueError, match=r"notes\.txt"):
@@ -170,7 +171,7 @@ def test_a_file_that_is_no_sandboxs_is_refused_and_left_alone(tmp_path):
         Sandbox(db=str(tmp_path / "missing" / "sandbox.sqlite3"))
 
 
-def test_a_file_that_another_process_holds_delays_tasks_and_refuses_requests_for_the_moment(file):
+def test_a_file_held_by_another_process_delays_tasks_and_makes_requests_503(file):
     with Sandbox(db=file, worker=False) as app:
         with app.rows() as rows:
             rows.execute("PRAGMA busy_timeout = 10")  # milliseconds, in place of ten seconds
@@ -186,7 +187,7 @@ def test_a_file_that_another_process_holds_delays_tasks_and_refuses_requests_for
         assert status(app, task_id)["status"] == "completed"
 
 
-def test_a_task_that_never_gets_at_its_file_is_taken_up_by_the_next_sandbox(file):
+def test_a_task_that_can_not_reach_its_file_goes_on_in_the_next_sandbox(file):
     with Sandbox(db=file, worker=False) as app:
         with app.rows() as rows:
             rows.execute("PRAGMA busy_timeout = 10")

@@ -1,11 +1,11 @@
-"""Every number comes from rows: change a row, and it is another number."""
+"""Every number is counted from rows: a changed row changes the number."""
 
 from __future__ import annotations
 
 import pytest
 
-from altcraft_plugins.sandbox.counting import COUNTERS
-from altcraft_plugins.sandbox.tables import STATUSES
+from altcraft_plugins.sandbox.counting.slices import COUNTERS
+from altcraft_plugins.sandbox.data.tables import STATUSES
 from plugins.sandbox.api import counted, counters, post
 
 
@@ -115,7 +115,7 @@ def test_a_resource_counts_one_database_or_all_of_them(app):
     assert every[1]["channels"] == one["channels"]
 
 
-def test_get_counters_counts_at_once_and_after_a_refresh_gives_what_that_found(app):
+def test_get_counters_counts_now_before_the_first_refresh_and_repeats_its_result_after_it(app):
     asked = {"id": 5, "resource_id": 24}
 
     def hardbounced():

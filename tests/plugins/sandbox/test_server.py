@@ -1,4 +1,4 @@
-"""The sandbox on a real socket."""
+"""The sandbox on a socket."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_chunked_body_is_a_body():
         connection.close()
 
 
-def test_an_oversized_body_is_refused_before_it_is_sent():
+def test_too_large_a_body_is_refused_before_it_is_sent():
     head = b"POST /api/v1.1/tasks/status HTTP/1.1\r\nHost: x\r\nAccept: application/xml\r\nContent-Length: %d\r\n\r\n"
     with served() as address:
         for length in (10 * 1024 * 1024 + 1, 10**12):
@@ -91,12 +91,12 @@ def test_an_oversized_body_is_refused_before_it_is_sent():
             assert body.startswith(b"<xml><error>413</error><error_text>")
 
 
-def test_what_the_server_refuses_by_itself_is_an_envelope_too():
+def test_a_refusal_by_the_server_itself_is_an_envelope():
     with served() as address:
         for request, code in (
             (b"POST /api/v1.1/tasks/status HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400),
             (b"POST /api/v1.1/tasks/status HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-            # As many bytes as are too many: with unread ones left, the answer could be lost in a reset.
+            # Exactly as many bytes as the server reads: unread ones would reset the connection and lose the reply.
             (b"POST / HTTP/1.1\r\nX: ".ljust(262_144, b"a"), 431),
         ):
             status, head, body = raw(address, request)
@@ -112,7 +112,7 @@ def test_a_missing_length_is_refused_over_a_socket():
         assert (status, json.loads(body)["error"]) == (411, 411)
 
 
-def test_sixteen_connections_at_once():
+def test_sixteen_connections_are_answered_at_once():
     with served() as address, ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: post(address, json.dumps(GOOD)), range(160)))
     assert {status for status, _, _ in answers} == {200}
@@ -127,7 +127,7 @@ def test_a_server_closed_before_it_runs_does_not_run():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly_though_a_task_is_under_way(number):
+def test_a_signal_stops_the_server_cleanly_while_a_task_is_running(number):
     process = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout
@@ -177,8 +177,8 @@ def test_the_url_can_be_reported_elsewhere():
     assert urls[0].startswith("http://127.0.0.1:")
 
 
-def test_a_body_over_the_limit_is_refused_without_being_asked_for():
-    """As curl asks with every body of more than a megabyte."""
+def test_too_large_a_body_is_refused_without_100_continue():
+    """curl sends `Expect: 100-continue` with each body of more than a megabyte."""
     with served() as address:
         asking = (
             b"POST /api/v1.1/databases/get_counters HTTP/1.1\r\nHost: sandbox\r\nContent-Type: application/json\r\n"

@@ -1,4 +1,4 @@
-"""Tasks: they advance by slices, tell how far they are, and end once."""
+"""Tasks advance slice by slice, report their progress, and end once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_progress_moves_with_the_rows_from_queued_to_completed(app):
     assert progress[-1] == 100 > progress[-2]
 
 
-def test_slices_are_of_profiles(app):
+def test_a_slice_counts_its_own_profiles(app):
     task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
     app.step()
     with app.rows() as rows:
@@ -34,12 +34,12 @@ def test_slices_are_of_profiles(app):
     finish(app)
     (entry,) = status(app, task_id)["result"]
     email = entry["channels"][0]["status"]
-    # What the first slice had counted stays counted; all the rest found nothing.
+    # The first slice counted its profiles; the others found no subscriptions.
     assert email["all"] == 1336
     assert 0 < email["subscribed"] + email["hardbounced"] == -(-1336 // 20)
 
 
-def test_profiles_added_meanwhile_do_not_bring_the_progress_to_100_early(app):
+def test_progress_stays_below_100_until_the_end_though_profiles_are_added(app):
     task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
     with app.rows() as rows:
         rows.execute(
@@ -51,7 +51,7 @@ def test_profiles_added_meanwhile_do_not_bring_the_progress_to_100_early(app):
     assert seen[-1]["result"][0]["total_count"] == 1336 + 1343
 
 
-def test_a_task_over_several_databases_is_one_progress(app):
+def test_a_task_over_several_databases_has_one_progress(app):
     task_id = start(app, "resources/refresh_counters", id=30)
     progress = [state["progress"] for state in states(app, task_id)]
     assert progress == sorted(progress)
@@ -76,7 +76,7 @@ def test_tasks_take_turns(app):
     assert status(app, second)["progress"] > 0
 
 
-def test_a_segment_whose_condition_is_broken_fails_its_task(app):
+def test_a_segment_with_an_invalid_condition_fails_its_task(app):
     task_id = start(app, "segments/refresh_counters", id=13, resource_id=24, db_id=1)
     finish(app)
     assert status(app, task_id) == {"status": "failed", "progress": 0, "result": None}
@@ -84,7 +84,7 @@ def test_a_segment_whose_condition_is_broken_fails_its_task(app):
     assert answer.status == answer.json["error"] == 400
 
 
-def test_a_segment_deleted_while_it_is_counted_fails_its_task_where_it_stands(app):
+def test_a_segment_deleted_while_it_is_counted_fails_its_task_at_its_present_progress(app):
     task_id = start(app, "segments/refresh_counters", id=8, resource_id=24)
     for _ in range(5):
         app.step()
@@ -96,7 +96,7 @@ def test_a_segment_deleted_while_it_is_counted_fails_its_task_where_it_stands(ap
     assert reached > 0
 
 
-def test_finished_is_called_once_for_each_task_when_its_end_can_be_read():
+def test_finished_is_called_once_for_each_task_after_its_end_is_committed():
     ended = []
     with Sandbox(worker=False, finished=lambda task_id: ended.append((task_id, status(app, task_id)["status"]))) as app:
         good = start(app, "databases/refresh_counters", id=5, resource_id=24)
@@ -105,7 +105,7 @@ def test_finished_is_called_once_for_each_task_when_its_end_can_be_read():
     assert sorted(ended) == sorted([(good, "completed"), (bad, "failed")])
 
 
-def test_what_waits_for_the_end_may_raise(caplog):
+def test_an_exception_of_the_callback_is_logged(caplog):
     def raising(task_id):
         raise RuntimeError("elsewhere")
 
@@ -116,7 +116,7 @@ def test_what_waits_for_the_end_may_raise(caplog):
     assert "elsewhere" in caplog.text
 
 
-def test_feedback_is_kept_with_the_task(app):
+def test_feedback_is_stored_with_the_task(app):
     feedback = {"type": "json", "url": "http://example.com/receiver"}
     task_id = start(app, "databases/refresh_counters", id=5, resource_id=24, feedback=feedback)
     with app.rows() as rows:

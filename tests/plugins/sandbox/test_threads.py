@@ -1,10 +1,12 @@
-"""Many threads may call one sandbox, and none is left when it is closed."""
+"""Several threads may share a sandbox, and no thread of its own is left when it is closed."""
 
 from __future__ import annotations
 
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from altcraft_plugins.sandbox import Sandbox
 from plugins.sandbox.api import TOKEN, counters, post, start, status
@@ -23,6 +25,7 @@ def wait_for(app, task_id):
     return state["result"]
 
 
+@pytest.mark.slow
 def test_sixteen_threads_get_the_right_numbers():
     expected = {
         "databases/refresh_counters": ({"id": 5, "resource_id": 24}, ("hardbounced", 411)),
@@ -43,7 +46,7 @@ def test_sixteen_threads_get_the_right_numbers():
         assert len(sandbox_threads()) <= 1
 
 
-def test_the_rows_stand_still_while_somebody_holds_them():
+def test_rows_excludes_other_requests_until_its_block_ends():
     with Sandbox(pace=0) as app, ThreadPoolExecutor(1) as pool:
         with app.rows() as rows:
             rows.execute("UPDATE subscriptions SET status = 'invalid' WHERE resource_id = 24")
@@ -54,7 +57,7 @@ def test_the_rows_stand_still_while_somebody_holds_them():
         assert email["status"]["invalid"] == 1336
 
 
-def test_what_raises_inside_rows_changes_nothing(app):
+def test_an_exception_inside_rows_rolls_back(app):
     class Changed(Exception):
         pass
 
@@ -68,7 +71,7 @@ def test_what_raises_inside_rows_changes_nothing(app):
     assert email["status"]["subscribed"] == 925
 
 
-def test_there_is_no_thread_before_a_task_nor_after_it():
+def test_no_thread_runs_before_the_first_task_or_after_the_last():
     with Sandbox(pace=0) as app:
         assert sandbox_threads() == []
         wait_for(app, start(app, "databases/refresh_counters", id=5, resource_id=24))
@@ -78,7 +81,7 @@ def test_there_is_no_thread_before_a_task_nor_after_it():
         wait_for(app, start(app, "databases/refresh_counters", id=5, resource_id=24))
 
 
-def test_close_ends_the_thread_at_once_though_tasks_are_under_way():
+def test_close_ends_the_thread_at_once_while_tasks_are_running():
     app = Sandbox(pace=3600)
     start(app, "databases/refresh_counters", id=5, resource_id=24)
     assert len(sandbox_threads()) == 1
@@ -86,6 +89,31 @@ def test_close_ends_the_thread_at_once_though_tasks_are_under_way():
     app.close()
     assert time.monotonic() - began < 5
     assert sandbox_threads() == []
+
+
+def test_close_during_a_slice_finishes_that_slice_and_counts_no_other(tmp_path):
+    file = str(tmp_path / "sandbox.sqlite3")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold(statement):
+        if "GROUP BY s.channel" in statement and threading.current_thread() in sandbox_threads():
+            inside.set()
+            go_on.wait(10)
+
+    app = Sandbox(db=file, pace=0)
+    with app.rows() as rows:
+        rows.set_trace_callback(hold)
+    task_id = start(app, "databases/refresh_counters", id=5, resource_id=24)
+    assert inside.wait(10)
+    closing = threading.Thread(target=app.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive(), "close() did not wait for the slice"
+    go_on.set()
+    closing.join(10)
+    assert sandbox_threads() == []
+    with Sandbox(db=file, worker=False) as reopened:
+        assert status(reopened, task_id) == {"status": "running", "progress": 5, "result": None}
 
 
 def test_many_tasks_need_one_thread():
@@ -96,7 +124,7 @@ def test_many_tasks_need_one_thread():
             wait_for(app, task_id)
 
 
-def test_closing_while_threads_call_gives_answers_to_all_of_them():
+def test_closing_while_threads_call_answers_all_of_them():
     app = Sandbox(pace=0)
     codes = []
 

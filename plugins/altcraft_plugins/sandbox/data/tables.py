@@ -1,7 +1,7 @@
 """The sandbox's tables, as SQL.
 
-Three groups: the service's data (resources to members), what it has counted (statistics), what it is doing
-(tasks and their deliveries). A profile that is not subscribed to a resource's channel has no row in `subscriptions`.
+There are three groups: the platform's data (`resources` to `members`), the finished counts (`statistics`), and the work
+(`tasks` and `deliveries`). A profile without a subscription to a channel has no row in `subscriptions`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["APPLICATION_ID", "DELIVERIES", "STATUSES", "TABLES"]
 
 APPLICATION_ID: Final = 0x414C5453
-"""sqlite's application_id, by which a database file is known to be a sandbox's."""
+"""sqlite's application_id, which marks a database file as a sandbox's."""
 
 STATUSES: Final = (
     "subscribed",
@@ -22,7 +22,7 @@ STATUSES: Final = (
     "suspended",
     "invalid",
 )
-"""What a subscription can be; each is a counter of its own."""
+"""The statuses of a subscription. Each has a counter of the same name."""
 
 TABLES: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -59,7 +59,7 @@ CREATE TABLE subscriptions (
     FOREIGN KEY (resource_id, channel) REFERENCES channels (resource_id, channel)
 ) WITHOUT ROWID;
 
--- A static segment has a database and members; a dynamic one a condition, for any database.
+-- A static segment has a database and members. A dynamic one has a condition, and applies to any database.
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
@@ -84,7 +84,7 @@ CREATE TABLE statistics (
     PRIMARY KEY (kind, id, list_id, resource_id)
 ) WITHOUT ROWID;
 
--- `work` is the JSON of the count so far, `result` that of the finished result.
+-- `work` is the state of the count as JSON, `result` the finished result as JSON.
 CREATE TABLE tasks (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -103,13 +103,13 @@ CREATE INDEX tasks_unfinished ON tasks (number) WHERE status IN ('queued', 'runn
 """
 
 DELIVERIES: Final = """
--- Feedback that is owed, or was; `due` is in Unix seconds.
+-- The deliveries of feedback, made or still to be made. `due` is in Unix seconds.
 CREATE TABLE IF NOT EXISTS deliveries (
     task_id TEXT PRIMARY KEY REFERENCES tasks (id) ON DELETE CASCADE,
-    state TEXT NOT NULL CHECK (state IN ('owed', 'delivered', 'given up', 'withheld')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'given up', 'withheld')),
     attempts INTEGER NOT NULL,
     due REAL NOT NULL,
     outcome TEXT
 ) WITHOUT ROWID
 """
-"""Apart, since there are files without it, which get it when they are opened."""
+"""Created when a file is opened: files of earlier versions don't have it."""

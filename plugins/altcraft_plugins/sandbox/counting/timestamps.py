@@ -1,4 +1,4 @@
-"""Times as the platform writes them: RFC 3339 with milliseconds, and Go's durations."""
+"""Times as the platform writes them: RFC 3339 with milliseconds, and durations in the style of Go."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ __all__ = ["go_duration", "milliseconds", "now", "seconds"]
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(timezone.utc)
 
 
 def milliseconds(moment: datetime) -> str:
-    """As in `updated`: "2024-04-17T21:36:01.449Z". Three digits always, cut off and not rounded."""
+    """The format of `updated`: "2024-04-17T21:36:01.449Z". Always three digits, truncated."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def seconds(moment: datetime) -> str:
-    """As in `last_count_time`: "2024-04-17T21:36:01Z"."""
+    """The format of `last_count_time`: "2024-04-17T21:36:01Z"."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
 
 

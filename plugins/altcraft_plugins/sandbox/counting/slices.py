@@ -1,4 +1,4 @@
-"""Counting rows: one slice of a database's profiles, and the tallies that slices add up to."""
+"""Counts rows: one slice of a database's profiles at a time, added up in a tally."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Final
 
 import msgspec
 
-from altcraft_plugins.sandbox.tables import STATUSES
-from altcraft_plugins.sandbox.targets import Target, audience
+from altcraft_plugins.sandbox.counting.targets import Target, members_of
+from altcraft_plugins.sandbox.data.tables import STATUSES
 
-__all__ = ["COUNTERS", "Tally", "count_all", "count_slice", "empty_tally", "population"]
+__all__ = ["COUNTERS", "FIRST", "Tally", "count_all", "count_slice", "empty_tally", "population"]
 
 COUNTERS: Final = tuple(sorted(("all", *STATUSES, "subscribed_sendable", "unconfirmed_sendable")))
 """The ten documented counters, in the order in which the platform shows them."""
 
+FIRST: Final = -(2**63)
+"""An id below that of the first profile."""
+
 
 class Tally(msgspec.Struct):
-    """Counts so far. `channels` has a resource's channels in order, each with all the counters."""
+    """The counts so far. `channels` holds every counter of every channel, in the resource's order of channels."""
 
     total: int
     channels: dict[str, dict[str, int]]
@@ -32,23 +35,23 @@ def empty_tally(connection: sqlite3.Connection, target: Target) -> Tally:
 
 
 def population(connection: sqlite3.Connection, target: Target) -> int:
-    """How many profiles there are to look at: all those of the target's database."""
+    """The number of profiles in the target's database: a count visits them all."""
     row = connection.execute("SELECT count(*) FROM profiles WHERE database_id = ?", (target.list_id,)).fetchone()
     return int(row[0])
 
 
 def count_slice(connection: sqlite3.Connection, target: Target, tally: Tally, after: int, size: int) -> tuple[int, int]:
-    """Look at the next `size` profiles with ids above `after`, and add those in the audience to the tally.
+    """Visits the next `size` profiles with ids above `after`, and adds the target's own to the tally.
 
-    Returns how many were looked at (0: there are none left) and the id of the last. Raises BrokenCondition.
+    Returns the number of profiles visited (0 where none is left) and the id of the last one. Raises InvalidCondition.
     """
-    looked, last = connection.execute(
+    visited, last = connection.execute(
         "SELECT count(*), max(id) FROM (SELECT id FROM profiles WHERE database_id = ? AND id > ? ORDER BY id LIMIT ?)",
         (target.list_id, after, size),
     ).fetchone()
-    if not looked:
+    if not visited:
         return 0, after
-    condition, parameters = audience(connection, target)
+    condition, parameters = members_of(connection, target)
     within = "profiles.database_id = ? AND profiles.id > ? AND profiles.id <= ?"
     (members,) = connection.execute(
         f"SELECT count(*) FROM profiles WHERE {within} AND {condition}",
@@ -67,16 +70,16 @@ def count_slice(connection: sqlite3.Connection, target: Target, tally: Tally, af
     for counters in tally.channels.values():
         counters["all"] += members
     for channel, status, count, reachable in found:
-        # A channel that came to the resource after the count began has no place in it.
+        # A channel that was added to the resource after the count began is left out.
         if (counts := tally.channels.get(channel)) is not None:
             counts[status] += count
             if f"{status}_sendable" in counts:
                 counts[f"{status}_sendable"] += int(reachable)
-    return looked, last
+    return visited, last
 
 
 def count_all(connection: sqlite3.Connection, target: Target) -> Tally:
-    """Everything in one go."""
+    """Counts the whole target at once. Raises InvalidCondition."""
     tally = empty_tally(connection, target)
-    count_slice(connection, target, tally, -(2**63), 2**62)
+    count_slice(connection, target, tally, FIRST, 2**62)
     return tally

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from altcraft_plugins.sandbox.clockwork import go_duration, milliseconds, seconds
+from altcraft_plugins.sandbox.counting.timestamps import go_duration, milliseconds, seconds
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The sandbox's sqlite database: its tables, its invented population, and transactions."""

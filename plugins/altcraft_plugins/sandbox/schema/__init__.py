@@ -1,0 +1,1 @@
+"""The structs that the sandbox reads from requests and writes into replies."""

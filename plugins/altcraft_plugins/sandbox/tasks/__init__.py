@@ -1,0 +1,1 @@
+"""Tasks: their rows, and the worker that counts them slice by slice."""
