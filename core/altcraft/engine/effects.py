@@ -1,44 +1,84 @@
-"""What a client asks of its driver, one step at a time: generators yield steps, and are sent what came of them.
+"""What the engine asks of a runner. The engine's generators yield effects, and are sent what came of them.
 
-A driver carries a step out, in a thread or in an event loop, and decides nothing.
+A runner carries out one effect at a time, in a thread or in an event loop, and decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from altcraft.engine.signals import Signal
 from altcraft.wire.messages import HttpRequest
 
-__all__ = ["Effects", "SendRequest", "SleepFor", "Step", "WaitFor"]
+__all__ = ["Effect", "Effects", "Runner", "SendRequest", "Signal", "SleepFor", "WaitFor"]
 
 T = TypeVar("T")
 
 
+class Signal(Protocol):
+    """A condition that idle workers and waiting callers wait on. `version` counts the notifications, so none is missed.
+
+    Read `version` under the engine's lock, decide that there is nothing to do, then wait until the version changes.
+    """
+
+    @property
+    def version(self) -> int:
+        """How many times `notify` was called."""
+        ...
+
+    def notify(self, count: int | None = None) -> None:
+        """Lets `count` of the waiting go on, or all of them. From any thread."""
+        ...
+
+
 class SendRequest(Struct, frozen=True):
-    """Step: send this, and give the HttpResponse back; or throw what the transport raises."""
+    """Effect: send the request. The runner sends back the HttpResponse, or throws what the transport raises."""
 
     request: HttpRequest
     timeout: float
 
 
 class SleepFor(Struct, frozen=True):
-    """Step: sleep so long, unless the client is closed, or somebody wakes whoever sleeps `over` this."""
+    """Effect: sleep. Closing the client ends the sleep, and so does `Runner.wake(key)`."""
 
     seconds: float
-    over: object = None
+    key: object = None
 
 
 class WaitFor(Struct, frozen=True):
-    """Step: do nothing until the gate's version is no longer `seen`, or so many seconds are over (None: no limit)."""
+    """Effect: wait until the signal's version is no longer `seen`, at most so many seconds (None: no limit)."""
 
-    gate: Signal
+    signal: Signal
     seen: int
     seconds: float | None = None
 
 
-Step: TypeAlias = "SendRequest | SleepFor | WaitFor"
-Effects: TypeAlias = Generator[Step, Any, T]
+Effect: TypeAlias = "SendRequest | SleepFor | WaitFor"
+Effects: TypeAlias = Generator[Effect, Any, T]
+
+
+class Runner(Protocol):
+    """Carries out effects through a transport, of which alone it is made."""
+
+    @property
+    def longest_sleep(self) -> float:
+        """Seconds that a worker may sleep which is to hear of an end; less than infinite where `wake` has no effect."""
+        ...
+
+    def now(self) -> float:
+        """The time of the transport's clock, in seconds. It never runs backwards."""
+        ...
+
+    def signal(self) -> Signal:
+        """A new signal."""
+        ...
+
+    def wake(self, key: object) -> None:
+        """Ends the sleeps with that key. From any thread."""
+        ...
+
+    def run(self, effects: Effects[T]) -> Any:  # T in a thread, an awaitable of T in an event loop
+        """Carries out the effects; returns, or raises, what the generator returns or raises."""
+        ...

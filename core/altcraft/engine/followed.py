@@ -1,144 +1,238 @@
-"""What the handles on tasks have in common, whichever way their results are waited for."""
+"""One task as it is followed. The only file that hands events to a task's machine.
+
+A task has at most one leader: the wait, or the group, that polls for everyone who waits for the task. The leader feeds
+the machine; other threads may hint at news, observe a status, or watch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
-from msgspec import Struct
-
-from altcraft.hooks import Hooks, guarded
-from altcraft.operations import Operation
+from altcraft.hooks import guarded
+from altcraft.schema import TaskStatus
+from altcraft.tasks.events import Began, Cancelled, Command, Emit, Event, Failed, Notified, Observed, Responded, Woke
+from altcraft.tasks.machine import State, TaskMachine
 from altcraft.tasks.resume import resume_token
 
 if TYPE_CHECKING:
-    from threading import RLock
-
-    from typing_extensions import Self
-
-    from altcraft.engine.schedule import Due
+    from altcraft.engine.engine import Engine, Polls
     from altcraft.errors import AltcraftError
-    from altcraft.schema import Feedback, TaskStatus
-    from altcraft.tasks.machine import TaskMachine
+    from altcraft.schema import Feedback
+    from altcraft.tasks.events import Finish
 
-__all__ = ["Context", "Leader", "OnProgress", "TaskBase"]
+__all__ = ["Followed", "Handle", "Leader", "OnProgress", "followed_of"]
 
 R = TypeVar("R")
 
 OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
-
-
-class Context(Struct, frozen=True):
-    """What all the tasks of a client share."""
-
-    lock: RLock
-    """Guards the machines and what hangs on them; it is never held during I/O, nor while strangers are called."""
-    hooks: Hooks
-    host: str
+"""What `result(on_progress=…)` calls with every status of the task that is seen during the wait."""
 
 
 class Leader(Protocol):
-    """Whoever polls for a task at the moment."""
+    """The wait, or the group, that polls for a task at present."""
 
-    def notified(self, task: TaskBase[Any]) -> None:
-        """The task was hinted at: have it looked at now. Called from any thread."""
+    def notified(self, followed: Followed[Any]) -> None:
+        """There is a hint about the task: poll it now. Called from any thread."""
         ...
 
 
-class TaskBase(Generic[R]):
-    """A task that the platform works on, whose result is an `R`.
+class Followed(Generic[R]):
+    """One task's machine, its leader, and who watches it. Thread-safe under the engine's lock.
 
-    Nothing happens in the background: a task is looked at while somebody waits for it, or when `poll` is called.
+    `polls` says how the task is polled. `due` is when the machine wants the next event, on the engine's clock.
     """
 
-    __slots__ = (
-        "__weakref__", "_callbacks", "_declared", "_hinted", "_leader", "_machine", "_place", "_watchers",
-    )  # fmt: skip
+    __slots__ = ("_callbacks", "_hinted", "_leader", "_machine", "_watchers", "polls")
 
-    def __init__(self, declared: Operation[R], machine: TaskMachine) -> None:
-        self._declared = declared
+    def __init__(self, polls: Polls[R], machine: TaskMachine) -> None:
+        self.polls = polls
         self._machine = machine
-        self._callbacks: tuple[Callable[[Self], object], ...] = ()
-        self._watchers: tuple[OnProgress[R], ...] = ()
         self._leader: Leader | None = None
-        self._place: Due[Any] | None = None  # where it stands in its leader's agenda, should that have one
         self._hinted = False
+        self._callbacks: tuple[Callable[[Any], object], ...] = ()
+        self._watchers: tuple[Callable[[Any], object], ...] = ()
+
+    # What is known.
 
     @property
-    def _context(self) -> Context:
-        raise NotImplementedError
+    def engine(self) -> Engine:
+        """The engine that follows the task."""
+        return self.polls.engine
 
     @property
     def id(self) -> str:
-        """The platform's id of the task: an opaque string."""
+        """The platform's id of the task."""
         return self._machine.task_id
 
     @property
     def operation(self) -> str:
-        """The path that started the task, or "tasks/status" where that is not known."""
+        """The path of the operation that started the task."""
         return self._machine.operation
 
     @property
     def feedback(self) -> Feedback | None:
-        """Where the platform was asked to report the end; None where it was not, or where the task was resumed."""
+        """Where the platform was asked to report the end."""
         awaited = self._machine.awaited
         return None if awaited is None else awaited.feedback
 
     @property
     def resume_token(self) -> str:
-        """Versioned JSON that leads back to this task, in any process. There is no secret in it."""
+        """Leads back to the task, in any process."""
         return resume_token(self.id, self.operation)
 
-    def done(self) -> bool:
-        """Whether the outcome is known here. No I/O: the platform may know more."""
-        return self._machine.outcome is not None
+    @property
+    def status(self) -> TaskStatus[object] | None:
+        """The last answer to a poll, or None before the first."""
+        return self._machine.status
 
-    def add_done_callback(self, fn: Callable[[Self], object]) -> None:
-        """Has `fn(task)` called once the outcome is known: by whoever learns it, or at once if that has been.
+    @property
+    def outcome(self) -> Finish | None:
+        """The result, or the failure, once it is known."""
+        return self._machine.outcome
 
-        What `fn` raises is logged.
+    @property
+    def due(self) -> float:
+        """When the machine wants to be woken."""
+        return self._machine.due
+
+    @due.setter
+    def due(self, due: float) -> None:
+        self._machine.due = due
+
+    @property
+    def is_backing_off(self) -> bool:
+        """Whether the last exchange failed, and its repetition is not due yet."""
+        return self._machine.state is State.BACKING_OFF
+
+    @property
+    def is_hinted(self) -> bool:
+        """Whether a hint has come that the machine has not heard of."""
+        return self._hinted
+
+    # Who leads.
+
+    @property
+    def leader(self) -> Leader | None:
+        """The wait or the group that polls for the task, if one does."""
+        return self._leader
+
+    def lead(self, leader: Leader) -> None:
+        """Makes `leader` the one that polls. Under the lock, and only where there is no other leader."""
+        self._leader = leader
+
+    def release(self) -> None:
+        """Lets another wait lead. A machine in the middle of a wait goes back to its beginning. Under the lock."""
+        self._leader = None
+        if self._machine.state not in (State.IDLE, State.DONE):
+            self._machine.handle(Cancelled(self.engine.now()))
+
+    # What happens.
+
+    def begin(self, at: float, deadline: float | None = None) -> Command:
+        """Begins a wait, or wakes the machine of one that has begun: the command to carry out first."""
+        is_idle = self._machine.state in (State.IDLE, State.DONE)
+        return self.feed(Began(at, deadline) if is_idle else Woke(at), None)
+
+    def feed(self, event: Event, task: Handle[R] | None) -> Command:
+        """Hands an event to the machine, announces what it emits, and returns the command to carry out next.
+
+        Only an answer or a failure makes the machine emit. Feed those outside the lock, with the task's handle.
         """
-        with self._context.lock:
-            if not self.done():
-                self._callbacks += (fn,)
-                return
-        guarded(fn, self)
+        machine = self._machine
+        with self.engine.lock:
+            if self._hinted and not isinstance(event, Cancelled):
+                self._hinted = False  # cleared only where it was seen, so that a hint that comes right now is kept
+                if isinstance(event, Woke):
+                    event = Notified(event.at)
+                elif machine.state is not State.DONE:
+                    machine.handle(Notified(event.at))
+            commands = machine.handle(event)
+        if len(commands) > 1 and task is not None:
+            self._announce(commands, task)
+        return commands[-1]
 
-    def notify(self) -> None:
-        """A hint, from any thread, that there may be news: whoever waits for the task looks now. It is not believed."""
+    def observe(self, at: float, status: object, task: Handle[R]) -> None:
+        """Takes in a status that was learnt outside the wait. Outside the lock."""
+        with self.engine.lock:
+            commands = self._machine.handle(Observed(at, status))
+        self._announce(commands, task)
+        if self.outcome is not None:
+            self.hint()  # the leader may be asleep
+
+    def hint(self) -> None:
+        """There may be news: the leader polls now. From any thread. A hint proves nothing."""
         if not self._hinted:
             self._hinted = True
             leader = self._leader
             if leader is not None:
                 leader.notified(self)
 
-    def _take_hint(self) -> bool:
-        """Whether there was a hint since the last call."""
-        if not self._hinted:
-            return False
-        self._hinted = False  # only where one was seen: one that comes between looking and clearing must not get lost
-        return True
+    def expired(self, cause: AltcraftError | None = None) -> Finish:
+        """The end of a wait whose time is up and that did not lead."""
+        return self.outcome or self._machine.out_of_time(cause)
 
-    def _tell(self, what: str, value: object) -> None:
-        """Passes on what the machine emits, to watchers, hooks and callbacks."""
-        hooks = self._context.hooks
-        if what == "progress":
-            for watcher in self._watchers:
-                guarded(cast("Callable[[object], object]", watcher), value)
-            if "altcraft_task_progress" in hooks.heard:
-                hooks.fire("altcraft_task_progress", task=self, status=value)
-            return
-        if what == "failed":
-            cast("AltcraftError", value).locate(None, self._context.host)
-            hooks.fire("altcraft_task_failed", task=self, error=value)
+    # Who watches.
+
+    def watch(self, watcher: Callable[[Any], object]) -> None:
+        """Calls `watcher` with every status that is seen, until `unwatch`."""
+        with self.engine.lock:
+            self._watchers += (watcher,)
+
+    def unwatch(self, watcher: Callable[[Any], object]) -> None:
+        """Takes one registration of the watcher back."""
+        with self.engine.lock:
+            watchers = list(self._watchers)
+            watchers.remove(watcher)
+            self._watchers = tuple(watchers)
+
+    def call_when_done(self, callback: Callable[[Any], object], task: Handle[R]) -> None:
+        """Calls `callback(task)` once the outcome is known, or now if it is."""
+        with self.engine.lock:
+            if self.outcome is None:
+                self._callbacks += (callback,)
+                return
+        guarded(callback, task)
+
+    def _announce(self, commands: tuple[Command, ...], task: Handle[R]) -> None:
+        """Passes on what the machine emits, to watchers, hooks and callbacks. Never under the lock."""
+        for command in commands:
+            if isinstance(command, Emit):
+                if command.what == "progress":
+                    self._announce_progress(command.value, task)
+                else:
+                    self._announce_end(command, task)
+
+    def _announce_progress(self, status: object, task: Handle[R]) -> None:
+        for watcher in self._watchers:
+            guarded(watcher, status)
+        hooks = self.engine.hooks
+        if "altcraft_task_progress" in hooks.heard:
+            hooks.fire("altcraft_task_progress", task=task, status=status)
+
+    def _announce_end(self, end: Emit, task: Handle[R]) -> None:
+        hooks = self.engine.hooks
+        if end.what == "failed":
+            error: AltcraftError = end.value  # type: ignore[assignment]  # "failed" comes with the error
+            error.locate(None, self.engine.host)
+            hooks.fire("altcraft_task_failed", task=task, error=error)
         else:
-            hooks.fire("altcraft_task_completed", task=self, result=value)
-        with self._context.lock:
+            hooks.fire("altcraft_task_completed", task=task, result=end.value)
+        with self.engine.lock:
             callbacks, self._callbacks = self._callbacks, ()
         for callback in callbacks:
-            guarded(cast("Callable[[object], object]", callback), self)
+            guarded(callback, task)
 
-    def __repr__(self) -> str:
-        status = self._machine.status
-        seen = status.status if status else "not looked at yet"
-        return f"<{type(self).__name__} {self.id} of {self.operation}: {seen}>"
+
+class Handle(Generic[R]):
+    """What a user holds of a followed task; `Task` and `AsyncTask` derive from it."""
+
+    __slots__ = ("__weakref__", "_followed")
+
+    def __init__(self, followed: Followed[R]) -> None:
+        self._followed = followed
+
+
+def followed_of(task: Handle[R]) -> Followed[R]:
+    """The followed task behind a handle."""
+    return task._followed

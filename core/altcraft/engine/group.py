@@ -1,13 +1,13 @@
-"""Many tasks at once: a few workers take turns from one agenda, so that no task needs a thread, a coroutine or a timer.
+"""Many tasks at once: a few workers take turns from one schedule, so that no task needs a thread, a coroutine or a timer.
 
-A worker is a generator of steps like any other; a crew runs some of them, in threads or in a loop. Whoever finds
-nothing to do sleeps until the next task is due, unless somebody does so already: the others wait at a gate.
+A worker is a generator of effects; threads or coroutines run a few of them. An idle worker sleeps until the next poll
+is due. Only one worker sleeps; the others wait to be woken.
 
-Rules, beside those of the agenda:
+Rules, beside those of the schedule:
 
-1. A task has one leader, who polls for it, and a fleet leads it from its first poll until it is delivered or let go.
-2. A task that the fleet leads is either in somebody's turn, or stands in the agenda once.
-3. When the fleet stops, whatever stands in the agenda is let go at once, and what is in a turn when that ends.
+1. A task has one leader. A group leads a task from its first poll until the task is delivered or released.
+2. A task that the group leads is either in a worker's turn, or stands in the schedule once.
+3. When the group stops, it releases what stands in the schedule at once, and what is in a turn when that turn ends.
 """
 
 from __future__ import annotations
@@ -15,38 +15,37 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from altcraft.engine.effects import Effects, SleepFor, Step, WaitFor
-from altcraft.engine.engine import Engine, tell
-from altcraft.engine.followed import TaskBase
-from altcraft.engine.schedule import Schedule
+from altcraft.engine.effects import Effect, Effects, SleepFor, WaitFor
+from altcraft.engine.engine import Engine
+from altcraft.engine.followed import Followed, Handle, followed_of
+from altcraft.engine.schedule import Due, Schedule
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, WaitTimeout
-from altcraft.tasks.events import Began, Cancelled, Command, Event, Failed, Notified, Responded, Send, Sleep, Woke
-from altcraft.tasks.machine import State
+from altcraft.tasks.events import Cancelled, Command, Event, Failed, Responded, Send, Sleep
 
 __all__ = ["Group", "Waited"]
 
-TaskT = TypeVar("TaskT", bound=TaskBase[Any])
+TaskT = TypeVar("TaskT", bound=Handle[Any])
 
 _REFUSALS = (429, 503)
-_BUSY_ELSEWHERE = 1.0
-"""Seconds until a task that somebody else polls for is looked at again."""
+_LED_ELSEWHERE = 1.0
+"""Seconds until the group looks again at a task that another wait leads."""
 _IN_ORDER = 1e-8
-"""Seconds between the tasks of a new fleet, so that they are first looked at in the order in which they were given."""
+"""Seconds between the tasks of a new group, so that their first polls come in the order in which they were given."""
 _HELD_UP = 1.0
-"""Seconds that nobody sleeps too long, but for a process that was held up."""
+"""A worker that sleeps so many seconds too long was held up together with its whole process."""
 _CUT = 0.05
-"""Seconds after the fleet's deadline in which an exchange ends at the latest."""
+"""Seconds after the group's deadline in which an exchange ends at the latest."""
 
 
 class Group(Generic[TaskT]):
-    """Tasks that are followed together; `work` is one worker's share, `finished` what the consumer waits for.
+    """Tasks that are followed together. `work` is one worker's share, `finished` what the consumer waits for.
 
-    `hire` is called when there is work for one more worker; it may decline, by False, and is not called again then.
-    Whoever hires tells of a worker that broke off by `failed`, and has the fleet `stop`, whatever happens.
+    The group calls `spawn` when there is work for one more worker; `spawn` may decline by returning False, and is not
+    called again then. The caller reports a worker that broke off by `failed`, and calls `stop` in the end.
     """
 
     def __init__(
@@ -55,49 +54,49 @@ class Group(Generic[TaskT]):
         tasks: Iterable[TaskT],
         timeout: float | None,
         max_polls_per_second: float | None,
-        hire: Callable[[], bool],
+        spawn: Callable[[], bool],
     ) -> None:
-        self._conductor = engine
-        self._agenda: Schedule[TaskT] = Schedule(max_polls_per_second)
+        self._engine = engine
+        self._schedule: Schedule[TaskT] = Schedule(max_polls_per_second)
         self._done: deque[TaskT] = deque()
         self._turns: set[TaskT] = set()
         self._owed: dict[TaskT, Send] = {}  # polls that hints during a poll have earned
-        self._hire = hire
-        self._may_hire = True
-        self._work = engine.gate()
-        self._news = engine.gate()
-        self._alarm = inf  # when the first of those who sleep will wake up
-        self._idle = 0  # how many wait at the gate
+        self._spawn = spawn
+        self._may_spawn = True
+        self._work = engine.runner.signal()
+        self._news = engine.runner.signal()
+        self._alarm = inf  # when the worker that sleeps will wake up
+        self._idle = 0  # workers that wait to be woken
         self._stopped = False
-        self._pending: TaskT | None = None  # one that was not done when the fleet stopped
+        self._pending: TaskT | None = None  # one that was not done when the group stopped
         self._broken: BaseException | None = None
         at = engine.now()
         self._deadline = inf if timeout is None else at + timeout
         unique = dict.fromkeys(tasks)
-        if any(task._context is not engine.context for task in unique):
+        if any(followed_of(task).engine is not engine for task in unique):
             raise ValueError("a task of another client: each client follows its own tasks")
         self._size = len(unique)
         for place, task in enumerate(unique):
-            if task.done():
+            if followed_of(task).outcome is not None:
                 self._done.append(task)
             else:
-                self._agenda.add(task, at - (self._size - place) * _IN_ORDER)
-        self._unfinished = len(self._agenda)
+                self._schedule.add(task, at - (self._size - place) * _IN_ORDER)
+        self._unfinished = len(self._schedule)
 
     def begin(self) -> None:
-        """Sets the first worker on, if there is anything to do."""
-        with self._conductor.lock:
-            self._conductor.gates += (self._work, self._news)
+        """Spawns the first worker, if there is anything to do."""
+        with self._engine.lock:
+            self._engine.add_signals(self._work, self._news)
             if self._unfinished:
-                self._may_hire = self._hire()
+                self._may_spawn = self._spawn()
 
     def finished(self) -> Effects[TaskT | None]:
-        """The next task that is done, or that could not be followed any further; None after the last.
+        """The next task that is done, or that can't be followed any further; None after the last.
 
         WaitTimeout when the time is up first, ClientClosed when the client is closed, what broke a worker's turn.
         """
         while True:
-            with self._conductor.lock:
+            with self._engine.lock:
                 seen = self._news.version
                 if self._done:
                     return self._done.popleft()
@@ -105,9 +104,9 @@ class Group(Generic[TaskT]):
                     raise self._broken
                 if not self._unfinished:
                     return None
-                if self._conductor.closed:
+                if self._engine.closed:
                     raise ClientClosed("the client was closed while its tasks went on")
-                left = self._deadline - self._conductor.now()
+                left = self._deadline - self._engine.now()
             if left <= 0:
                 self.stop()
                 raise self._expired()
@@ -123,82 +122,85 @@ class Group(Generic[TaskT]):
                 yield from self._turn(*turn)
 
     def failed(self, error: BaseException) -> None:
-        """A worker has broken off, over a mistake in a transport, say: the consumer is to hear of it."""
-        with self._conductor.lock:
+        """A worker has broken off, over a mistake in a transport, say: the consumer raises the error."""
+        with self._engine.lock:
             if self._stopped:
                 return
             self._broken = error
         self.stop()
 
     def stop(self) -> None:
-        """Ends the work. May be called twice, by anybody."""
-        engine = self._conductor
+        """Ends the work. May be called twice, from any thread."""
+        engine = self._engine
         with engine.lock:
             if self._stopped:
                 return
             self._stopped = True
-            tasks = self._agenda.clear()
+            tasks = self._schedule.clear()
             self._pending = next(iter(tasks or self._turns), None)
             for task in tasks:
-                self._release(task)
-            engine.gates = tuple(gate for gate in engine.gates if gate not in (self._work, self._news))
-            self._work.open()
-            self._news.open()
-        engine.changed.open()
-        engine.wake(self)
+                self._release(followed_of(task))
+            engine.remove_signals(self._work, self._news)
+            self._work.notify()
+            self._news.notify()
+        engine.changed.notify()
+        engine.runner.wake(self)
 
-    def notified(self, task: TaskBase[Any]) -> None:
-        """A hint, or the end of a task that somebody else has seen: the task is due now."""
-        with self._conductor.lock:
-            place = task._place
-            if task._leader is not self or place is None or task._machine.state is State.BACKING_OFF:
-                return  # in somebody's turn, who will see the hint; or to be left alone for a while
-            self._agenda.withdraw(place)
-            self._put(cast(TaskT, task), self._conductor.now())
-        self._conductor.wake(self)
+    def notified(self, followed: Followed[Any]) -> None:
+        """There is a hint about a task, or its end was seen elsewhere: the task is due now."""
+        with self._engine.lock:
+            place = followed.due
+            if followed.leader is not self or not isinstance(place, Due) or followed.is_backing_off:
+                return
+            task = place.entry
+            if task is None:  # in a worker's turn, which ends with a look at the hint
+                return
+            self._schedule.withdraw(place)
+            self._put(task, self._engine.now())
+        self._engine.runner.wake(self)
 
     # What a worker does.
 
     def _is_over(self) -> bool:
         """Whether this worker is not needed any more."""
-        if self._deadline != inf and self._conductor.now() >= self._deadline:
+        if self._deadline != inf and self._engine.now() >= self._deadline:
             self.stop()
-        return self._stopped or not self._unfinished or self._conductor.closed
+        return self._stopped or not self._unfinished or self._engine.closed
 
     def _take(self) -> tuple[TaskT, Send, float] | None:
         """The task whose turn it is, if there is one, with a poll of it begun now."""
-        engine = self._conductor
+        engine = self._engine
         with engine.lock:
             at = engine.now()
             turn = self._take_due(at)
-            # This worker is busy from now on: somebody is to look after the rest.
-            if turn is not None and (self._idle or self._may_hire) and self._agenda.next_start() < self._alarm:
+            # This worker is busy from now on: another one looks after the rest.
+            if turn is not None and (self._idle or self._may_spawn) and self._schedule.next_start() < self._alarm:
                 if self._idle:
-                    self._work.open(1)
+                    self._work.notify(1)
                 else:
-                    self._may_hire = self._hire()
+                    self._may_spawn = self._spawn()
             return turn
 
     def _rest(self) -> Effects[None]:
-        """Until there may be something to do."""
-        engine, agenda = self._conductor, self._agenda
+        """Waits until there may be something to do."""
+        engine, schedule = self._engine, self._schedule
         until = inf
-        step: Step
+        effect: Effect
         with engine.lock:
             at = engine.now()
-            start = agenda.next_start()
+            start = schedule.next_start()
             if start <= at or self._stopped or not self._unfinished or engine.closed:
                 return
             sleeps = start < self._alarm
             if sleeps:
                 self._alarm = start
-                until = min(start, self._deadline, at + engine.longest_sleep)
-                step = SleepFor(until - at, self)
+                until = min(start, self._deadline, at + engine.runner.longest_sleep)
+                effect = SleepFor(until - at, self)
             else:
                 self._idle += 1
-                step = WaitFor(self._work, self._work.version)
+                effect = WaitFor(self._work, self._work.version)
         try:
-            yield step
+            yield effect
         finally:
             with engine.lock:
                 if not sleeps:
@@ -208,134 +210,113 @@ class Group(Generic[TaskT]):
         with engine.lock:
             at = engine.now()
             if at - until > _HELD_UP:
-                agenda.held_up(at, min(at - until, engine.policies.polling.maximum))
+                schedule.held_up(at, min(at - until, engine.policies.polling.maximum))
 
     def _turn(self, task: TaskT, command: Send, sent: float) -> Effects[None]:
-        """Looks at a task once, and puts it down for the next time, unless it is done."""
-        engine, machine = self._conductor, task._machine
+        """Polls a task once, and puts it into the schedule again, unless it is done."""
+        engine, followed = self._engine, followed_of(task)
+        timeout = command.timeout
         if self._deadline != inf:
-            command = Send(min(command.timeout, max(self._deadline - sent, 0.0) + _CUT))
+            timeout = min(timeout, max(self._deadline - sent, 0.0) + _CUT)
         try:
-            event: Event = yield from engine.ask(task, command)
-            with engine.lock:
-                if isinstance(event, Failed) and (engine.closed or self._stopped or event.at >= self._deadline):
-                    event = Cancelled(event.at)  # the end was near, which may be why it failed
-                elif task._take_hint():
-                    machine.handle(Notified(event.at))
-                commands = machine.handle(event)
-            tell(task, commands)
+            event: Event = yield from engine.send_poll(followed, timeout)
+            if isinstance(event, Failed) and (engine.closed or self._stopped or event.at >= self._deadline):
+                event = Cancelled(event.at)  # the end was near, which may be why it failed
+            next_command = followed.feed(event, task)
         except BaseException:
             with engine.lock:
                 self._turns.discard(task)
-                self._release(task)
-            engine.changed.open()
+                self._release(followed)
+            engine.changed.notify()
             raise
         with engine.lock:
-            is_news = self._put_down(task, commands[-1], event, sent)
-        if is_news:  # told outside the lock, for whoever hears of it takes that first
-            self._tell()
+            is_news = self._put_back(task, next_command, event, sent)
+        if is_news:  # outside the lock, which the consumer takes first
+            self._announce()
 
     def _take_due(self, at: float) -> tuple[TaskT, Send, float] | None:
         """The task that is due longest, if one is. Under the lock."""
-        agenda = self._agenda
-        while agenda.next_start() <= at:
-            task = agenda.take()
-            machine = task._machine
-            if machine.outcome is not None:  # somebody else has seen its end
+        schedule = self._schedule
+        while schedule.next_start() <= at:
+            task = schedule.take()
+            followed = followed_of(task)
+            if followed.outcome is not None:  # its end was seen elsewhere
                 self._deliver(task)
-                self._tell()
+                self._announce()
                 continue
-            if task._leader is not self:
-                if task._leader is not None:
-                    agenda.add(task, machine.due if machine.due > at else at + _BUSY_ELSEWHERE)
+            if followed.leader is not self:
+                if followed.leader is not None:
+                    schedule.add(task, followed.due if followed.due > at else at + _LED_ELSEWHERE)
                     continue
-                task._leader = self
-            task._place = None
-            command = self._owed.pop(task) if task in self._owed else self._woken(task, at)
+                followed.lead(self)
+            command = self._owed.pop(task) if task in self._owed else followed.begin(at)
             if isinstance(command, Send):
-                agenda.started(at)
+                schedule.started(at)
                 self._turns.add(task)
                 return task, command, at
-            self._sleep(task)
+            self._put(task, followed.due)
         return None
 
-    def _woken(self, task: TaskT, at: float) -> Command:
-        """What the machine of a task that is due wants done."""
-        machine, hinted = task._machine, task._take_hint()
-        if machine.state is not State.IDLE:
-            return machine.handle(Notified(at) if hinted else Woke(at))[-1]
-        if hinted:
-            machine.handle(Notified(at))
-        return machine.handle(Began(at))[-1]
-
-    def _put_down(self, task: TaskT, command: Command, event: Event, sent: float) -> bool:
-        """What follows from a look at a task: whether there is news for the consumer. Under the lock."""
+    def _put_back(self, task: TaskT, command: Command, event: Event, sent: float) -> bool:
+        """What follows from a poll: whether there is news for the consumer. Under the lock."""
+        followed = followed_of(task)
         self._turns.discard(task)
-        if self._agenda.refusals and isinstance(event, Responded):
-            self._agenda.answered(sent)
+        if self._schedule.refusals and isinstance(event, Responded):
+            self._schedule.answered(sent)
         if isinstance(command, Sleep):
             if isinstance(event, Failed) and _is_refusal(event.error):
-                self._agenda.refused(sent, event.at, command.seconds, self._conductor.policies.retry.maximum)
-            # A hint that came after the exchange was read has found the task in its turn.
-            if task._hinted and task._machine.state is State.SLEEPING:
-                self._put(task, event.at)
-            else:
-                self._sleep(task)
+                self._schedule.refused(sent, event.at, command.seconds, self._engine.policies.retry.maximum)
+            # A hint that came after the answer was read has found the task in its turn.
+            is_due = followed.is_hinted and not followed.is_backing_off
+            self._put(task, event.at if is_due else followed.due)
         elif isinstance(command, Send):
             self._owed[task] = command
             self._put(task, event.at)
-        elif self._conductor.closed or isinstance(event, Cancelled):
-            self._release(task)
-            self._conductor.changed.open()
+        elif self._engine.closed or isinstance(event, Cancelled):
+            self._release(followed)
+            self._engine.changed.notify()
         else:
             self._deliver(task)
             return True
         return False
 
-    def _sleep(self, task: TaskT) -> None:
-        """Puts a task down for when its machine is to be woken. Under the lock."""
-        self._put(task, task._machine.due)
-        if task._place is not None:
-            task._machine.due = task._place  # the same time, kept once
-
     def _put(self, task: TaskT, due: float) -> None:
-        """Puts a task that the fleet leads down for that time, or lets it go. Under the lock."""
+        """Puts a task that the group leads into the schedule, or releases it after the stop. Under the lock."""
+        followed = followed_of(task)
         if self._stopped:
-            self._release(task)
-            self._conductor.changed.open()
+            self._release(followed)
+            self._engine.changed.notify()
         else:
-            task._place = self._agenda.add(task, due)
+            followed.due = self._schedule.add(task, due)  # the time and the place in the schedule, kept as one object
 
     def _deliver(self, task: TaskT) -> None:
-        """The consumer is to have it. Under the lock."""
-        self._release(task)
+        """The consumer gets the task. Under the lock."""
+        self._release(followed_of(task))
         self._unfinished -= 1
         self._done.append(task)
 
-    def _tell(self) -> None:
-        """Whoever waits for what has come about goes on."""
-        self._news.open()
-        self._conductor.changed.open()
+    def _announce(self) -> None:
+        """Lets the consumer go on, and the waits that want to lead."""
+        self._news.notify()
+        self._engine.changed.notify()
         if not self._unfinished:
-            self._work.open()
+            self._work.notify()
 
-    def _release(self, task: TaskT) -> None:
-        """Somebody else may lead the task now. Under the lock."""
-        if task._leader is self:
-            task._leader = task._place = None
-            if task._machine.state not in (State.IDLE, State.DONE):
-                task._machine.handle(Cancelled(self._conductor.now()))
+    def _release(self, followed: Followed[Any]) -> None:
+        """Lets another wait lead. Under the lock."""
+        if followed.leader is self:
+            followed.release()
 
     def _expired(self) -> WaitTimeout:
         """With the resume token of one of the tasks that are not done; each of the others has its own."""
-        token = "" if self._pending is None else self._pending.resume_token
+        token = "" if self._pending is None else followed_of(self._pending).resume_token
         return WaitTimeout(f"{self._unfinished} of {self._size} tasks not done in time", token)
 
 
 class Waited(Struct, Generic[TaskT]):
-    """What came of waiting for many: the tasks that are done, or can't be followed any further, and all the others.
+    """What came of waiting for many tasks: those that are done, or can't be followed any further, and the others.
 
-    May be taken apart, as what `concurrent.futures.wait` returns: `done, not_done = client.tasks.wait(tasks)`.
+    Unpacks like the result of `concurrent.futures.wait`: `done, not_done = client.tasks.wait(tasks)`.
     """
 
     done: set[TaskT]
@@ -345,7 +326,7 @@ class Waited(Struct, Generic[TaskT]):
         return iter((self.done, self.not_done))
 
     def note(self, task: TaskT) -> None:
-        """Moves a task from the one set to the other."""
+        """Moves a task from `not_done` to `done`."""
         self.not_done.discard(task)
         self.done.add(task)
 

@@ -1,13 +1,14 @@
-"""Which of many tasks is to be looked at next, and when: one heap of due times, and a pace. Pure.
+"""Which of many tasks is polled next, and when: one heap of due times, and a pace. Pure.
 
 Rules:
 
-1. Whatever is due longest comes first, so that no task starves another. Of those due at the very same time, any.
+1. The task that is due longest comes first, so that no task starves another. Tasks due at the same time come in any
+   order.
 2. No two polls start closer together than the rate limit allows.
-3. After a refusal (429, 503) nothing starts until its delay is over; as long as nothing but refusals follow, twice as
-   long each time. What has become due meanwhile is then spread over as much time again, at half the pace that was
-   refused. The pace doubles each time such a time has passed without a refusal.
-4. What has become due while nobody could look, for the whole process was held up, is spread likewise.
+3. After a refusal (429, 503), no poll starts until its delay is over. Each further refusal in a row doubles the delay.
+   The polls that have become due meanwhile are spread over as much time again, at half the pace that was refused. The
+   pace doubles each time such a period has passed without a refusal.
+4. Polls that became due while the whole process was held up are spread in the same way.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ __all__ = ["Due", "Schedule"]
 T = TypeVar("T")
 
 _FULL_PACE = 1e-4
-"""Seconds between two polls that are as good as none."""
-_AT_LEAST = 0.1
-"""Seconds: after having been held up, ten polls a second are no stampede."""
+"""Seconds between two polls; below that, the pace has no limit."""
+_SLOWEST_AFTER_HOLD_UP = 0.1
+"""Seconds between two polls after the process was held up, at most."""
 
 
 class Due(float, Generic[T]):
-    """A time that knows what is due then. A float, so that a heap of them is ordered at the speed of floats."""
+    """A time, and the entry that is due then. A float, so that comparing two of them in the heap is quick."""
 
     __slots__ = ("entry",)
 
     entry: T | None
-    """None once it is withdrawn."""
+    """None once it is taken or withdrawn."""
 
 
 class Schedule(Generic[T]):
@@ -49,7 +50,7 @@ class Schedule(Generic[T]):
         self._heap: list[Due[T]] = []
         self._void = 0  # entries withdrawn, and still in the heap
         self._not_before = -inf
-        self._held = -inf  # when the present hold began: what was sent before tells nothing new
+        self._held = -inf  # when the present hold began; a refusal of an earlier poll is no news
         self._hold = 0.0  # how long it lasts
         self.refusals = 0  # in a row
         self._slow = 0.0  # seconds between two polls, for the time being
@@ -57,14 +58,14 @@ class Schedule(Generic[T]):
         self._period = 0.0  # how long a pace is kept
 
     def add(self, entry: T, due: float) -> Due[T]:
-        """Puts an entry down for that time: what to withdraw, should it have to go."""
+        """Puts an entry into the schedule. Returns its place, for `withdraw`."""
         added: Due[T] = Due(due)
         added.entry = entry
         heappush(self._heap, added)
         return added
 
     def withdraw(self, due: Due[T]) -> None:
-        """Takes an entry off that is still there. O(1), and in the long run no memory."""
+        """Takes an entry out that is still there. O(1) on average."""
         due.entry = None
         self._void += 1
         if self._void > 64 and self._void > len(self._heap) / 2:
@@ -73,7 +74,7 @@ class Schedule(Generic[T]):
             self._void = 0
 
     def next_start(self) -> float:
-        """When an entry may be taken next; infinity where there is none."""
+        """When an entry may be taken next; infinity when the schedule is empty."""
         heap = self._heap
         while heap and heap[0].entry is None:
             heappop(heap)
@@ -83,13 +84,14 @@ class Schedule(Generic[T]):
         return heap[0] if heap[0] > self._not_before else self._not_before
 
     def take(self) -> T:
-        """Takes the entry that is due longest; ask `next_start` first. `started` is to follow, if that is a poll."""
-        entry = heappop(self._heap).entry
+        """Takes the entry that is due longest. Ask `next_start` first; call `started` if a poll follows."""
+        due = heappop(self._heap)
+        entry, due.entry = due.entry, None
         assert entry is not None
         return entry
 
     def started(self, at: float) -> None:
-        """A poll starts: the next one keeps its distance."""
+        """A poll starts at `at`; the next one keeps its distance."""
         gap = self._gap
         if self._slow:
             while self._slow and at >= self._slow_until:
@@ -100,8 +102,8 @@ class Schedule(Generic[T]):
             self._not_before = at + gap
 
     def refused(self, sent: float, at: float, seconds: float, most: float) -> None:
-        """A poll that was `sent` then is refused now: nothing starts for `seconds`, or more, up to `most`, in a row."""
-        if sent >= self._held:  # not one of those that were under way when the first of them was refused
+        """A poll sent at `sent` was refused at `at`: no poll starts for `seconds`; longer, up to `most`, in a row."""
+        if sent >= self._held:  # polls that were under way at the first refusal count as part of it
             self._hold = max(seconds, min(2 * self._hold, most) if self.refusals else 0.0)
             self.refusals += 1
             self._period = min(self._hold, most)
@@ -112,20 +114,20 @@ class Schedule(Generic[T]):
         self._slow_until = self._not_before + self._period
 
     def answered(self, sent: float) -> None:
-        """A poll that was `sent` then has not been refused. Need not be told where there are no `refusals`."""
+        """A poll sent at `sent` was not refused. The call may be left out while `refusals` is 0."""
         if sent >= self._held:
             self.refusals = 0
 
     def held_up(self, at: float, seconds: float) -> None:
-        """Nobody could look for so long: what has become due meanwhile is spread over as much time again."""
+        """The process was held up for `seconds`: spreads what has become due over as much time again."""
         overdue = sum(1 for due in self._heap if due <= at)
         if overdue and seconds > 0:
             self._period = seconds
-            self._slow = max(self._slow, min(seconds / overdue, _AT_LEAST))
+            self._slow = max(self._slow, min(seconds / overdue, _SLOWEST_AFTER_HOLD_UP))
             self._slow_until = at + seconds
 
     def clear(self) -> list[T]:
-        """Takes everything off, due or not."""
+        """Empties the schedule; returns what stood in it."""
         entries = [due.entry for due in self._heap if due.entry is not None]
         self._heap = []
         self._void = 0

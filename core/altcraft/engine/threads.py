@@ -1,40 +1,38 @@
-"""Carries out the engine's steps in threads, through a `Transport`. It decides nothing."""
+"""Carries out the engine's effects in threads, through a `Transport`. It decides nothing."""
 
 from __future__ import annotations
 
+import contextvars
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from altcraft.engine.effects import Effects, SendRequest, SleepFor
-from altcraft.engine.engine import Engine
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import Clock, Transport, Wakeable
 
-if TYPE_CHECKING:
-    import threading
-
-__all__ = ["SleptTime", "ThreadRunner", "monotonic"]
+__all__ = ["SleptTime", "ThreadRunner", "Workers", "clock_of"]
 
 T = TypeVar("T")
 
 _NAP = 0.5
-"""Seconds until whoever sleeps over a transport that can't wake its sleepers looks whether the work has ended."""
+"""Seconds between the looks of a worker, over a transport that can't wake its sleepers, at whether the work has ended."""
 
 
-def monotonic(transport: object) -> Callable[[], float]:
-    """The clock that a transport lives by: its own, or this machine's, run ahead by what it only pretends to sleep."""
+def clock_of(transport: object) -> Callable[[], float]:
+    """The transport's own clock, or this machine's, advanced by what the transport only pretends to sleep."""
     if isinstance(transport, Clock):
         return transport.monotonic
     return time.monotonic if isinstance(transport, Wakeable) else SleptTime()
 
 
 class SleptTime:
-    """This machine's clock. A sleep that returns far too early, as a test's does, counts as slept all the same.
+    """This machine's clock. A sleep that returns far too early, as a test's transport does, counts as slept.
 
-    Without that, whoever waits over such a transport would ask it to sleep again and again until the time has come.
+    Without that, a wait over such a transport would ask it to sleep again and again until the time has come.
     """
 
     def __init__(self) -> None:
@@ -53,143 +51,128 @@ class SleptTime:
 class ThreadRunner:
     """The I/O of one client's threads."""
 
-    def __init__(self, transport: Transport, engine: Engine) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self.engine = engine
-        self.lock = engine.lock
-        self.crews: set[Workers] = set()
-        """Those whose threads may not have left yet."""
-        engine.gate = ThreadSignal
-        engine.changed = engine.gate()
-        engine.wake = self._wake
+        self.now = clock_of(transport)
         self._wake_sleepers = transport.wake if isinstance(transport, Wakeable) else None
-        if self._wake_sleepers is None:
-            engine.longest_sleep = _NAP
+        self.longest_sleep = math.inf if self._wake_sleepers is not None else _NAP
+        self._groups: set[Workers] = set()  # those whose threads may not have ended yet
 
-    def run(self, steps: Effects[T]) -> T:
-        """Carries the steps out, one after the other, in this thread; returns, or raises, what they come to."""
+    def signal(self) -> ThreadSignal:
+        """A new signal."""
+        return ThreadSignal()
+
+    def wake(self, key: object) -> None:
+        """Wakes all sleepers, since a transport can't tell them apart; the others go back to sleep."""
+        if self._wake_sleepers is not None:
+            self._wake_sleepers()
+
+    def run(self, effects: Effects[T]) -> T:
+        """Carries out the effects, one after the other, in this thread; returns, or raises, what they come to."""
         answer: HttpResponse | None = None
         error: Exception | None = None
         try:
             while True:
-                step = steps.send(answer) if error is None else steps.throw(error)
+                effect = effects.send(answer) if error is None else effects.throw(error)
                 answer = error = None
                 try:
-                    if isinstance(step, SendRequest):
-                        answer = self._transport.send(step.request, timeout=step.timeout)
-                    elif isinstance(step, SleepFor):
-                        self._sleep(step.seconds)
+                    if isinstance(effect, SendRequest):
+                        answer = self._transport.send(effect.request, timeout=effect.timeout)
+                    elif isinstance(effect, SleepFor):
+                        self._sleep(effect.seconds)
                     else:
-                        gate = cast(ThreadSignal, step.gate)
-                        gate.wait(step.seen, step.seconds)
+                        cast(ThreadSignal, effect.signal).wait(effect.seen, effect.seconds)
                 except Exception as raised:
                     error = raised
         except StopIteration as stop:
             result: T = stop.value
             return result
         finally:
-            steps.close()
+            effects.close()
 
-    def _sleep(self, seconds: float) -> None:
-        clock = self.engine.now
-        since = clock()
-        self._transport.sleep(seconds)
-        if isinstance(clock, SleptTime):  # nobody can have cut it short, then
-            clock.slept(seconds, since)
+    def workers(self, most: int) -> Workers:
+        """At most so many threads that share some work."""
+        return Workers(self, most, self._groups)
 
     def close(self) -> None:
-        """Ends every wait, closes the transport, and waits for the threads of the crews."""
-        self.engine.close()
+        """Closes the transport, and waits for the workers. Close the engine first."""
         self._transport.close()
-        crews = tuple(self.crews)
-        if not any(crew.works_here() for crew in crews):  # a thread can't wait for itself, nor two for each other
-            for crew in crews:
-                crew.join()
+        groups = tuple(self._groups)
+        if not any(workers.works_here() for workers in groups):  # a thread can't wait for itself, nor two for each other
+            for workers in groups:
+                workers.join()
 
-    def is_locked_here(self) -> bool:
-        """Whether this thread holds the lock."""
-        import threading
-
-        try:
-            threading.Condition(self.lock).notify(0)
-        except RuntimeError:
-            return False
-        return True
-
-    def _wake(self, over: object) -> None:
-        """Wakes all sleepers, for those of a transport can't be told apart; the others sleep on."""
-        if self._wake_sleepers is not None:
-            self._wake_sleepers()
+    def _sleep(self, seconds: float) -> None:
+        since = self.now()
+        self._transport.sleep(seconds)
+        if isinstance(self.now, SleptTime):  # such a transport can't cut a sleep short
+            self.now.slept(seconds, since)
 
 
 class Workers:
-    """Threads that share some work, at most so many; hired one by one, as the work asks for them."""
+    """Threads that share some work, spawned one by one as the work asks for them. They run in the caller's context."""
 
-    def __init__(self, driver: ThreadRunner, most: int) -> None:
+    def __init__(self, runner: ThreadRunner, most: int, registry: set[Workers]) -> None:
         if most < 1:
             raise ValueError(f"max_in_flight={most!r}: at least 1")
-        self._driver = driver
+        self._runner = runner
         self._most = most
+        self._registry = registry
+        self._lock = threading.RLock()
+        self._context = contextvars.copy_context()
         self._threads: list[threading.Thread] = []
 
-    def hire(self, work: Callable[[], Effects[None]], failed: Callable[[BaseException], None]) -> bool:
-        """Starts one more thread on the work; `failed` is told what ends its work early. False: there are enough."""
-        import threading
-
-        with self._driver.lock:
+    def spawn(self, work: Callable[[], Effects[None]], failed: Callable[[BaseException], None]) -> bool:
+        """Starts one more thread on the work; `failed` gets what ends its work early. False: there are enough."""
+        with self._lock:
             if len(self._threads) >= self._most:
                 return False
-            name = f"altcraft-{len(self._threads)}"
-            # A daemon, so that an iteration which nobody closes does not keep the interpreter from leaving.
-            thread = threading.Thread(target=self._carry_out, args=(work, failed), name=name, daemon=True)
+            thread = threading.Thread(
+                target=self._context.copy().run,  # two threads can't share one context
+                args=(self._carry_out, work, failed),
+                name=f"altcraft-{len(self._threads)}",
+                daemon=True,  # an iteration that is never closed does not keep the interpreter from ending
+            )
             try:
                 thread.start()
-            except RuntimeError:  # no more threads to be had: those that there are do it all
+            except RuntimeError:  # the system gives no more threads: the present ones do all the work
                 if not self._threads:
                     raise
                 self._most = len(self._threads)
                 return False
             self._threads.append(thread)
-            self._driver.crews.add(self)
+            self._registry.add(self)
             return True
 
-    def _carry_out(self, work: Callable[[], Effects[None]], failed: Callable[[BaseException], None]) -> None:
-        try:
-            self._driver.run(work())
-        except BaseException as error:
-            failed(error)
-
     def join(self, seconds: float | None = None) -> None:
-        """Returns when all of them have left, or when so much time has passed: then each leaves by itself."""
-        import threading
-
-        if self._driver.is_locked_here():  # the garbage collector closes an iteration in the midst of something
-            return
+        """Returns when all threads have ended, or after so many seconds; then each ends by itself."""
         until = math.inf if seconds is None else time.monotonic() + seconds
         for thread in tuple(self._threads):
             if thread is not threading.current_thread():
                 thread.join(None if seconds is None else max(0.0, until - time.monotonic()))
         if not any(thread.is_alive() for thread in self._threads):
-            self._driver.crews.discard(self)
+            self._registry.discard(self)
 
     def works_here(self) -> bool:
         """Whether the calling thread is one of them."""
-        import threading
-
         return threading.current_thread() in self._threads
+
+    def _carry_out(self, work: Callable[[], Effects[None]], failed: Callable[[BaseException], None]) -> None:
+        try:
+            self._runner.run(work())
+        except BaseException as error:
+            failed(error)
 
 
 class ThreadSignal:
-    """A Signal for threads. Its lock is its own, so that who is let go need not wait for the engine's first."""
+    """A Signal for threads. It has a lock of its own, so that a waiter need not take the engine's first."""
 
     def __init__(self) -> None:
-        import threading
-
-        self._lock = threading.RLock()  # the garbage collector may open a gate while it is being opened
+        self._lock = threading.RLock()  # the garbage collector may call `notify` during a call of `notify`
         self._waiting: deque[threading.Lock] = deque()
         self.version = 0
 
-    def open(self, count: int | None = None) -> None:
+    def notify(self, count: int | None = None) -> None:
         """Lets threads go on, those first that have waited longest."""
         with self._lock:
             self.version += 1
@@ -200,17 +183,15 @@ class ThreadSignal:
 
     def wait(self, seen: int, seconds: float | None) -> None:
         """Blocks until the version is no longer `seen`, or the time is over."""
-        import threading
-
-        opened = threading.Lock()
-        opened.acquire()
+        notified = threading.Lock()
+        notified.acquire()
         with self._lock:
             if self.version != seen:
                 return
-            self._waiting.append(opened)
+            self._waiting.append(notified)
         try:
-            opened.acquire(timeout=-1 if seconds is None else min(max(seconds, 0.0), threading.TIMEOUT_MAX))
+            notified.acquire(timeout=-1 if seconds is None else min(max(seconds, 0.0), threading.TIMEOUT_MAX))
         finally:
             with self._lock:
-                if opened in self._waiting:
-                    self._waiting.remove(opened)
+                if notified in self._waiting:
+                    self._waiting.remove(notified)
