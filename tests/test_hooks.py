@@ -273,7 +273,7 @@ def test_a_delivery_is_told_after_its_task_was_hinted_at(caplog: pytest.LogCaptu
         feedback = receiver.feedback()
         task = made.databases.refresh_counters(5, resource_id=24, feedback=feedback)
         assert receiver.deliver(feedback.url, {"Content-Type": "text/plain"}, b"done").status == 200
-        assert task._hinted
+        assert task._followed.is_hinted
         task.result()
     (told,) = recorder.of("altcraft_feedback_received")
     assert told["delivery"] == Delivery(told["delivery"].key, "t-1", "text/plain", b"done")

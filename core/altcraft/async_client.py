@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast, overload
+from typing import TypeVar, cast, overload
 
+from altcraft.engine.build import Kind, build
+from altcraft.engine.eventloop import LoopRunner, LoopWorkers
+from altcraft.engine.group import Group, Waited
+from altcraft.engine.submissions import Submissions
 from altcraft.errors import WaitTimeout
-from altcraft.operations import Operation
 from altcraft.schema import (
     ChannelStatistics,
     DatabasesGetCounters,
@@ -27,15 +30,13 @@ from altcraft.task import AsyncTask
 from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
-from altcraft.wire.transport import AsyncTransport
-
-if TYPE_CHECKING:
-    from altcraft.engine.eventloop import LoopWorkers
-    from altcraft.engine.group import Group, Waited
+from altcraft.wire.transport import AsyncTransport, TransportRegistry
 
 __all__ = ["AsyncClient"]
 
 R = TypeVar("R")
+
+_KIND = Kind(TransportRegistry.create_async, LoopRunner, AsyncTask)
 
 
 class AsyncClient:
@@ -59,23 +60,25 @@ class AsyncClient:
         plugins: Sequence[object] = (),
         load_entry_points: bool = False,
     ) -> None:
-        # As for Client: the machinery comes with the first.
-        from altcraft.engine.build import assemble
-        from altcraft.engine.engine import Engine
-        from altcraft.engine.eventloop import LoopRunner
-        from altcraft.engine.threads import monotonic
-
-        name = transport if isinstance(transport, str) else "threads"
         secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
-        parts = assemble(url, secret, codec, name, auth, plugins, load_entry_points)
-        self.hooks = parts.hooks
-        self.codecs = parts.codecs
-        self.operations = parts.operations
-        port = parts.transports.create_async(parts.transport, url) if isinstance(transport, str) else transport
-        self._conductor = Engine(
-            parts.exchange, self.hooks, polling or Polling(), retry or Retry(), request_timeout, monotonic(port)
+        built = build(
+            _KIND,
+            url,
+            secret,
+            codec,
+            transport,
+            auth,
+            polling,
+            retry,
+            request_timeout,
+            plugins,
+            load_entry_points,
         )
-        self._driver = LoopRunner(port, self._conductor)
+        self.hooks = built.engine.hooks
+        self.codecs = built.codecs
+        self.operations = built.operations
+        self._engine = built.engine
+        self._runner = built.runner
         self.segments = AsyncSegments(self)
         self.databases = AsyncDatabases(self)
         self.resources = AsyncResources(self)
@@ -83,36 +86,29 @@ class AsyncClient:
 
     async def submit(self, request: TaskRequest[R]) -> AsyncTask[R]:
         """As `Client.submit`."""
-        operation = self.operations.of(request)
-        task_id = await self._driver.run(self._conductor.submit(operation, request))
-        task = self._task(task_id, operation, request)
-        self._conductor.submitted(task)
-        return task
+        return cast("AsyncTask[R]", await self._runner.run(self._engine.submit(self.operations.of(request), request)))
 
     async def call(self, request: PlainRequest[R]) -> R:
         """As `Client.call`."""
-        operation = self.operations.of(request)
-        return await self._driver.run(self._conductor.plain(operation, request))
+        return await self._runner.run(self._engine.call(self.operations.of(request), request))
 
     async def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[AsyncTask[R]]:
         """As `Client.submit_many`. Needs asyncio."""
-        from altcraft.engine.eventloop import LoopWorkers
-        from altcraft.engine.submissions import Submissions  # many tasks at once are for those who have them
-
-        batch: Submissions[AsyncTask[R]] = Submissions(self._conductor, requests, self.operations.of, self._task)
-        crew = LoopWorkers(self._driver, max_in_flight)
+        submissions = Submissions(self._engine, requests, self.operations.of)
+        workers = self._runner.workers(max_in_flight)
         try:
-            for _ in range(min(batch.size, max_in_flight)):
-                crew.hire(batch.work, batch.failed)
-            await crew.join(cancel=False)
+            for _ in range(min(submissions.size, max_in_flight)):
+                workers.spawn(submissions.work, submissions.failed)
+            await workers.join(cancel=False)
         finally:
-            batch.stop()
-            await crew.join(cancel=True)
-        return batch.tasks()
+            submissions.stop()
+            await workers.join(cancel=True)
+        return cast("list[AsyncTask[R]]", submissions.tasks())
 
     async def close(self) -> None:
         """As `Client.close`."""
-        await self._driver.close()
+        self._engine.close()
+        await self._runner.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -123,16 +119,9 @@ class AsyncClient:
         await self.close()
 
     def __repr__(self) -> str:
-        engine = getattr(self, "_conductor", None)  # not there yet, should the making of it fail
-        return (
-            f"<AsyncClient of {engine.exchange.host}{', closed' if engine.closed else ''}>"
-            if engine
-            else "<AsyncClient, not made>"
-        )
-
-    def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> AsyncTask[R]:
-        machine = self._conductor.machine(task_id, operation.path, request)
-        return AsyncTask(self._driver, operation, machine)
+        engine = getattr(self, "_engine", None)  # absent when the constructor has failed
+        closed = ", closed" if engine and engine.closed else ""
+        return f"<AsyncClient of {engine.host}{closed}>" if engine else "<AsyncClient, not made>"
 
 
 class AsyncSegments:
@@ -200,18 +189,15 @@ class AsyncTasks:
     ) -> AsyncIterator[AsyncTask[R]]:
         """As `Tasks.as_completed`, to be used with `async for`. Needs asyncio.
 
-        Whoever leaves the iteration half-way closes it with `aclose`, as for any asynchronous generator (or has
-        `contextlib.aclosing` do it): that breaks off the exchanges under way, and lets go of the tasks.
+        Close an iteration that you leave half-way with `aclose`, as any asynchronous generator (`contextlib.aclosing`
+        does it): that breaks off the exchanges under way, and releases the tasks.
         """
-        from altcraft.engine.eventloop import LoopWorkers
-        from altcraft.engine.group import Group
-
         client = self._client
-        crew = LoopWorkers(client._driver, max_in_flight)
-        fleet: Group[AsyncTask[R]] = Group(
-            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work, fleet.failed)
+        workers = client._runner.workers(max_in_flight)
+        group: Group[AsyncTask[R]] = Group(
+            client._engine, tasks, timeout, max_polls_per_second, lambda: workers.spawn(group.work, group.failed)
         )
-        return self._finished(fleet, crew)
+        return self._finished(group, workers)
 
     async def wait(
         self,
@@ -222,8 +208,6 @@ class AsyncTasks:
         max_polls_per_second: float | None = None,
     ) -> Waited[AsyncTask[R]]:
         """As `Tasks.wait`. Needs asyncio."""
-        from altcraft.engine.group import Waited
-
         waited = Waited(set[AsyncTask[R]](), set(tasks))
         finished = self.as_completed(
             tuple(waited.not_done),
@@ -238,21 +222,20 @@ class AsyncTasks:
             return waited
         return waited
 
-    async def _finished(self, fleet: Group[AsyncTask[R]], crew: LoopWorkers) -> AsyncIterator[AsyncTask[R]]:
-        driver = self._client._driver
+    async def _finished(self, group: Group[AsyncTask[R]], workers: LoopWorkers) -> AsyncIterator[AsyncTask[R]]:
+        runner = self._client._runner
         try:
-            fleet.begin()
-            while (task := await driver.run(fleet.finished())) is not None:
+            group.begin()
+            while (task := await runner.run(group.finished())) is not None:
                 yield task
         finally:
-            fleet.stop()
-            await crew.join(cancel=True)
+            group.stop()
+            await workers.join(cancel=True)
 
     async def status(self, task_id: str) -> TaskStatus[object]:
         """As `Tasks.status`."""
         client = self._client
-        seen = await client._driver.run(client._conductor.look(self.resume(task_id)))
-        return cast("TaskStatus[object]", seen.answer)
+        return await client._runner.run(client._engine.status(self.resume(task_id)))
 
     @overload
     def resume(self, task_id_or_token: str) -> AsyncTask[object]: ...
@@ -265,4 +248,4 @@ class AsyncTasks:
     ) -> AsyncTask[R] | AsyncTask[object]:
         """As `Tasks.resume`."""
         task_id, operation = self._client.operations.resumed(task_id_or_token, request)
-        return self._client._task(task_id, operation)
+        return cast("AsyncTask[R]", self._client._engine.resume(task_id, operation))

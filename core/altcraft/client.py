@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar, cast, overload
+from typing import TypeVar, cast, overload
 
+from altcraft.engine.build import Kind, build
+from altcraft.engine.group import Group, Waited
+from altcraft.engine.submissions import Submissions
+from altcraft.engine.threads import ThreadRunner, Workers
 from altcraft.errors import WaitTimeout
-from altcraft.operations import Operation
 from altcraft.schema import (
     ChannelStatistics,
     DatabasesGetCounters,
@@ -27,18 +30,16 @@ from altcraft.task import Task
 from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
-from altcraft.wire.transport import Transport
-
-if TYPE_CHECKING:
-    from altcraft.engine.group import Group, Waited
-    from altcraft.engine.threads import Workers
+from altcraft.wire.transport import Transport, TransportRegistry
 
 __all__ = ["Client"]
 
 R = TypeVar("R")
 
 _PATIENCE = 0.25
-"""Seconds in which exchanges under way may end before an iteration that failed tells so."""
+"""Seconds in which exchanges under way may end before an iteration that failed raises its error."""
+
+_KIND = Kind(TransportRegistry.create, ThreadRunner, Task)
 
 
 class Client:
@@ -72,22 +73,25 @@ class Client:
         plugins: Sequence[object] = (),
         load_entry_points: bool = False,
     ) -> None:
-        # The machinery comes with the first client, so that whoever only imports the library hardly waits.
-        from altcraft.engine.build import assemble
-        from altcraft.engine.engine import Engine
-        from altcraft.engine.threads import ThreadRunner, monotonic
-
-        name = transport if isinstance(transport, str) else "urllib3"
         secret, token = Secret.of(token), None  # from here on, no frame of a traceback shows it
-        parts = assemble(url, secret, codec, name, auth, plugins, load_entry_points)
-        self.hooks = parts.hooks
-        self.codecs = parts.codecs
-        self.operations = parts.operations
-        port = parts.transports.create(parts.transport, url) if isinstance(transport, str) else transport
-        self._conductor = Engine(
-            parts.exchange, self.hooks, polling or Polling(), retry or Retry(), request_timeout, monotonic(port)
+        built = build(
+            _KIND,
+            url,
+            secret,
+            codec,
+            transport,
+            auth,
+            polling,
+            retry,
+            request_timeout,
+            plugins,
+            load_entry_points,
         )
-        self._driver = ThreadRunner(port, self._conductor)
+        self.hooks = built.engine.hooks
+        self.codecs = built.codecs
+        self.operations = built.operations
+        self._engine = built.engine
+        self._runner = built.runner
         self.segments = Segments(self)
         self.databases = Databases(self)
         self.resources = Resources(self)
@@ -100,38 +104,31 @@ class Client:
         the task may or may not have been started. Raises ApiError, TransportError, DecodeError; TypeError for a field
         of the wrong type; LookupError for an operation that nobody has declared.
         """
-        operation = self.operations.of(request)
-        task_id = self._driver.run(self._conductor.submit(operation, request))
-        task = self._task(task_id, operation, request)
-        self._conductor.submitted(task)
-        return task
+        return cast("Task[R]", self._runner.run(self._engine.submit(self.operations.of(request), request)))
 
     def call(self, request: PlainRequest[R]) -> R:
         """The answer of a plain operation. Raises as `submit` does."""
-        operation = self.operations.of(request)
-        return self._driver.run(self._conductor.plain(operation, request))
+        return self._runner.run(self._engine.call(self.operations.of(request), request))
 
     def submit_many(self, requests: Iterable[TaskRequest[R]], *, max_in_flight: int = 16) -> list[Task[R]]:
         """Submits them all, at most so many at once; the tasks come in the order of their requests.
 
         Where some fail, SubmissionsFailed holds their errors and all the other tasks.
         """
-        from altcraft.engine.submissions import Submissions  # many tasks at once are for those who have them
-        from altcraft.engine.threads import Workers
-
-        batch: Submissions[Task[R]] = Submissions(self._conductor, requests, self.operations.of, self._task)
-        crew = Workers(self._driver, max_in_flight)
+        submissions = Submissions(self._engine, requests, self.operations.of)
+        workers = self._runner.workers(max_in_flight)
         try:
-            for _ in range(min(batch.size, max_in_flight)):
-                crew.hire(batch.work, batch.failed)
-            crew.join()
+            for _ in range(min(submissions.size, max_in_flight)):
+                workers.spawn(submissions.work, submissions.failed)
+            workers.join()
         finally:
-            batch.stop()
-        return batch.tasks()
+            submissions.stop()
+        return cast("list[Task[R]]", submissions.tasks())
 
     def close(self) -> None:
-        """Wakes whoever waits, with ClientClosed, and gives the connections back. May be called twice."""
-        self._driver.close()
+        """Ends all waits with ClientClosed, and closes the connections. May be called twice."""
+        self._engine.close()
+        self._runner.close()
 
     def __enter__(self) -> Client:
         return self
@@ -142,16 +139,8 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        engine = getattr(self, "_conductor", None)  # not there yet, should the making of it fail
-        return (
-            f"<Client of {engine.exchange.host}{', closed' if engine.closed else ''}>"
-            if engine
-            else "<Client, not made>"
-        )
-
-    def _task(self, task_id: str, operation: Operation[R], request: TaskRequest[R] | None = None) -> Task[R]:
-        machine = self._conductor.machine(task_id, operation.path, request)
-        return Task(self._driver, operation, machine)
+        engine = getattr(self, "_engine", None)  # absent when the constructor has failed
+        return f"<Client of {engine.host}{', closed' if engine.closed else ''}>" if engine else "<Client, not made>"
 
 
 class Segments:
@@ -227,15 +216,12 @@ class Tasks:
         Raises WaitTimeout when some are not done after `timeout` seconds, ClientClosed, ValueError for settings that
         make no sense.
         """
-        from altcraft.engine.group import Group
-        from altcraft.engine.threads import Workers
-
         client = self._client
-        crew = Workers(client._driver, max_in_flight)
-        fleet: Group[Task[R]] = Group(
-            client._conductor, tasks, timeout, max_polls_per_second, lambda: crew.hire(fleet.work, fleet.failed)
+        workers = client._runner.workers(max_in_flight)
+        group: Group[Task[R]] = Group(
+            client._engine, tasks, timeout, max_polls_per_second, lambda: workers.spawn(group.work, group.failed)
         )
-        return self._finished(fleet, crew)
+        return self._finished(group, workers)
 
     def wait(
         self,
@@ -246,8 +232,6 @@ class Tasks:
         max_polls_per_second: float | None = None,
     ) -> Waited[Task[R]]:
         """Waits until all are done, or the time is up: which are, and which are not. Otherwise as `as_completed`."""
-        from altcraft.engine.group import Waited
-
         waited = Waited(set[Task[R]](), set(tasks))
         finished = self.as_completed(
             tuple(waited.not_done),
@@ -262,30 +246,30 @@ class Tasks:
             return waited
         return waited
 
-    def _finished(self, fleet: Group[Task[R]], crew: Workers) -> Iterator[Task[R]]:
-        driver = self._client._driver
+    def _finished(self, group: Group[Task[R]], workers: Workers) -> Iterator[Task[R]]:
+        client = self._client
         patience: float | None = None
         try:
-            fleet.begin()
-            while (task := driver.run(fleet.finished())) is not None:
+            group.begin()
+            while (task := client._runner.run(group.finished())) is not None:
                 yield task
         except GeneratorExit:
             raise
         except BaseException:
-            patience = _PATIENCE  # the consumer is to hear of it now, however long an exchange hangs
+            patience = _PATIENCE  # the consumer gets the error now, even while an exchange hangs
             raise
         finally:
-            fleet.stop()
-            crew.join(patience)
+            group.stop()
+            if not client._engine.is_locked_here():  # the garbage collector may close an iteration under the lock
+                workers.join(patience)
 
     def status(self, task_id: str) -> TaskStatus[object]:
-        """How far a task is: one exchange, never retried, of which no plugin is told as progress.
+        """How far a task is: one exchange, never retried. Plugins do not hear of it as progress.
 
         Statistics in its result come typed, the rest untyped.
         """
         client = self._client
-        seen = client._driver.run(client._conductor.look(self.resume(task_id)))
-        return cast("TaskStatus[object]", seen.answer)
+        return client._runner.run(client._engine.status(self.resume(task_id)))
 
     @overload
     def resume(self, task_id_or_token: str) -> Task[object]: ...
@@ -301,4 +285,4 @@ class Tasks:
         operation that this client does not know.
         """
         task_id, operation = self._client.operations.resumed(task_id_or_token, request)
-        return self._client._task(task_id, operation)
+        return cast("Task[R]", self._client._engine.resume(task_id, operation))

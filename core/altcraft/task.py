@@ -1,99 +1,135 @@
-"""`Task` and `AsyncTask`: handles on a task of the platform, after the fashion of `concurrent.futures`."""
+"""`Task` and `AsyncTask`: handles on a task of the platform, modelled on `concurrent.futures`."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from altcraft.engine.followed import Context, OnProgress, TaskBase
+from altcraft.engine.followed import Handle, OnProgress
 from altcraft.errors import TaskFailed
-from altcraft.operations import Operation
 from altcraft.schema import TaskStatus
 
 if TYPE_CHECKING:
-    from altcraft.engine.eventloop import LoopRunner
-    from altcraft.engine.threads import ThreadRunner
-    from altcraft.tasks.machine import TaskMachine
+    from typing_extensions import Self
+
+    from altcraft.schema import Feedback
+    from altcraft.tasks.events import Finish
 
 __all__ = ["AsyncTask", "Task"]
 
 R = TypeVar("R")
 
 
-class Task(TaskBase[R]):
-    """A task that the platform works on, whose result is an `R`. Made by a `Client`; may be shared by threads.
+class _Handle(Handle[R]):
+    """What both handles have in common."""
 
-    Nothing happens in the background: a task is looked at while somebody waits for it, or when `poll` is called.
-    """
-
-    __slots__ = ("_driver",)
-
-    def __init__(self, driver: ThreadRunner, declared: Operation[R], machine: TaskMachine) -> None:
-        super().__init__(declared, machine)
-        self._driver = driver
+    __slots__ = ()
 
     @property
-    def _context(self) -> Context:
-        return self._driver.engine.context
+    def id(self) -> str:
+        """The platform's id of the task: an opaque string."""
+        return self._followed.id
+
+    @property
+    def operation(self) -> str:
+        """The path that started the task, or "tasks/status" where that is not known."""
+        return self._followed.operation
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """Where the platform was asked to report the end; None without feedback, and for a resumed task."""
+        return self._followed.feedback
+
+    @property
+    def resume_token(self) -> str:
+        """Leads back to this task, in any process. It holds no secret."""
+        return self._followed.resume_token
+
+    def done(self) -> bool:
+        """Whether the outcome is known here. No I/O: the platform may know more."""
+        return self._followed.outcome is not None
+
+    def add_done_callback(self, fn: Callable[[Self], object]) -> None:
+        """Calls `fn(task)` once the outcome is known, in the thread that learns it; at once if it is known already.
+
+        What `fn` raises is logged.
+        """
+        self._followed.call_when_done(fn, self)
+
+    def notify(self) -> None:
+        """A hint that there may be news, from any thread: a wait for the task polls now. The hint proves nothing."""
+        self._followed.hint()
+
+    def _run(self, effects: Generator[Any, Any, Any]) -> Any:
+        return self._followed.engine.runner.run(effects)
+
+    def __repr__(self) -> str:
+        status = self._followed.status
+        return f"<{type(self).__name__} {self.id} of {self.operation}: {status.status if status else 'not polled yet'}>"
+
+
+class Task(_Handle[R]):
+    """A task that the platform works on, whose result is an `R`. Made by a `Client`; threads may share it.
+
+    Nothing happens in the background: the client polls a task while a caller waits for it, or calls `poll`.
+    """
+
+    __slots__ = ()
 
     def poll(self) -> TaskStatus[R]:
-        """Looks at the task: exactly one exchange, never retried. Raises the error of the exchange."""
-        return self._driver.run(self._driver.engine.poll(self))
+        """Polls the task: exactly one exchange, never retried. Raises the error of the exchange."""
+        status: TaskStatus[R] = self._run(self._followed.engine.poll(self))
+        return status
 
     def result(self, timeout: float | None = None, on_progress: OnProgress[R] | None = None) -> R:
         """The final data, waited for at most `timeout` seconds.
 
         `on_progress` is called with every `TaskStatus` seen meanwhile, the terminal one too, in the thread that polls;
-        what it raises is logged. Raises TaskFailed; WaitTimeout, and under it TaskStalled; ClientClosed; or the error
-        of the exchange. After each of them but TaskFailed, the task can be waited for again.
+        what it raises is logged. Raises TaskFailed; WaitTimeout, and its subclass TaskStalled; ClientClosed; or the
+        error of the exchange. After each of them but TaskFailed, the task can be waited for again.
         """
-        finish = self._driver.run(self._driver.engine.wait(self, timeout, on_progress))
-        if finish.error is not None:
-            raise finish.error
-        return cast(R, finish.result)
+        result: R = _result(self._run(self._followed.engine.wait(self, timeout, on_progress)))
+        return result
 
     def exception(self, timeout: float | None = None) -> TaskFailed | None:
         """The failure that the task ended with, or None after success. Waits, and raises, as `result` does."""
-        error = self._driver.run(self._driver.engine.wait(self, timeout, None)).error
-        if error is None or isinstance(error, TaskFailed):
-            return error
-        raise error
+        return _failure(self._run(self._followed.engine.wait(self, timeout, None)))
 
 
-class AsyncTask(TaskBase[R]):
+class AsyncTask(_Handle[R]):
     """A `Task` whose `poll`, `result` and `exception` are awaited; awaiting the task itself gives its result.
 
-    Belongs to the event loop that it was made in; `notify` may be called from any thread. Cancelling whoever waits
-    ends the wait and nothing else: the task can be waited for again.
+    Belongs to the event loop that it was made in; `notify` may be called from any thread. Cancelling a wait ends that
+    wait alone: the task can be waited for again.
     """
 
-    __slots__ = ("_driver",)
-
-    def __init__(self, driver: LoopRunner, declared: Operation[R], machine: TaskMachine) -> None:
-        super().__init__(declared, machine)
-        self._driver = driver
-
-    @property
-    def _context(self) -> Context:
-        return self._driver.engine.context
+    __slots__ = ()
 
     async def poll(self) -> TaskStatus[R]:
         """As `Task.poll`."""
-        return await self._driver.run(self._driver.engine.poll(self))
+        status: TaskStatus[R] = await self._run(self._followed.engine.poll(self))
+        return status
 
     async def result(self, timeout: float | None = None, on_progress: OnProgress[R] | None = None) -> R:
         """As `Task.result`."""
-        finish = await self._driver.run(self._driver.engine.wait(self, timeout, on_progress))
-        if finish.error is not None:
-            raise finish.error
-        return cast(R, finish.result)
+        result: R = _result(await self._run(self._followed.engine.wait(self, timeout, on_progress)))
+        return result
 
     async def exception(self, timeout: float | None = None) -> TaskFailed | None:
         """As `Task.exception`."""
-        error = (await self._driver.run(self._driver.engine.wait(self, timeout, None))).error
-        if error is None or isinstance(error, TaskFailed):
-            return error
-        raise error
+        return _failure(await self._run(self._followed.engine.wait(self, timeout, None)))
 
     def __await__(self) -> Generator[Any, None, R]:
         return self.result().__await__()
+
+
+def _result(finish: Finish) -> Any:
+    if finish.error is not None:
+        raise finish.error
+    return finish.result
+
+
+def _failure(finish: Finish) -> TaskFailed | None:
+    if finish.error is None or isinstance(finish.error, TaskFailed):
+        return finish.error
+    raise finish.error

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse
+from altcraft.engine.schedule import Due
 from altcraft.testing import reply
 from altcraft_transports._common.sleep import Sleeper
 
@@ -20,6 +21,12 @@ DONE = reply({"status": "completed", "progress": 100, "result": []})
 FAILED = reply({"status": "failed", "progress": 70})
 
 Answer = HttpResponse | BaseException
+
+
+def is_scheduled(task: Any) -> bool:
+    """Whether the task stands in a group's schedule."""
+    place = task._followed.due
+    return isinstance(place, Due) and place.entry is not None
 
 
 def outcome(future: Future[Any]) -> Any:

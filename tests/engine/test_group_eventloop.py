@@ -13,7 +13,7 @@ import pytest
 from altcraft import AsyncClient, AsyncTask, ClientClosed, Polling, WaitTimeout
 from altcraft.schema import SegmentsRefreshCounters
 from engine.loops import LOOPS, AsyncStage, in_every_loop, leftovers
-from engine.stage import DONE, RUNNING, STARTED
+from engine.stage import DONE, RUNNING, STARTED, is_scheduled
 
 pytestmark = pytest.mark.parametrize("loop_kind", LOOPS)
 
@@ -29,8 +29,8 @@ async def nothing_is_left(client: AsyncClient, tasks: list[AsyncTask[object]], s
     """And the tasks can be followed again, to the end."""
     assert await leftovers() == set()
     assert not stage.under_way
-    assert client._conductor.gates == ()
-    assert all(task._leader is None and task._place is None for task in tasks)
+    assert client._engine._signals == ()
+    assert all(task._followed.leader is None and not is_scheduled(task) for task in tasks)
     again = asyncio.ensure_future(_all(client.tasks.as_completed(tasks, max_in_flight=2)))
     for _ in range(sum(not task.done() for task in tasks)):
         (await stage.next()).answer(DONE)
@@ -127,7 +127,7 @@ async def test_closing_the_client_ends_iterations_and_sleeps() -> None:
         with pytest.raises(ClientClosed):
             await each
     assert await leftovers() == set()
-    assert all(task._leader is None for task in tasks)
+    assert all(task._followed.leader is None for task in tasks)
 
 
 @in_every_loop
@@ -152,7 +152,7 @@ async def test_hints_from_other_threads_wake_a_fleet_and_make_it_look_once() -> 
         await asyncio.get_running_loop().run_in_executor(None, thread.join)
     answered = 0
     first.answer(RUNNING)
-    while not all(task._place is not None and not task._hinted for task in tasks) or not stage.idle():
+    while not all(is_scheduled(task) and not task._followed.is_hinted for task in tasks) or not stage.idle():
         (await stage.next()).answer(RUNNING)
         answered += 1
         await leftovers()

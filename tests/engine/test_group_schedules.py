@@ -15,32 +15,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from altcraft import Client, ClientClosed, ConnectionLost, HttpRequest, HttpResponse, Polling, Retry, Task, WaitTimeout
-from altcraft.engine.effects import SendRequest, SleepFor, WaitFor
+from altcraft import ClientClosed, ConnectionLost, HttpRequest, HttpResponse, Polling, Retry, Task, WaitTimeout
+from altcraft.codecs import default_registry
+from altcraft.engine.effects import Effects, SendRequest, SleepFor, WaitFor
+from altcraft.engine.engine import Engine
 from altcraft.engine.group import Group
-from altcraft.testing import FakeTransport, reply
+from altcraft.exchange import Exchange
+from altcraft.hooks import Hooks
+from altcraft.operations import unknown_task
+from altcraft.tasks.machine import Policies
+from altcraft.testing import reply
+from altcraft.wire.secret import Secret
+from engine.stage import is_scheduled
 
 DONE = reply({"status": "completed", "progress": 100, "result": []})
 RUNNING = reply({"status": "running"})
 BUSY = reply(error=503, status=503)
 
 
-class Signal:
-    """As little as a gate can be."""
+class CountingSignal:
+    """The smallest Signal: it counts."""
 
     def __init__(self) -> None:
         self.version = 0
 
-    def open(self, count: int | None = None) -> None:
+    def notify(self, count: int | None = None) -> None:
         self.version += 1
 
 
-class Runner:
-    """Somebody's steps, and what they wait for."""
+class Actor:
+    """A worker, a consumer or a single wait: its effects, and the effect that it waits for."""
 
-    def __init__(self, steps: Generator[Any, Any, Any]) -> None:
-        self.steps = steps
-        self.step: Any = None
+    def __init__(self, effects: Generator[Any, Any, Any]) -> None:
+        self.effects = effects
+        self.effect: Any = None
         self.until = -math.inf
         self.woken = False
         self.answer: HttpResponse | Exception | None = None
@@ -48,106 +56,112 @@ class Runner:
         self.is_over = False
 
     def may_go_on(self, now: float) -> bool:
-        if isinstance(self.step, WaitFor) and self.step.gate.version != self.step.seen:
+        if isinstance(self.effect, WaitFor) and self.effect.signal.version != self.effect.seen:
             return True
-        return now >= self.until or (isinstance(self.step, SleepFor) and self.woken)
+        return now >= self.until or (isinstance(self.effect, SleepFor) and self.woken)
 
 
-class Theatre:
-    """One fleet, its workers and whoever disturbs them, in a time of its own."""
+class Simulation:
+    """One group, its workers and what disturbs them. It is the engine's actor, in a time of its own."""
+
+    longest_sleep = math.inf
 
     def __init__(
         self, dice: random.Random, tasks: int, workers: int, limit: float | None, timeout: float | None
     ) -> None:
         self.dice = dice
-        self.now = 0.0
-        self.runners: list[Runner] = []
+        self.time = 0.0
+        self.actors: list[Actor] = []
         self.polls: Counter[str] = Counter()
         self.length = {f"t-{number}": dice.randint(1, 5) for number in range(tasks)}
         self.under_way: set[str] = set()
         self.starts: list[float] = []
         self.workers = workers
-        self.hired = 0
-        self.last_looks = False  # whether there are single waits whose time may be up: each looks once more, by itself
-        fake = FakeTransport([])
-        self.client = Client(
-            "https://example.com",
-            token="t",
-            transport=fake,
-            polling=Polling(initial=dice.choice([0.5, 5.0]), maximum=30),
-            retry=Retry(attempts=50),
-        )
-        self.engine: Any = self.client._conductor
-        self.engine.gate, self.engine.changed = Signal, Signal()
-        self.engine.wake, self.engine.now = self.wake, lambda: self.now
-        self.tasks = [self.client.tasks.resume(name) for name in self.length]
-        self.fleet: Group[Task[object]] = Group(self.engine, self.tasks, timeout, limit, self.hire)
-        self.fleet.begin()
+        self.spawned = 0
+        self.last_polls = False  # whether there are single waits whose time may be up: each polls once more, by itself
+        codecs = default_registry()
+        exchange = Exchange("https://example.com", "example.com", Secret("t"), codecs.by_name("json"), codecs)
+        polling = Polling(initial=dice.choice([0.5, 5.0]), maximum=30)
+        self.engine = Engine(exchange, Hooks(), Policies(polling, Retry(attempts=50), 10.0), self, Task)
+        self.tasks: list[Any] = [self.engine.resume(name, unknown_task()) for name in self.length]
+        self.group: Group[Task[object]] = Group(self.engine, self.tasks, timeout, limit, self.spawn)
+        self.group.begin()
         self.delivered: list[Task[object]] = []
         self.ended: BaseException | None = None
         self.consumer = self.start(self.consume())
 
-    def hire(self) -> None:
-        if self.hired < self.workers:
-            self.hired += 1
-            self.start(self.fleet.work())
+    def spawn(self) -> bool:
+        if self.spawned == self.workers:
+            return False
+        self.spawned += 1
+        self.start(self.group.work())
+        return True
 
-    def start(self, steps: Generator[Any, Any, Any]) -> Runner:
-        self.runners.append(Runner(steps))
-        return self.runners[-1]
+    def now(self) -> float:
+        return self.time
 
-    def wake(self, over: object) -> None:
-        for runner in self.runners:
-            runner.woken = runner.woken or isinstance(runner.step, SleepFor)
+    def signal(self) -> CountingSignal:
+        return CountingSignal()
+
+    def run(self, effects: Effects[Any]) -> Any:
+        raise NotImplementedError("the actors are run by `play`")
+
+    def start(self, effects: Generator[Any, Any, Any]) -> Actor:
+        self.actors.append(Actor(effects))
+        return self.actors[-1]
+
+    def wake(self, key: object) -> None:
+        for actor in self.actors:
+            actor.woken = actor.woken or isinstance(actor.effect, SleepFor)
 
     def consume(self) -> Generator[Any, Any, None]:
         try:
-            while (task := (yield from self.fleet.finished())) is not None:
+            while (task := (yield from self.group.finished())) is not None:
                 self.delivered.append(task)
         except (WaitTimeout, ClientClosed) as ended:
             self.ended = ended
         finally:
-            self.fleet.stop()
+            self.group.stop()
 
-    def run(self, *, hints: float = 0.0, closing: float = 0.0) -> None:
+    def play(self, *, hints: float = 0.0, closing: float = 0.0) -> None:
         for _ in range(20_000):
             if self.dice.random() < hints:
                 self.dice.choice(self.tasks).notify()
             if self.dice.random() < closing:
                 self.engine.close()
-            ready = [runner for runner in self.runners if runner.may_go_on(self.now)]
+            ready = [actor for actor in self.actors if actor.may_go_on(self.time)]
             if ready:
                 self.go_on(self.dice.choice(ready))
                 continue
-            if not self.runners:
+            if not self.actors:
                 return
-            self.now = min(runner.until for runner in self.runners)
-            assert self.now < math.inf, "everybody waits for somebody else"
+            self.time = min(actor.until for actor in self.actors)
+            assert self.time < math.inf, "every actor waits for another one"
         raise AssertionError("it never ends")
 
-    def go_on(self, runner: Runner) -> None:
-        answer, runner.answer, runner.woken = runner.answer, None, False
-        was = runner.step
+    def go_on(self, actor: Actor) -> None:
+        answer, actor.answer, actor.woken = actor.answer, None, False
+        was = actor.effect
         if isinstance(was, SendRequest):
             self.under_way.discard(_task(was.request))
         try:
-            step = runner.steps.throw(answer) if isinstance(answer, Exception) else runner.steps.send(answer)
+            effect = actor.effects.throw(answer) if isinstance(answer, Exception) else actor.effects.send(answer)
         except StopIteration:
-            self.runners.remove(runner)
+            self.actors.remove(actor)
             return
-        runner.step = step
-        if isinstance(step, SendRequest):
-            runner.answer = self.send(_task(step.request))
-            runner.until = self.now + self.dice.choice([0.0, 0.01, 2.0])
+        actor.effect = effect
+        if isinstance(effect, SendRequest):
+            actor.answer = self.send(_task(effect.request))
+            actor.until = self.time + self.dice.choice([0.0, 0.01, 2.0])
         else:
-            runner.until = math.inf if step.seconds is None else self.now + step.seconds
+            actor.until = math.inf if effect.seconds is None else self.time + effect.seconds
 
     def send(self, name: str) -> HttpResponse | Exception:
-        if not self.last_looks:
-            assert name not in self.under_way, "two look at the same task"
+        if not self.last_polls:
+            assert name not in self.under_way, "two polls of the same task"
             assert len(self.under_way) < self.workers
         self.under_way.add(name)
-        self.starts.append(self.now)
+        self.starts.append(self.time)
         chance = self.dice.random()
         if chance < 0.05:
             return BUSY
@@ -165,11 +179,11 @@ dice = st.integers(0, 2**32).map(random.Random)
 workers = st.sampled_from([1, 2, 3, 8])
 
 
-def all_is_let_go(theatre: Theatre) -> None:
-    assert all(task._leader is None and task._place is None for task in theatre.tasks)
-    assert theatre.engine.gates == ()
-    assert len(theatre.fleet._agenda) == 0
-    assert not theatre.fleet._turns
+def all_is_released(simulation: Simulation) -> None:
+    assert all(task._followed.leader is None and not is_scheduled(task) for task in simulation.tasks)
+    assert simulation.engine._signals == ()
+    assert len(simulation.group._schedule) == 0
+    assert not simulation.group._turns
 
 
 @settings(max_examples=150)
@@ -177,55 +191,55 @@ def all_is_let_go(theatre: Theatre) -> None:
 def test_each_task_is_delivered_once_by_bounded_workers_within_the_limit(
     dice: random.Random, tasks: int, workers: int, limit: float | None, hints: float
 ) -> None:
-    theatre = Theatre(dice, tasks, workers, limit, None)
-    theatre.run(hints=hints)
-    assert theatre.ended is None
-    assert Counter(theatre.delivered) == dict.fromkeys(theatre.tasks, 1)
-    assert theatre.hired <= workers
+    simulation = Simulation(dice, tasks, workers, limit, None)
+    simulation.play(hints=hints)
+    assert simulation.ended is None
+    assert Counter(simulation.delivered) == dict.fromkeys(simulation.tasks, 1)
+    assert simulation.spawned <= workers
     if limit is not None:
-        starts = theatre.starts
+        starts = simulation.starts
         assert all(later - earlier >= 1 / limit - 1e-9 for earlier, later in zip(starts, starts[1:]))  # noqa: B905, RUF007
     if not hints:
-        assert theatre.polls == theatre.length, "no look more than it takes"
-    all_is_let_go(theatre)
+        assert simulation.polls == simulation.length, "no poll more than it takes"
+    all_is_released(simulation)
 
 
 @settings(max_examples=100)
 @given(dice, st.integers(1, 12), workers, st.floats(0.1, 60))
 def test_the_time_is_kept_to_the_moment(dice: random.Random, tasks: int, workers: int, timeout: float) -> None:
-    theatre = Theatre(dice, tasks, workers, None, timeout)
-    theatre.length = dict.fromkeys(theatre.length, 10_000)
-    while theatre.consumer in theatre.runners:
-        ready = [runner for runner in theatre.runners if runner.may_go_on(theatre.now)]
+    simulation = Simulation(dice, tasks, workers, None, timeout)
+    simulation.length = dict.fromkeys(simulation.length, 10_000)
+    while simulation.consumer in simulation.actors:
+        ready = [actor for actor in simulation.actors if actor.may_go_on(simulation.time)]
         if ready:
-            theatre.go_on(dice.choice(ready))
+            simulation.go_on(dice.choice(ready))
         else:
-            theatre.now = min(runner.until for runner in theatre.runners)
-    assert isinstance(theatre.ended, WaitTimeout)
-    assert theatre.now == pytest.approx(timeout)
-    theatre.run()
-    all_is_let_go(theatre)
+            simulation.time = min(actor.until for actor in simulation.actors)
+    assert isinstance(simulation.ended, WaitTimeout)
+    assert simulation.time == pytest.approx(timeout)
+    simulation.play()
+    all_is_released(simulation)
 
 
 @settings(max_examples=100)
 @given(dice, st.integers(1, 12), workers)
 def test_closing_at_any_step_ends_everything(dice: random.Random, tasks: int, workers: int) -> None:
-    theatre = Theatre(dice, tasks, workers, None, None)
-    theatre.run(closing=0.02, hints=0.1)
-    assert isinstance(theatre.ended, ClientClosed) or len(theatre.delivered) == tasks
-    all_is_let_go(theatre)
+    simulation = Simulation(dice, tasks, workers, None, None)
+    simulation.play(closing=0.02, hints=0.1)
+    assert isinstance(simulation.ended, ClientClosed) or len(simulation.delivered) == tasks
+    all_is_released(simulation)
 
 
 @settings(max_examples=100)
 @given(dice, st.integers(1, 8), workers, st.sampled_from([None, 3.0]))
-def test_single_waits_beside_a_fleet_disturb_nobody(
+def test_single_waits_beside_a_group_change_nothing_for_it(
     dice: random.Random, tasks: int, workers: int, timeout: float | None
 ) -> None:
-    theatre = Theatre(dice, tasks, workers, None, None)
-    theatre.workers += tasks  # the single waiters send too
-    theatre.last_looks = timeout is not None
-    for task in dice.sample(theatre.tasks, dice.randint(1, tasks)):
-        theatre.start(theatre.engine.wait(task, timeout, None))
-    theatre.run(hints=0.1)
-    assert Counter(theatre.delivered) == dict.fromkeys(theatre.tasks, 1)
-    all_is_let_go(theatre)
+    simulation = Simulation(dice, tasks, workers, None, None)
+    simulation.workers += tasks  # the single waiters send too
+    simulation.last_polls = timeout is not None
+    for task in dice.sample(simulation.tasks, dice.randint(1, tasks)):
+        simulation.start(simulation.engine.wait(task, timeout, None))
+    simulation.play(hints=0.1)
+    assert Counter(simulation.delivered) == dict.fromkeys(simulation.tasks, 1)
+    all_is_released(simulation)

@@ -23,7 +23,7 @@ import altcraft
 from altcraft import Client, ClientClosed, HttpRequest, HttpResponse, Polling, Retry, Task, WaitTimeout
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import reply
-from engine.stage import DONE, PATIENCE, RUNNING, STARTED, Stage, outcome
+from engine.stage import DONE, PATIENCE, RUNNING, STARTED, Stage, is_scheduled, outcome
 
 SELDOM = Polling(initial=1000, maximum=1000, jitter=False, predict=False)
 QUICK: dict[str, Any] = {
@@ -66,8 +66,8 @@ def asked(stage: Stage, count: int) -> dict[str, Any]:
 def nothing_is_left(client: Client, tasks: list[Task[object]], stage: Stage, pool: ThreadPoolExecutor) -> None:
     """No thread, leader or gate; and the tasks can be followed again, to the end."""
     eventually(lambda: not crew())
-    assert client._conductor.gates == ()
-    assert all(task._leader is None and task._place is None for task in tasks)
+    assert client._engine._signals == ()
+    assert all(task._followed.leader is None and not is_scheduled(task) for task in tasks)
     again = pool.submit(lambda: list(client.tasks.as_completed(tasks, max_in_flight=2)))
     for _ in range(sum(not task.done() for task in tasks)):
         stage.next().answer(DONE)
@@ -120,7 +120,7 @@ def test_an_iteration_left_half_way_leaves_nothing_behind(
     first[0].answer(DONE)
     if workers < 40:
         first.append(stage.next())  # the turn that follows, lest there be no more of them
-    eventually(lambda: client._conductor.gates == ())  # closing waits for the exchanges under way
+    eventually(lambda: client._engine._signals == ())  # closing waits for the exchanges under way
     for call in first[1:]:
         call.answer(RUNNING)
     outcome(consuming)
@@ -147,7 +147,7 @@ def test_an_iteration_may_be_closed_by_whoever_holds_the_lock(
     one.answer(DONE)
     outcome(first)
     third = stage.next()
-    with client._conductor.lock:
+    with client._engine.lock:
         other.answer(RUNNING)
         iteration.close()
     third.answer(RUNNING)
@@ -262,7 +262,7 @@ def test_the_time_is_up_on_time_though_every_worker_hangs(stage: Stage, pool: Th
         list(client.tasks.as_completed(tasks, timeout=0.2, max_in_flight=2))
     assert 0.2 <= time.monotonic() - began < 5
     assert client.tasks.resume(caught.value.resume_token).id in {"t-0", "t-1", "t-2", "t-3"}
-    free = [task for task in tasks if task._leader is None]
+    free = [task for task in tasks if task._followed.leader is None]
     assert len(free) == 2, "whoever hangs in no exchange can be followed by others at once"
     for _ in range(2):
         stage.next().answer(RUNNING)
@@ -335,7 +335,7 @@ def test_a_hint_wakes_a_fleet_and_makes_it_look_once(client: Client, stage: Stag
         (call,) = asked(stage, 1).items()
         assert call[0] == task.id
         call[1].answer(RUNNING)
-        eventually(lambda task=task: task._place is not None)  # type: ignore[misc]
+        eventually(lambda task=task: is_scheduled(task))  # type: ignore[misc]
         assert stage.idle(), "once"
     client.close()
     with pytest.raises(ClientClosed):
@@ -360,7 +360,7 @@ def test_a_burst_of_hints_makes_a_fleet_look_once_more_at_what_is_under_way(
         call.answer(RUNNING)
     for call in [stage.next() for _ in tasks]:
         call.answer(RUNNING)
-    eventually(lambda: all(task._place is not None for task in tasks))
+    eventually(lambda: all(is_scheduled(task) for task in tasks))
     assert stage.idle()
     client.close()
     with pytest.raises(ClientClosed):
@@ -428,7 +428,7 @@ def test_a_task_may_be_waited_for_singly_and_in_two_fleets_at_the_same_time(
             assert set(outcome(fleet)) == set(tasks)
         for single in singles:
             assert outcome(single) == []
-        assert all(task._leader is None for task in tasks)
+        assert all(task._followed.leader is None for task in tasks)
     assert crowd.most_at_once == 1, "one leader a task"
 
 
@@ -513,7 +513,7 @@ def test_many_iterations_leave_no_crews_with_their_client() -> None:
     with Client("https://example.com", token="t", transport=Drowsy()) as client:
         for _ in range(20):
             assert len(list(client.tasks.as_completed([client.tasks.resume("quick")]))) == 1
-        assert not client._driver.crews
+        assert not client._runner._groups
 
 
 # Schedules at random.
@@ -580,7 +580,7 @@ def test_whatever_happens_each_task_is_delivered_once(pool: ThreadPoolExecutor, 
         for done in noise:
             outcome(done)
         assert Counter(delivered) == dict.fromkeys(tasks, 1)
-        assert all(task.done() and task._leader is None for task in tasks)
+        assert all(task.done() and task._followed.leader is None for task in tasks)
         assert len(crowd.threads) <= workers
         assert crowd.most_at_once == 1
         assert crew() == []
@@ -600,4 +600,4 @@ def test_a_client_that_is_closed_at_any_moment_leaves_nothing_behind(pool: Threa
     with pytest.raises(ClientClosed):
         outcome(waiting)
     assert crew() == []
-    assert all(task._leader is None for task in tasks)
+    assert all(task._followed.leader is None for task in tasks)

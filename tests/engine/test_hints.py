@@ -89,7 +89,7 @@ def test_an_announced_failure_is_an_end_that_was_announced(world: World) -> None
     task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
     task.notify()
     assert isinstance(world.do(task.exception()), TaskFailed)
-    assert client._conductor.policies.trust.is_closed
+    assert client._engine.hints.is_closed
 
 
 def test_a_hint_before_the_wait_counts(world: World) -> None:
@@ -99,7 +99,7 @@ def test_a_hint_before_the_wait_counts(world: World) -> None:
         task.notify()
         world.do(task.result() if wait == "result" else client.tasks.as_completed([task]))
         assert len(client.fake.requests) == 2
-        assert client._conductor.policies.trust.is_closed
+        assert client._engine.hints.is_closed
 
 
 def test_what_a_look_of_ones_own_finds_is_no_disappointment(world: World) -> None:
@@ -107,13 +107,13 @@ def test_what_a_look_of_ones_own_finds_is_no_disappointment(world: World) -> Non
     task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
     world.do(task.poll())
     assert task.done()
-    assert client._conductor.policies.trust.is_closed
+    assert client._engine.hints.is_closed
 
 
 def test_a_task_without_feedback_says_nothing_about_hints(world: World) -> None:
     client = world.client([STARTED, reply({"status": "completed", "result": []})])
     world.do(world.do(client.databases.refresh_counters(5, resource_id=24)).result())
-    assert client._conductor.policies.trust.is_closed
+    assert client._engine.hints.is_closed
 
 
 def test_the_handle_knows_its_feedback(world: World) -> None:

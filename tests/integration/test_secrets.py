@@ -116,7 +116,7 @@ def failures(run: Any, client: Any) -> Iterator[BaseException]:
             run.do(work())
         except AltcraftError as error:
             yield error
-    for shown in (client, task, client.operations, client.hooks, client.codecs, client._driver, client._conductor):
+    for shown in (client, task, client.operations, client.hooks, client.codecs, client._runner, client._engine):
         assert TOKEN not in repr(shown) + str(shown)
     assert TOKEN not in task.resume_token
 

@@ -91,7 +91,7 @@ def test_a_hint_from_a_thread_wakes_whoever_sleeps_over_a_bundled_transport(
         def hint() -> float:
             slow.wait()
             slow.finish()
-            while not task._machine.status:  # until the first reply is read, and the sleep begins
+            while not task._followed.status:  # until the first reply is read, and the sleep begins
                 time.sleep(0.001)
             task.notify()
             return time.monotonic()

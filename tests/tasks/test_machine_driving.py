@@ -40,7 +40,7 @@ from altcraft.tasks.events import (
     Sleep,
     Woke,
 )
-from altcraft.tasks.machine import LAST_LOOK, State
+from altcraft.tasks.machine import LAST_POLL, State
 from tasks.machines import DONE, FAILED, REQUEST_TIMEOUT, task
 
 errors = st.sampled_from(
@@ -112,7 +112,7 @@ class Driving(RuleBasedStateMachine):
         if isinstance(command, Send):
             assert self.machine.outcome is None
             assert 0 < command.timeout <= REQUEST_TIMEOUT
-            assert command.timeout <= (left if left > 0 else LAST_LOOK)
+            assert command.timeout <= (left if left > 0 else LAST_POLL)
             # Past the deadline a poll only begins a wait, or ends a sleep: no second last poll.
             assert left > 0 or isinstance(event, (Began, Woke, Notified))
             self.hinted = False

@@ -86,10 +86,11 @@ def announced(breaker: HintBreaker, polling: Polling = STEADY, deadline: float |
     machine = TaskMachine(
         "930b",
         "p",
-        Policies(polling, Retry(), REQUEST_TIMEOUT, breaker),
+        Policies(polling, Retry(), REQUEST_TIMEOUT),
         at=0.0,
         submitted=True,
         feedback=Feedback("http://me"),
+        hints=breaker,
     )
     machine.handle(Began(0.0, deadline))
     machine.handle(Responded(0.0, TaskStatus("running")))
@@ -142,8 +143,8 @@ def test_no_task_is_checked_without_prediction() -> None:
 
 def test_a_task_whose_first_poll_showed_progress_is_not_checked() -> None:
     breaker = HintBreaker()
-    policies = Policies(PREDICTING, Retry(), REQUEST_TIMEOUT, breaker)
-    machine = TaskMachine("930b", "p", policies, at=-2.0, submitted=True, feedback=Feedback("http://me"))
+    policies = Policies(PREDICTING, Retry(), REQUEST_TIMEOUT)
+    machine = TaskMachine("930b", "p", policies, at=-2.0, submitted=True, feedback=Feedback("http://me"), hints=breaker)
     machine.handle(Began(0.0))
     machine.handle(Responded(0.0, TaskStatus("running", 25)))
     assert 6.0 < next_poll(machine) < 6.5

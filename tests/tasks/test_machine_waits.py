@@ -32,7 +32,7 @@ from altcraft.tasks.events import (
     Sleep,
     Woke,
 )
-from altcraft.tasks.machine import LAST_LOOK, Policies, State, TaskMachine
+from altcraft.tasks.machine import LAST_POLL, Policies, State, TaskMachine
 from altcraft.tasks.resume import parse_resume_token
 from tasks.machines import (
     DONE,
@@ -101,14 +101,14 @@ def test_the_first_poll_is_immediate(deadline: float | None, submitted: bool) ->
 @pytest.mark.parametrize("deadline", [50.0, 49.0])
 def test_a_wait_that_begins_past_its_deadline_polls_once(deadline: float) -> None:
     machine = task()
-    assert machine.handle(Began(50.0, deadline)) == (Send(LAST_LOOK),)
+    assert machine.handle(Began(50.0, deadline)) == (Send(LAST_POLL),)
     assert machine.handle(Responded(50.5, DONE))[-1] == Finish(result=["result"])
 
 
 def test_a_sleep_is_cut_to_the_deadline_and_followed_by_one_last_poll_there() -> None:
     machine = waiting(deadline=0.25)
     assert only(machine.handle(Responded(0.0, RUNNING))) == Sleep(0.25)
-    assert machine.handle(Woke(0.25)) == (Send(LAST_LOOK),)
+    assert machine.handle(Woke(0.25)) == (Send(LAST_POLL),)
     error = error_of(machine.handle(Responded(0.3, RUNNING)))
     assert isinstance(error, WaitTimeout)
     assert str(error) == "segments/refresh_counters, task 930b: not done in time, last seen 'running' at 5 %"
@@ -135,14 +135,14 @@ def test_an_exchanges_timeout_is_cut_to_what_is_left(left: float, timeout: float
 def test_a_backoff_is_cut_to_the_deadline_and_followed_by_one_last_poll_there() -> None:
     machine = waiting(deadline=0.1)
     assert machine.handle(Failed(0.0, ConnectError("refused"))) == (Sleep(0.1),)
-    assert machine.handle(Woke(0.1)) == (Send(LAST_LOOK),)
+    assert machine.handle(Woke(0.1)) == (Send(LAST_POLL),)
     assert machine.handle(Responded(0.2, DONE))[-1] == Finish(result=["result"])
 
 
 def test_a_retry_after_beyond_the_deadline_does_not_prolong_the_wait() -> None:
     machine = waiting(deadline=5.0)
     assert machine.handle(Failed(1.0, RateLimited(429, "", 429, 3600.0))) == (Sleep(4.0),)
-    assert machine.handle(Woke(5.0)) == (Send(LAST_LOOK),)
+    assert machine.handle(Woke(5.0)) == (Send(LAST_POLL),)
 
 
 def test_the_tasks_own_deadline_counts_from_its_submission() -> None:

@@ -1,56 +1,83 @@
-"""Puts together what every client is made of, whichever way it does its I/O."""
+"""URL, token, settings and plugins to a finished engine. Both clients are built here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from altcraft.codecs import CodecRegistry, default_registry
+from altcraft.engine.effects import Runner
+from altcraft.engine.engine import Engine
+from altcraft.engine.followed import Followed, Handle
 from altcraft.exchange import Exchange
 from altcraft.hooks import Hooks
 from altcraft.operations import OperationRegistry, default_operations
+from altcraft.tasks.machine import Policies
+from altcraft.tasks.polling import Polling
+from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
 from altcraft.wire.transport import TransportRegistry
 from altcraft.wire.url import api_base
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["Built", "Kind", "build"]
+
+TransportT = TypeVar("TransportT")
+RunnerT = TypeVar("RunnerT", bound=Runner)
 
 
-class Assembly(Struct, frozen=True):
-    """The parts of a client, and the name of the transport that fits its URL."""
+class Kind(Struct, Generic[TransportT, RunnerT], frozen=True):
+    """What distinguishes the two clients: how a transport is made by name, what runs effects, what users hold."""
 
-    hooks: Hooks
+    create: Callable[[TransportRegistry, str, str], TransportT]
+    runner: Callable[[TransportT], RunnerT]
+    handle: Callable[[Followed[Any]], Handle[Any]]
+
+
+class Built(Struct, Generic[RunnerT], frozen=True):
+    """The engine, its runner, and the registries that plugins have filled."""
+
+    engine: Engine
+    runner: RunnerT
     codecs: CodecRegistry
     operations: OperationRegistry
-    transports: TransportRegistry
-    exchange: Exchange
-    transport: str
 
 
-def assemble(
+def build(
+    kind: Kind[TransportT, RunnerT],
     url: str,
     token: Secret | None,
     codec: str,
-    transport: str,
+    transport: str | TransportT,
     auth: Auth,
+    polling: Polling | None,
+    retry: Retry | None,
+    request_timeout: float,
     plugins: Sequence[object],
     load_entry_points: bool,
-) -> Assembly:
-    """The parts, with all plugins asked for theirs. ValueError or LookupError for settings that make no sense."""
+) -> Built[RunnerT]:
+    """A client's parts. ValueError, TypeError or LookupError for settings that make no sense."""
+    if not request_timeout > 0:
+        raise ValueError(f"request_timeout={request_timeout!r}: give seconds, more than 0")
     hooks = Hooks(plugins)
     if load_entry_points:
         hooks.load_entry_points()
     codecs, operations, transports = default_registry(), default_operations(), TransportRegistry()
     base, host = api_base(url)
     in_process = not url.lower().startswith(("http://", "https://"))
-    name = host if in_process else transport
+    name = host if in_process else transport if isinstance(transport, str) else None
     registries = {"codecs": codecs, "transports": transports, "operations": operations}
     hooks.fill(registries)
-    if name not in transports:  # the name of a plugin that was not asked for yet, perhaps
+    if name is not None and name not in transports:  # an entry point may have the name of the transport it brings
         hooks.fill(registries, only=hooks.load_entry_points(name))
     if in_process and name not in transports:
-        raise ValueError(f"no plugin serves {name + ':'!r} URLs; an installation's begins with https://")
-    token = token or Secret.of(transports.default_token(name))
+        raise ValueError(f"no plugin serves {host + ':'!r} URLs; an installation's begins with https://")
+    if name is not None:
+        token = token or Secret.of(transports.default_token(name))
     exchange = Exchange(base, host, token, codecs.by_name(codec), codecs, auth)
-    return Assembly(hooks, codecs, operations, transports, exchange, name)
+    if isinstance(transport, str):
+        transport = kind.create(transports, name or transport, url)
+    runner = kind.runner(transport)
+    policies = Policies(polling or Polling(), retry or Retry(), float(request_timeout))
+    return Built(Engine(exchange, hooks, policies, runner, kind.handle), runner, codecs, operations)

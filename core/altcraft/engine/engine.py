@@ -1,4 +1,4 @@
-"""What both clients do, with the I/O left out: generators that yield effects (`altcraft.engine.effects`) for a runner."""
+"""What both clients do, without the I/O: generators that yield effects (`altcraft.engine.effects`) for a runner."""
 
 from __future__ import annotations
 
@@ -141,8 +141,7 @@ class Engine:
         """The task's outcome, or the error that ends this wait. Of several waits for one task, one polls."""
         followed = followed_of(task)
         deadline = None if timeout is None else self.now() + timeout
-        if on_progress is not None:
-            followed.watch(on_progress)
+        watcher = None if on_progress is None else followed.watch(on_progress)
         try:
             finish = followed.outcome
             if finish is None:
@@ -151,8 +150,8 @@ class Engine:
                 else:
                     finish = yield from self._poll_at_deadline(task, followed)
         finally:
-            if on_progress is not None:
-                followed.unwatch(on_progress)
+            if watcher is not None:
+                followed.unwatch(watcher)
         if finish.error is not None:
             finish.error.locate(None, self.host)
         return finish
@@ -230,13 +229,15 @@ class Engine:
             self.changed.notify()
 
     def _poll_at_deadline(self, task: Handle[R], followed: Followed[R]) -> Effects[Finish]:
-        """The time of a wait that does not lead is up, and the leader's next poll may be far off: one poll of its own."""
+        """The deadline of a wait that does not lead: one poll of its own; the leader's next one may be far off."""
         cause: AltcraftError | None = None
         if followed.outcome is None:
             try:
                 yield from self.poll(task, LAST_POLL)
             except AltcraftError as error:
-                if self.policies.retry.next_delay(1, error, safe=True) is None and not isinstance(error, RequestTimeout):
+                if self.policies.retry.next_delay(1, error, safe=True) is None and not isinstance(
+                    error, RequestTimeout
+                ):
                     raise
                 cause = error
         return followed.expired(cause)

@@ -7,11 +7,11 @@ the machine; other threads may hint at news, observe a status, or watch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from altcraft.hooks import guarded
 from altcraft.schema import TaskStatus
-from altcraft.tasks.events import Began, Cancelled, Command, Emit, Event, Failed, Notified, Observed, Responded, Woke
+from altcraft.tasks.events import Began, Cancelled, Command, Emit, Event, Notified, Observed, Woke
 from altcraft.tasks.machine import State, TaskMachine
 from altcraft.tasks.resume import resume_token
 
@@ -29,6 +29,13 @@ OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
 """What `result(on_progress=…)` calls with every status of the task that is seen during the wait."""
 
 
+class _Watcher(NamedTuple):
+    """A function that hears of every "progress", or once that the task is "done"."""
+
+    what: str
+    call: Callable[[Any], object]
+
+
 class Leader(Protocol):
     """The wait, or the group, that polls for a task at present."""
 
@@ -43,15 +50,14 @@ class Followed(Generic[R]):
     `polls` says how the task is polled. `due` is when the machine wants the next event, on the engine's clock.
     """
 
-    __slots__ = ("_callbacks", "_hinted", "_leader", "_machine", "_watchers", "polls")
+    __slots__ = ("_hinted", "_leader", "_machine", "_watchers", "polls")
 
     def __init__(self, polls: Polls[R], machine: TaskMachine) -> None:
         self.polls = polls
         self._machine = machine
         self._leader: Leader | None = None
         self._hinted = False
-        self._callbacks: tuple[Callable[[Any], object], ...] = ()
-        self._watchers: tuple[Callable[[Any], object], ...] = ()
+        self._watchers: tuple[_Watcher, ...] = ()
 
     # What is known.
 
@@ -174,23 +180,23 @@ class Followed(Generic[R]):
 
     # Who watches.
 
-    def watch(self, watcher: Callable[[Any], object]) -> None:
-        """Calls `watcher` with every status that is seen, until `unwatch`."""
+    def watch(self, on_progress: Callable[[Any], object]) -> _Watcher:
+        """Calls `on_progress` with every status that is seen, until `unwatch` gets what this returns."""
+        watcher = _Watcher("progress", on_progress)
         with self.engine.lock:
             self._watchers += (watcher,)
+        return watcher
 
-    def unwatch(self, watcher: Callable[[Any], object]) -> None:
-        """Takes one registration of the watcher back."""
+    def unwatch(self, watcher: _Watcher) -> None:
+        """Takes the registration back."""
         with self.engine.lock:
-            watchers = list(self._watchers)
-            watchers.remove(watcher)
-            self._watchers = tuple(watchers)
+            self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
     def call_when_done(self, callback: Callable[[Any], object], task: Handle[R]) -> None:
         """Calls `callback(task)` once the outcome is known, or now if it is."""
         with self.engine.lock:
             if self.outcome is None:
-                self._callbacks += (callback,)
+                self._watchers += (_Watcher("done", callback),)
                 return
         guarded(callback, task)
 
@@ -205,7 +211,8 @@ class Followed(Generic[R]):
 
     def _announce_progress(self, status: object, task: Handle[R]) -> None:
         for watcher in self._watchers:
-            guarded(watcher, status)
+            if watcher.what == "progress":
+                guarded(watcher.call, status)
         hooks = self.engine.hooks
         if "altcraft_task_progress" in hooks.heard:
             hooks.fire("altcraft_task_progress", task=task, status=status)
@@ -219,9 +226,10 @@ class Followed(Generic[R]):
         else:
             hooks.fire("altcraft_task_completed", task=task, result=end.value)
         with self.engine.lock:
-            callbacks, self._callbacks = self._callbacks, ()
-        for callback in callbacks:
-            guarded(callback, task)
+            done = [watcher for watcher in self._watchers if watcher.what == "done"]
+            self._watchers = tuple(watcher for watcher in self._watchers if watcher.what != "done")
+        for watcher in done:
+            guarded(watcher.call, task)
 
 
 class Handle(Generic[R]):

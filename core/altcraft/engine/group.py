@@ -1,4 +1,4 @@
-"""Many tasks at once: a few workers take turns from one schedule, so that no task needs a thread, a coroutine or a timer.
+"""Many tasks at once: a few workers take turns from one schedule. No task needs a thread, a coroutine or a timer.
 
 A worker is a generator of effects; threads or coroutines run a few of them. An idle worker sleeps until the next poll
 is due. Only one worker sleeps; the others wait to be woken.

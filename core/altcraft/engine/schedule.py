@@ -129,6 +129,8 @@ class Schedule(Generic[T]):
     def clear(self) -> list[T]:
         """Empties the schedule; returns what stood in it."""
         entries = [due.entry for due in self._heap if due.entry is not None]
+        for due in self._heap:
+            due.entry = None
         self._heap = []
         self._void = 0
         return entries

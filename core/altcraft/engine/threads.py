@@ -19,7 +19,7 @@ __all__ = ["SleptTime", "ThreadRunner", "Workers", "clock_of"]
 T = TypeVar("T")
 
 _NAP = 0.5
-"""Seconds between the looks of a worker, over a transport that can't wake its sleepers, at whether the work has ended."""
+"""Seconds after which a sleeping worker looks whether the work has ended, over a transport without `wake`."""
 
 
 def clock_of(transport: object) -> Callable[[], float]:
@@ -98,7 +98,9 @@ class ThreadRunner:
         """Closes the transport, and waits for the workers. Close the engine first."""
         self._transport.close()
         groups = tuple(self._groups)
-        if not any(workers.works_here() for workers in groups):  # a thread can't wait for itself, nor two for each other
+        if not any(
+            workers.works_here() for workers in groups
+        ):  # a thread can't wait for itself, nor two for each other
             for workers in groups:
                 workers.join()
 

@@ -1,6 +1,6 @@
-"""What goes into the task machine, and what comes out: events and commands, frozen values.
+"""Events go into a machine, commands come out. All are frozen values.
 
-Events carry the time at which they happened, in seconds of the driver's monotonic clock.
+An event carries the time at which it happened, in seconds of the engine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -24,42 +24,42 @@ class Event(Struct, frozen=True):
 
 
 class Began(Event, frozen=True):
-    """Somebody starts to wait, until `deadline` (on the same clock) or, with None, as long as it takes."""
+    """A wait begins. It ends at `deadline` (on the same clock); None: no limit."""
 
     deadline: float | None = None
 
 
 class Responded(Event, frozen=True):
-    """The exchange that was asked for has been answered."""
+    """The exchange of the last Send was answered."""
 
     answer: object
 
 
 class Failed(Event, frozen=True):
-    """The exchange that was asked for has failed."""
+    """The exchange of the last Send has failed."""
 
     error: AltcraftError
 
 
 class Woke(Event, frozen=True):
-    """The sleep that was asked for is over, or was cut short."""
+    """The sleep of the last Sleep is over, or was cut short."""
 
 
 class Notified(Event, frozen=True):
-    """Somebody hints that there may be news."""
+    """A hint: there may be news."""
 
 
 class Observed(Event, frozen=True):
-    """A status learnt outside the wait."""
+    """A status that was learnt outside the wait."""
 
     answer: object
 
 
 class Cancelled(Event, frozen=True):
-    """The waiting is to end: the client was closed."""
+    """The wait is to end: the client was closed, or the leader stopped."""
 
 
-# Commands: what the driver is to do. The last of a batch, where it isn't an Emit, leads to the next event.
+# Commands. An `Emit` asks for no event in return. The last command of a tuple, unless it is an Emit, leads to an event.
 
 
 class Send(Struct, frozen=True):
@@ -69,13 +69,13 @@ class Send(Struct, frozen=True):
 
 
 class Sleep(Struct, frozen=True):
-    """Do nothing for so many seconds."""
+    """Sleep for so many seconds."""
 
     seconds: float
 
 
 class Emit(Struct, frozen=True):
-    """Tell whoever watches: "progress" with a TaskStatus, "completed" with the result, "failed" with the error."""
+    """Tell the watchers: "progress" with a TaskStatus, "completed" with the result, "failed" with the error."""
 
     what: str
     value: object

@@ -1,24 +1,27 @@
 """The task loop as a state machine: events in, commands out. No I/O, no clock, no thread.
 
-A driver feeds one event, carries out the commands that it gets, and turns what came of the last one into the next
-event. Every event carries the time at which it happened, in seconds of the driver's monotonic clock.
+The engine feeds one event, carries out the commands that it gets, and turns what came of the last one into the next
+event. Every event carries the time at which it happened, in seconds of the engine's monotonic clock.
 
-Rules:
+Rules (docs/task-machine.md numbers them alike):
 
-1. A wait ends with final data or an error, never with a partial state.
-2. The first poll is immediate. Every sleep, and every exchange's timeout, is cut to what is left until the deadline;
-   a sleep that was cut is followed by one last poll, at the deadline.
-3. `request_timeout` bounds one exchange, `Retry` repeats a failed one, `Polling` paces a task that is not done.
-4. Whoever watches progress sees the terminal state too; each task emits exactly one of completed and failed.
+1. A wait ends with final data or with an error, never with a partial state.
+2. The first poll is immediate. Every sleep and every exchange's timeout is cut to what is left until the deadline. A
+   sleep that was cut is followed by one last poll, at the deadline, which may take up to one second.
+3. Three settings have three jobs: `request_timeout` bounds one exchange, `Retry` repeats a failed exchange, `Polling`
+   paces a task that is not done.
+4. Watchers of the progress see the terminal state too. Each task handle emits exactly one of completed and failed.
 5. A hint makes the machine poll now, and only the poll is believed. A hint during a poll earns one more poll after it,
-   however many hints there were; a hint during a backoff waits for the backoff to end.
-6. A status may be asked for again after any failure. A submission only when nothing can have been sent.
-7. Statuses that nobody has heard of are data: the task goes on.
-8. A task with feedback is left alone until the hint is late, as long as hints can be trusted. It wakes now and then
-   without a poll, to see whether they still can, and whether it is to be one of the few that are looked at meanwhile. A
-   hint that came too early is spent: the task is polled like any other from then on.
+   however many hints there were. A hint during a backoff does not shorten the backoff.
+6. A poll may be repeated after any failure that another attempt may cure. A submission is repeated only when nothing
+   can have been sent.
+7. An unknown status is data: the task goes on. `progress` never ends a task, not even at 100.
+8. When a wait ends without an outcome, the task goes on, and the same handle may be waited for again.
+9. A task with feedback is not polled until its hint is late, as long as the circuit breaker for hints is closed. The
+   machine wakes now and then without a poll, to read the breaker again, and to take one of the few checks. A hint that
+   came before the end is spent: from then on the task is polled like any other.
 
-A task's machine lives as long as its handle, and serves one wait at a time (`Began` starts it); what another exchange
+A machine lives as long as its handle, and serves one wait at a time (`Began` starts it). A status that another exchange
 has learnt meanwhile comes in as `Observed`.
 """
 
@@ -29,7 +32,7 @@ from collections.abc import Callable
 from math import inf
 from typing import ClassVar, TypeAlias
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from altcraft.errors import (
     AltcraftError,
@@ -63,20 +66,20 @@ from altcraft.tasks.retry import Retry
 
 __all__ = ["CallMachine", "Policies", "State", "TaskMachine"]
 
-LAST_LOOK = 1.0
+LAST_POLL = 1.0
 """Seconds that the last poll, which starts at the deadline, may take."""
 
-TOO_LATE_TO_ASK = 0.1
+TOO_LATE_TO_POLL = 0.1
 """Seconds before the deadline in which no poll starts."""
 
 
 class State(enum.Enum):
-    """Where a machine stands. Only DONE is for good."""
+    """Where a machine stands. Only DONE is final."""
 
-    IDLE = "nobody waits"
+    IDLE = "no wait is under way"
     SENDING = "an exchange is under way"
-    SLEEPING = "until the next poll is due"
-    BACKING_OFF = "until a failed exchange is repeated"
+    SLEEPING = "the next poll is not due yet"
+    BACKING_OFF = "the repetition of a failed exchange is not due yet"
     DONE = "the outcome is known"
 
     __hash__ = object.__hash__  # an enumeration's own is written in Python, and looked up with every event
@@ -89,29 +92,47 @@ Table: TypeAlias = "dict[tuple[State, type[Event]], Callable[..., Commands]]"
 
 
 class Policies(Struct, frozen=True):
-    """What the machines of one client go by, kept once for all of them. `request_timeout` is in seconds."""
+    """What the machines of one client go by. `request_timeout` is in seconds."""
 
     polling: Polling
     retry: Retry
     request_timeout: float
-    trust: HintBreaker = field(default_factory=HintBreaker)
 
 
 class Awaited(Struct):
-    """What only a task needs whose end a hint is to announce.
+    """What only a task with feedback needs.
 
-    `prompted` says that a hint has led to the poll under way, `late_at` when a hint is late; 0 while none is awaited.
+    `hints` is the client's circuit breaker. `prompted` says that a hint has led to the poll under way. `late_at` is
+    when the hint counts as late; 0 while the machine does not wait for one.
     """
 
     feedback: Feedback
+    hints: HintBreaker
     prompted: bool = False
     late_at: float = 0.0
 
 
-class _Machine:
-    """Looks every event up in its class's table. What the table doesn't have is a driver's mistake."""
+class Wait(Struct, frozen=True):
+    """One wait for a task: when it began, and when it ends at the latest."""
 
-    __slots__ = ("due", "failures", "policies", "state")
+    began: float
+    deadline: float
+
+
+_UNBOUNDED = Wait(-inf, inf)  # shared by all waits that have neither a deadline nor a stall watch
+
+
+class Ended(Struct, frozen=True):
+    """How a task has ended: the terminal answer, and the outcome."""
+
+    status: TaskStatus[object]
+    outcome: Finish
+
+
+class _Machine:
+    """Looks every event up in its class's table. An event that the table lacks is the engine's mistake."""
+
+    __slots__ = ("due", "failures", "policies", "state")  # `failures`: in a row, since the last answer
 
     TABLE: ClassVar[Table]
 
@@ -122,7 +143,7 @@ class _Machine:
         self.due = 0.0
 
     def handle(self, event: Event) -> Commands:
-        """What to do now. Not thread-safe: the driver calls it under its lock."""
+        """The commands to carry out now. Not thread-safe: the engine calls it under its lock."""
         step = self.TABLE.get((self.state, type(event)))
         if step is None:
             raise RuntimeError(f"{type(event).__name__} makes no sense while {self.state.value}")
@@ -158,7 +179,7 @@ class CallMachine(_Machine):
         self.failures += 1
         retry = self.policies.retry
         delay = retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
-        if delay is None or delay > retry.maximum:  # a server may ask for a day: that is the caller's to decide
+        if delay is None or delay > retry.maximum:  # a server may ask for a day; the caller decides about that
             return self._end(Finish(error=event.error))
         return self._sleep(event.at, event.at + delay, _BACKING_OFF)
 
@@ -188,13 +209,11 @@ class CallMachine(_Machine):
 class TaskMachine(_Machine):
     """A task that is followed until it is done.
 
-    `history` is what its polls have shown, `outcome` the Finish of a task that is done. `awaited` is there if a hint is
-    to announce the end. Thousands of machines may be about at once, so each keeps no more than it needs.
+    `history` is what the polls have shown, `outcome` the Finish of a task that is done. `awaited` is set for a task
+    with feedback. A client may hold thousands of machines, so each is small.
     """
 
-    __slots__ = (
-        "_last", "awaited", "deadline", "hinted", "history", "operation", "outcome", "watched_from",
-    )  # fmt: skip
+    __slots__ = ("_seen", "_wait", "awaited", "hinted", "history", "operation")
 
     def __init__(
         self,
@@ -205,16 +224,15 @@ class TaskMachine(_Machine):
         at: float,
         submitted: bool,
         feedback: Feedback | None = None,
+        hints: HintBreaker | None = None,
     ) -> None:
         self.history = History.begin(at, submitted, task_id, announced=feedback is not None)
         super().__init__(policies)
         self.operation = operation
-        self.deadline: float | None = None
-        self.watched_from = 0.0
-        self.awaited = None if feedback is None else Awaited(feedback)
+        self._wait = _UNBOUNDED
+        self.awaited = None if feedback is None else Awaited(feedback, hints or HintBreaker())
         self.hinted = False
-        self._last: TaskStatus[object] | float | None = None  # the answer that was the last, else its progress
-        self.outcome: Finish | None = None
+        self._seen: float | Ended | None = None  # the progress of the last answer; once done, how the task has ended
 
     @property
     def task_id(self) -> str:
@@ -222,11 +240,16 @@ class TaskMachine(_Machine):
         return self.history.task_id
 
     @property
+    def outcome(self) -> Finish | None:
+        """The result or the failure of a task that is done; None while it goes on."""
+        return self._seen.outcome if isinstance(self._seen, Ended) else None
+
+    @property
     def status(self) -> TaskStatus[object] | None:
-        """The last answer, without the part of a result that it may have held as long as the task goes on."""
-        if isinstance(self._last, TaskStatus) or not self.history.polls:
-            return self._last if isinstance(self._last, TaskStatus) else None
-        return TaskStatus(self.history.status, self._last)
+        """The last answer. While the task goes on, without the partial result that it may have held."""
+        if isinstance(self._seen, Ended):
+            return self._seen.status
+        return TaskStatus(self.history.status, self._seen) if self.history.polls else None
 
     @property
     def request(self) -> TaskStatusRequest:
@@ -236,13 +259,13 @@ class TaskMachine(_Machine):
     # Waiting begins.
 
     def _begin(self, event: Began) -> Commands:
-        self.deadline = event.deadline
         polling = self.policies.polling
+        deadline = inf if event.deadline is None else event.deadline
         if polling.deadline is not None:
-            self.deadline = min(self.history.started + polling.deadline, self._limit())
+            deadline = min(deadline, self.history.started + polling.deadline)
+        bounded = deadline < inf or polling.stall_after is not None
+        self._wait = Wait(event.at, deadline) if bounded else _UNBOUNDED
         self.failures = 0
-        if polling.stall_after is not None:
-            self.watched_from = event.at  # a stall is what this wait has seen, not what went on before it
         return self._poll(event)
 
     def _poll(self, event: Event) -> Commands:
@@ -250,61 +273,59 @@ class TaskMachine(_Machine):
         if self.awaited is not None:
             self.awaited.prompted = self.hinted or isinstance(event, Notified)
         self.hinted = False
-        timeout = self.policies.request_timeout
-        if self.deadline is not None:
-            left = self.deadline - event.at
-            timeout = min(timeout, left if left > 0 else LAST_LOOK)
-        return (Send(timeout),)
+        left = self._wait.deadline - event.at
+        return (Send(min(self.policies.request_timeout, left if left > 0 else LAST_POLL)),)
 
     # An exchange comes back.
 
     def _answer(self, event: Responded) -> Commands:
         self.failures = 0
         emits = self._learn(event)
-        return emits + (self._pace(event) if self.outcome is None else (self.outcome,))
+        return emits + (self._pace(event) if self.state is not _DONE else self._settled(event))
 
     def _pace(self, event: Event) -> Commands:
         """The task is not done: sleep until the next poll, unless the time is up."""
-        limit = inf if self.deadline is None else self.deadline
+        limit = self._wait.deadline
         if event.at >= limit:
-            return self._give_up(self.expired())
+            return self._give_up(self._expired())
         polling = self.policies.polling
         stalled_at = inf
         if polling.stall_after is not None:
-            stalled_at = max(self.history.moved_at, self.watched_from) + polling.stall_after
+            stalled_at = max(self.history.moved_at, self._wait.began) + polling.stall_after  # what this wait saw
             if event.at >= stalled_at:
                 text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
                 return self._give_up(TaskStalled(text, *self._leads()))
         awaited = self.awaited
-        if awaited is not None and self.history.announced and (awaited.prompted or not self.policies.trust.is_closed):
+        if awaited is not None and self.history.announced and (awaited.prompted or not awaited.hints.is_closed):
             self.history = structs.replace(self.history, announced=False)
         if self.hinted:
             return self._poll(event)
         due = event.at + polling.next_delay(self.history)
         if due > stalled_at:
             due = stalled_at
-        if due > limit - TOO_LATE_TO_ASK:  # it would be cut off: the last poll, at the deadline, has the time
+        if due > limit - TOO_LATE_TO_POLL:  # it would be cut off; the last poll, at the deadline, may take longer
             due = limit
         if awaited is not None:
             awaited.late_at = due if polling.awaits_hint(self.history) else 0.0
             if awaited.late_at:
-                return self._leave(event.at, awaited)
+                return self._await_hint(event.at, awaited)
         return self._sleep(event.at, due, _SLEEPING)
 
-    def _leave(self, at: float, awaited: Awaited) -> Commands:
-        """The task is left alone: sleep until it reconsiders that, or until the hint is late."""
+    def _await_hint(self, at: float, awaited: Awaited) -> Commands:
+        """No poll: sleep until the machine reads the breaker again, or until the hint is late."""
         until = at + self.policies.polling.next_review(self.history, at)
         return self._sleep(at, min(until, awaited.late_at), _SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
         self.failures += 1
         delay = self.policies.retry.next_delay(self.failures, event.error, safe=True, seed=self.history.seed)
-        time_is_up = self._left(event.at) <= 0 and (delay is not None or isinstance(event.error, RequestTimeout))
+        limit = self._wait.deadline
+        time_is_up = event.at >= limit and (delay is not None or isinstance(event.error, RequestTimeout))
         if delay is None and not time_is_up:
             return self._give_up(event.error)
         if delay is None or time_is_up:
-            return self._give_up(self.expired(event.error))
-        return self._sleep(event.at, min(event.at + delay, self._limit()), _BACKING_OFF)
+            return self._give_up(self._expired(event.error))
+        return self._sleep(event.at, min(event.at + delay, limit), _BACKING_OFF)
 
     # A sleep ends, or is to end.
 
@@ -313,16 +334,16 @@ class TaskMachine(_Machine):
             return (Sleep(self.due - event.at),)
         awaited = self.awaited
         is_early = awaited is not None and self.state is _SLEEPING and event.at < awaited.late_at
-        if awaited is not None and is_early and self.policies.trust.is_closed and not self._is_to_check(event.at):
-            return self._leave(event.at, awaited)
+        if awaited is not None and is_early and awaited.hints.is_closed and not self._is_to_check(event.at, awaited):
+            return self._await_hint(event.at, awaited)
         return self._poll(event)
 
-    def _is_to_check(self, at: float) -> bool:
-        """Whether this task is one of the few that are looked at although a hint is to announce the end."""
+    def _is_to_check(self, at: float, awaited: Awaited) -> bool:
+        """Whether this task takes one of the few checks: a poll although its hint is not late."""
         polling, history = self.policies.polling, self.history
         if not polling.predict or history.polls != 1 or at - history.started < 2 * polling.initial:
             return False
-        return history.forecast() is None and self.policies.trust.check(polling.hint_checks)
+        return history.forecast() is None and awaited.hints.check(polling.hint_checks)
 
     def _hint(self, event: Notified) -> Commands:
         self.hinted = True
@@ -343,37 +364,40 @@ class TaskMachine(_Machine):
         return self._learn(event)
 
     def _learn(self, event: Responded | Observed) -> Commands:
-        """Takes an answer in. The first terminal one settles the outcome, for good."""
+        """Takes an answer in. The first terminal one settles the outcome."""
         status = event.answer
         assert isinstance(status, TaskStatus)
-        if self.outcome is not None:
+        if self.state is _DONE:
             return ()
-        self._last = status.progress
+        self._seen = status.progress
         self.history = self.history.observed(event.at, status.status, status.progress)
         seen = Emit("progress", status)
         polling = self.policies.polling
         if status.status in polling.done:
-            self.outcome = Finish(result=status.result)
+            outcome = Finish(result=status.result)
             end = Emit("completed", status.result)
         elif status.status in polling.failed:
             error = TaskFailed(status)
             error.locate(self.operation, None, self.task_id)
-            self.outcome = Finish(error=error)
+            outcome = Finish(error=error)
             end = Emit("failed", error)
         else:
             return (seen,)
         self.state = _DONE
-        self._last = status
+        self._seen = Ended(status, outcome)
         if self.awaited is not None and isinstance(event, Responded):
-            self.policies.trust.record(announced=self.awaited.prompted or self.hinted)
+            self.awaited.hints.record(announced=self.awaited.prompted or self.hinted)
         return (seen, end)
 
     def _settled(self, event: Event) -> Commands:
-        assert self.outcome is not None
-        return (self.outcome,)
+        assert isinstance(self._seen, Ended)
+        return (self._seen.outcome,)
 
-    def expired(self, cause: AltcraftError | None = None) -> WaitTimeout:
-        """The error of a wait whose time is up, after a last exchange that failed with `cause`, if it did."""
+    def out_of_time(self, cause: AltcraftError | None = None) -> Finish:
+        """The end of a wait whose time is up. `cause` is what the last exchange failed with, if it did."""
+        return Finish(error=self._expired(cause))
+
+    def _expired(self, cause: AltcraftError | None = None) -> WaitTimeout:
         failed = "; the last poll failed" if cause is not None else ""
         error = WaitTimeout(f"not done in time, {self._standing()}{failed}", *self._leads())
         error.__cause__ = cause
@@ -381,16 +405,10 @@ class TaskMachine(_Machine):
         return error
 
     def _give_up(self, error: AltcraftError) -> Commands:
-        """The wait ends; the task does not, and may be waited for again."""
+        """The wait ends. The task goes on, and may be waited for again."""
         error.locate(self.operation, None, self.task_id)
         self.state = _IDLE
         return (Finish(error=error),)
-
-    def _limit(self) -> float:
-        return inf if self.deadline is None else self.deadline
-
-    def _left(self, at: float) -> float:
-        return self._limit() - at
 
     def _standing(self) -> str:
         status = self.status

@@ -133,7 +133,7 @@ async def async_fleet(name: str, port: int, ids: list[str], connections: int) ->
 def bare(name: str, port: int, ids: list[str], connections: int) -> Run:
     """As many threads as connections, which take one id after the other, three times round."""
     client = _client(port, name, connections)
-    exchange, transport, operation = client._conductor.exchange, client._driver._transport, unknown_task()
+    exchange, transport, operation = client._engine.exchange, client._runner._transport, unknown_task()
     done = POLLING.done
     for _ in range(connections):
         client.tasks.status("warm")
@@ -173,7 +173,7 @@ def _round_and_round(work: Callable[[Iterator[str]], None], ids: list[str], conn
 async def async_bare(name: str, port: int, ids: list[str], connections: int) -> Run:
     """As many coroutines as connections."""
     client = _async_client(port, name, connections)
-    exchange, transport, operation = client._conductor.exchange, client._driver._transport, unknown_task()
+    exchange, transport, operation = client._engine.exchange, client._runner._transport, unknown_task()
     done = POLLING.done
 
     async def work(queue: Iterator[str]) -> None:
