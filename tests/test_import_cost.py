@@ -47,15 +47,3 @@ def test_importing_altcraft_leaves_a_module_for_later(module: str, drawn_in: set
 
 def test_importing_altcraft_draws_in_no_transport_and_no_plugin(drawn_in: set[str]) -> None:
     assert not {name for name in drawn_in if name.startswith(("altcraft_transports", "altcraft_plugins"))}
-
-
-def test_importing_altcraft_leaves_the_machinery_to_the_first_client(drawn_in: set[str]) -> None:
-    machinery = {
-        "altcraft.tasks.machine",
-        "altcraft.engine.engine",
-        "altcraft.engine.threads",
-        "altcraft.exchange",
-        "altcraft.codecs",
-    }
-    assert not machinery & drawn_in
-    assert machinery < modules_after("import altcraft; altcraft.Client('https://x', token='a-token')")

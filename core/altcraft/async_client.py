@@ -30,7 +30,7 @@ from altcraft.task import AsyncTask
 from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
-from altcraft.wire.transport import AsyncTransport, TransportRegistry
+from altcraft.wire.transport import AsyncTransport, TransportRegistry, TransportSettings
 
 __all__ = ["AsyncClient"]
 
@@ -53,6 +53,7 @@ class AsyncClient:
         *,
         codec: str = "json",
         transport: str | AsyncTransport = "threads",
+        settings: TransportSettings | None = None,
         auth: Auth = "body",
         polling: Polling | None = None,
         retry: Retry | None = None,
@@ -67,6 +68,7 @@ class AsyncClient:
             secret,
             codec,
             transport,
+            settings,
             auth,
             polling,
             retry,

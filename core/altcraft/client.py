@@ -30,7 +30,7 @@ from altcraft.task import Task
 from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
-from altcraft.wire.transport import Transport, TransportRegistry
+from altcraft.wire.transport import Transport, TransportRegistry, TransportSettings
 
 __all__ = ["Client"]
 
@@ -50,6 +50,7 @@ class Client:
     * `token` is kept as a secret; `auth` sends it in the body, as documented, or as a "bearer".
     * `codec` names the format that is spoken.
     * `transport` is a registered name, or an object with the Transport protocol, which the client then owns and closes.
+      `settings` are for a transport given by name: proxy, certificates, connections.
     * `polling` says how a task is followed, `retry` when a failed exchange is repeated, `request_timeout` how many
       seconds one may take.
     * `plugins` are objects or modules with hook implementations; `load_entry_points` takes those of installed
@@ -66,6 +67,7 @@ class Client:
         *,
         codec: str = "json",
         transport: str | Transport = "urllib3",
+        settings: TransportSettings | None = None,
         auth: Auth = "body",
         polling: Polling | None = None,
         retry: Retry | None = None,
@@ -80,6 +82,7 @@ class Client:
             secret,
             codec,
             transport,
+            settings,
             auth,
             polling,
             retry,

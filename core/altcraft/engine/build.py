@@ -18,7 +18,7 @@ from altcraft.tasks.machine import Policies
 from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
-from altcraft.wire.transport import TransportRegistry
+from altcraft.wire.transport import TransportRegistry, TransportSettings
 from altcraft.wire.url import api_base
 
 __all__ = ["Built", "Kind", "build"]
@@ -30,7 +30,7 @@ RunnerT = TypeVar("RunnerT", bound=Runner)
 class Kind(Struct, Generic[TransportT, RunnerT], frozen=True):
     """What distinguishes the two clients: how a transport is made by name, what runs effects, what users hold."""
 
-    create: Callable[[TransportRegistry, str, str], TransportT]
+    create: Callable[[TransportRegistry, str, str, TransportSettings | None], TransportT]
     runner: Callable[[TransportT], RunnerT]
     handle: Callable[[Followed[Any]], Handle[Any]]
 
@@ -50,6 +50,7 @@ def build(
     token: Secret | None,
     codec: str,
     transport: str | TransportT,
+    settings: TransportSettings | None,
     auth: Auth,
     polling: Polling | None,
     retry: Retry | None,
@@ -60,6 +61,8 @@ def build(
     """A client's parts. ValueError, TypeError or LookupError for settings that make no sense."""
     if not request_timeout > 0:
         raise ValueError(f"request_timeout={request_timeout!r}: give seconds, more than 0")
+    if settings is not None and not isinstance(transport, str):
+        raise TypeError("settings= is for a transport given by name: pass them to your transport's own constructor")
     hooks = Hooks(plugins)
     if load_entry_points:
         hooks.load_entry_points()
@@ -77,7 +80,7 @@ def build(
         token = token or Secret.of(transports.default_token(name))
     exchange = Exchange(base, host, token, codecs.by_name(codec), codecs, auth)
     if isinstance(transport, str):
-        transport = kind.create(transports, name or transport, url)
+        transport = kind.create(transports, name or transport, url, settings)
     runner = kind.runner(transport)
     policies = Policies(polling or Polling(), retry or Retry(), float(request_timeout))
     return Built(Engine(exchange, hooks, policies, runner, kind.handle), runner, codecs, operations)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from math import inf
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import msgspec
@@ -178,6 +177,8 @@ class TransportRegistry:
         return name in self._factories or name in self._async_factories or _is_bundled(name)
 
     def __iter__(self) -> Iterator[str]:
+        from pkgutil import iter_modules  # only error messages and tools list the transports
+
         bundled = (module.name for module in iter_modules(import_module(_BUNDLED).__path__))
         return iter(dict.fromkeys((*filter(_is_bundled, bundled), *self._factories, *self._async_factories)))
 
