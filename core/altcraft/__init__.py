@@ -51,6 +51,7 @@ from altcraft.schema import (
     TaskStatus,
 )
 from altcraft.task import AsyncTask, Task
+from altcraft.tasks.budget import RetryBudget
 from altcraft.tasks.polling import History, Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
@@ -90,6 +91,7 @@ __all__ = [
     "ResourceStatistics",
     "ResponseTooLarge",
     "Retry",
+    "RetryBudget",
     "SegmentStatistics",
     "SubmissionsFailed",
     "Task",

@@ -152,6 +152,8 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without a change of status or progress after which a task counts as stalled; None: never."""
     deadline: float | None = None
     """Seconds that a task may take in all; None: any number."""
+    grace: float = 5.0
+    """Seconds after a submission for which a NotFound from tasks/status means "not there yet": replicas lag."""
     done: Collection[str] = frozenset({"completed", "success"})
     """Statuses of a task that has ended well. Any iterable of strings; kept as a frozenset."""
     failed: Collection[str] = frozenset({"failed", "error", "canceled", "cancelled"})
@@ -168,6 +170,8 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"Polling(hint_patience={self.hint_patience!r}): give seconds, 0 for no patience")
         if not self.hint_checks >= 0:
             raise ValueError(f"Polling(hint_checks={self.hint_checks!r}): give a number of tasks, 0 for none")
+        if not 0 <= self.grace < inf:
+            raise ValueError(f"Polling(grace={self.grace!r}): give seconds, 0 for none")
         for name, seconds in (("stall_after", self.stall_after), ("deadline", self.deadline)):
             if seconds is not None and not 0 < seconds < inf:
                 raise ValueError(f"Polling({name}={seconds!r}): give seconds above 0, or None for no limit")

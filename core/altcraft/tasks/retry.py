@@ -1,4 +1,4 @@
-"""When a failed exchange is tried again. A value that the machine reads; it does nothing by itself."""
+"""When a failed exchange is repeated. A value that the machines read."""
 
 from __future__ import annotations
 
@@ -7,31 +7,42 @@ from collections.abc import Iterable
 import msgspec
 
 from altcraft.errors import AltcraftError, ApiError, ConnectError, ConnectionLost, RequestTimeout
+from altcraft.tasks.budget import RetryBudget
 from altcraft.tasks.jitter import fraction
 
 __all__ = ["Retry"]
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how soon a failed exchange is repeated; `attempts` counts the first one, so 1 means never.
+    """How often and how soon a failed exchange is repeated. An immutable value, safe to share.
 
-    The wait before attempt n+1 is drawn from the upper half of `base * 2**(n-1)` seconds, at most `maximum`, and is
-    never shorter than a Retry-After header asks for; a call that it would keep for longer than `maximum` fails at once,
-    a wait for a task goes on. `statuses` are the HTTP statuses, or envelope codes, worth
-    another try. What is retried at all depends on the exchange: a status or another reading is, whenever it may help;
-    a submission only when nothing can have been sent.
+    The delay before attempt n+1 is drawn from the upper half of `base * 2**(n-1)` seconds, at most `maximum`, and is
+    never shorter than a Retry-After header asks for. A poll is repeated after any failure that time may cure, a
+    submission only when nothing can have been sent. Raises ValueError for settings that make no sense.
     """
 
     attempts: int = 4
+    """How often a single call is sent at most, the first time included; 1: never repeated."""
     base: float = 0.5
+    """The first delay, in seconds."""
     maximum: float = 30.0
+    """The longest delay, in seconds. A call whose Retry-After asks for more fails at once."""
     statuses: frozenset[int] = frozenset({429, 502, 503, 504})
+    """HTTP statuses, and error codes of the platform, that time may cure."""
+    patience: float = 120.0
+    """Seconds for which a poll within a wait is repeated while it keeps failing, unless the deadline comes first."""
+    budget: RetryBudget | None = RetryBudget()
+    """How many retries a client may make in a burst, and how fast they come back; None: no limit."""
 
     def __post_init__(self) -> None:
         if self.attempts != int(self.attempts) or self.attempts < 1:
-            raise ValueError(f"Retry(attempts={self.attempts!r}): a whole number from 1; 1 never retries")
+            raise ValueError(f"Retry(attempts={self.attempts!r}): give a whole number from 1; 1 never retries")
         if not 0 < self.base <= self.maximum < float("inf"):
-            raise ValueError(f"Retry(base={self.base!r}, maximum={self.maximum!r}): seconds, 0 < base <= maximum")
+            raise ValueError(f"Retry(base={self.base!r}, maximum={self.maximum!r}): give seconds, 0 < base <= maximum")
+        if not self.patience >= 0:
+            raise ValueError(f"Retry(patience={self.patience!r}): give seconds, 0 for no repetition within a wait")
+        if self.budget is not None and not isinstance(self.budget, RetryBudget):
+            raise TypeError(f"Retry(budget={self.budget!r}): give a RetryBudget, or None for no limit")
         statuses: Iterable[int] = self.statuses
         msgspec.structs.force_setattr(self, "statuses", frozenset(statuses))
 
@@ -42,18 +53,23 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         return changed
 
     def next_delay(self, failures: int, error: AltcraftError, *, safe: bool, seed: int = 0) -> float | None:
-        """Seconds until the next attempt after so many failures in a row, or None to give up.
+        """Seconds until a call is repeated after so many failures in a row, or None to give up. Pure.
 
-        `safe` says whether the exchange may be repeated although it may have been processed. Pure.
+        `safe` says that the exchange may be repeated although the platform may have processed it.
         """
-        if failures >= self.attempts or not self._may_help(error, safe=safe):
+        if failures >= self.attempts or not self.may_help(error, safe=safe):
             return None
+        return self.delay(failures, error, seed=seed)
+
+    def delay(self, failures: int, error: AltcraftError, *, seed: int = 0) -> float:
+        """Seconds until an exchange is repeated that has failed so many times in a row. Pure."""
         step = min(self.maximum, self.base * 2.0 ** min(failures - 1, 60))
         delay = step * (0.5 + fraction(seed, failures) / 2)
         retry_after = error.retry_after if isinstance(error, ApiError) else None
         return max(delay, retry_after or 0.0)
 
-    def _may_help(self, error: AltcraftError, *, safe: bool) -> bool:
+    def may_help(self, error: AltcraftError, *, safe: bool) -> bool:
+        """Whether time may cure the error, and the exchange may be repeated."""
         if isinstance(error, ConnectError):
             return True
         if isinstance(error, ApiError):
