@@ -1,59 +1,149 @@
-"""Waitress, imported here and nowhere else: a WSGI app on a socket, as the sandbox and the receiver of feedback are."""
+"""Waitress, imported here and nowhere else: a WSGI application on a socket, for the sandbox and the feedback receiver.
+
+Slow connections give way: where a new one would find no room, the server closes those that bring the fewest bytes a
+second. A peer has `timeout` seconds to send a whole request, and as many to read a whole reply.
+"""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# Waitress has no annotations; what is used of it has its types given here.
+# Waitress has no annotations; what is used of it gets its types here.
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, cast
+import time
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from _typeshed.wsgi import WSGIApplication
-
-    class _Server(Protocol):
-        channel_class: type[object]
-        asyncore: Any
-        task_dispatcher: Any
-        trigger: Any
-
 
 __all__ = ["Channel", "ErrorTask", "Server"]
 
 
-_ROUND = 1.0
-"""Seconds after which the loop comes round at the latest, looks for silent connections, and hears of a signal that came
-when it was just about to sleep.
-"""
+CONNECTIONS: Final = 500
+"""Connections that a server holds at once. Windows can select among 512 sockets."""
 
-# Waitress warns of every burst; those who want to know configure logging, and see it all the same.
+_BURST: Final = 50
+"""Connections that are accepted in one round of the loop."""
+
+_BACKLOG: Final = 4096
+"""Connections that the kernel keeps until they are accepted, as far as its own limit goes."""
+
+_PACKET: Final = 1000
+"""Bytes that a connection is credited with, so that a new one is a fast one."""
+
+_ROUND: Final = 1.0
+"""Seconds after which the loop comes round at the latest, to look for slow connections and to let signals through."""
+
+_NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""What accept() says when the process or the machine has no descriptor left."""
+
+# Waitress warns of every burst of requests. The handler keeps that from stderr where the user configures no logging.
 logging.getLogger("waitress").addHandler(logging.NullHandler())
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
-    """A connection."""
+    """A connection. `last_activity` is when it began to keep the server waiting: for a request, or to take a reply."""
 
+    last_activity: float
     request: Any
+    _taken = 0  # bytes of the request that has begun
+
+    def pace(self, now: float) -> float:
+        """Bytes a second since the peer began to keep the server waiting. Its first packet is taken as given."""
+        return (self._taken + _PACKET) / max(now - self.last_activity, 0.001)
+
+    def recv(self, buffer_size: int) -> bytes:
+        data: bytes = super().recv(buffer_size)
+        self._taken += len(data)
+        return data
+
+    def handle_read(self) -> None:
+        """More bytes of a request that has begun don't restart its time."""
+        before, begun = self.request, self.last_activity
+        super().handle_read()
+        if before is not None and self.request is before:
+            self.last_activity = begun
+        else:
+            self._taken = 0
+
+    def handle_write(self) -> None:
+        """Nor does a part of a reply that has not been read whole."""
+        begun = self.last_activity
+        super().handle_write()
+        if self.total_outbufs_len:
+            self.last_activity = begun
 
     def send_continue(self) -> None:
-        """Asks for the body (`Expect: 100-continue`), but not for one that is refused by its length."""
+        """Ask for the body (`Expect: 100-continue`), but not for one that is refused by its length."""
         if self.request.error is None:
             super().send_continue()
         self.request.expect_continue = False
 
 
-class Server:
-    """An app on a listening socket, which it takes over. run() serves until some thread calls close().
+class _Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no annotations
+    """A listening socket that accepts connections in bursts. `close_slow` keeps room for one."""
 
-    `settings` are waitress's own.
+    _no_room = False
+    _pausing = False
+
+    def readable(self) -> bool:
+        """Whether to accept in the next round of the loop."""
+        return bool(self.accepting) and not self._pausing
+
+    def handle_accept(self) -> None:
+        for _ in range(_BURST):
+            before = len(self._connections())
+            super().handle_accept()
+            if len(self._connections()) == before:
+                return
+
+    def _connections(self) -> dict[int, Channel]:
+        held: Any = self.active_channels
+        return cast("dict[int, Channel]", held)
+
+    def accept(self) -> tuple[socket.socket, Any] | None:
+        try:
+            accepted: tuple[socket.socket, Any] | None = super().accept()
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            self._no_room = True
+            return None
+        return accepted
+
+    def close_slow(self, timeout: float) -> None:
+        """Close connections whose time is over, and the slowest until there is room for a burst.
+
+        Call it between two rounds of the loop, when no socket is selected upon.
+        """
+        now = time.time()  # waitress measures with it
+        connections = self._connections().values()
+        surplus = len(connections) + _BURST - CONNECTIONS
+        if self._no_room:
+            surplus = max(surplus, _BURST)
+        # With a complete request, a connection waits for the server. Without one, it keeps the server waiting.
+        slow = [channel for channel in connections if not channel.requests]
+        slow.sort(key=lambda channel: channel.pace(now))
+        over = [channel for n, channel in enumerate(slow) if n < surplus or now - channel.last_activity > timeout]
+        for channel in over:
+            channel.handle_close()
+        # Where there is no room and nothing to close, accepting again at once would only fail again.
+        self._pausing = self._no_room and not over
+        self._no_room = False
+
+
+class Server:
+    """An application on a listening socket, which the server takes over. `run()` serves until `close()` is called.
+
+    `timeout` is in seconds, see above. `settings` are waitress's own.
     """
 
     def __init__(
@@ -61,21 +151,25 @@ class Server:
         app: WSGIApplication,
         listening: socket.socket,
         channel: type[Channel],
+        *,
+        timeout: float,
         **settings: Any,
     ) -> None:
-        self._sockets: dict[int, Any] = {}  # waitress keeps all of this server's in here
-        self._server = cast(
-            "_Server",
-            create_server(
-                app,
-                map=self._sockets,
-                sockets=[listening],
-                asyncore_use_poll=True,
-                clear_untrusted_proxy_headers=True,
-                **settings,
-            ),
+        self._sockets: dict[int, Any] = {}  # waitress keeps all sockets of this server in here
+        self._timeout = timeout
+        adjustments = Adjustments(sockets=[listening], backlog=_BACKLOG, clear_untrusted_proxy_headers=True, **settings)
+        self._workers: Any = ThreadedTaskDispatcher()
+        self._listener: Any = _Listener(
+            app,
+            map=self._sockets,
+            _sock=listening,
+            dispatcher=self._workers,
+            adj=adjustments,
+            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+            bind_socket=False,
         )
-        self._server.channel_class = channel
+        self._listener.channel_class = channel
+        self._workers.set_thread_count(adjustments.threads)
         self._lock = threading.Lock()
         self._closed = False
         self._running = False
@@ -88,25 +182,27 @@ class Server:
                 return
             self._running = True
         try:
-            self._server.asyncore.loop(timeout=_ROUND, map=self._sockets, use_poll=True)
+            while self._sockets:
+                self._listener.close_slow(self._timeout)
+                self._listener.asyncore.loop(timeout=_ROUND, map=self._sockets, use_poll=True, count=1)
         finally:
             with self._lock:
                 self._running = False
             self._ended.set()
 
     def close(self) -> None:
-        """Stop listening, end the connections and the threads. Idempotent."""
+        """Stop listening, end the connections and the threads. Idempotent, and may be called from any thread."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             running = self._running
-        self._server.task_dispatcher.shutdown()
+        self._workers.shutdown()
         if running:
-            # Sockets must not go away under the loop that selects among them: it closes them itself, and ends.
-            self._server.trigger.pull_trigger(self._close_all)
+            # A socket must not be closed while the loop selects upon it: the loop closes all, and ends.
+            self._listener.trigger.pull_trigger(self._close_all)
             self._ended.wait(5)
         self._close_all()
 
     def _close_all(self) -> None:
-        self._server.asyncore.close_all(self._sockets)
+        self._listener.asyncore.close_all(self._sockets)

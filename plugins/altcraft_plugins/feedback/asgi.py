@@ -1,16 +1,16 @@
-"""The receiver as an ASGI 3 application, under asyncio or trio."""
+"""The inbox as an ASGI 3 application, under asyncio or trio."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from altcraft_plugins.feedback.bodies import Refusal, receive
-
-if TYPE_CHECKING:
-    from altcraft import HttpResponse
-    from altcraft_plugins.feedback.receiver import FeedbackReceiver
+from altcraft import HttpResponse
+from altcraft_plugins.feedback.bodies import receive
+from altcraft_plugins.feedback.inbox import Inbox
+from altcraft_plugins.feedback.loops import in_thread
+from altcraft_plugins.feedback.replies import TAKEN, Refusal
 
 __all__ = ["Receive", "Scope", "Send", "serve"]
 
@@ -19,8 +19,8 @@ Receive: TypeAlias = "Callable[[], Awaitable[MutableMapping[str, Any]]]"
 Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
 
 
-async def serve(receiver: FeedbackReceiver, scope: Scope, messages: Receive, send: Send) -> None:
-    """Answers one request, or sees a server's lifespan through; a websocket is refused."""
+async def serve(inbox: Inbox, scope: Scope, messages: Receive, send: Send) -> None:
+    """Answer one request, or a server's lifespan messages. A websocket is refused."""
     if scope["type"] == "lifespan":
         while (await messages())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
@@ -28,34 +28,29 @@ async def serve(receiver: FeedbackReceiver, scope: Scope, messages: Receive, sen
     elif scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
     else:
-        reply = await _answer(receiver, scope, messages)
+        reply = await _answer(inbox, scope, messages)
         if reply is not None:
-            headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
-            if reply.status in (408, 413) and str(scope.get("http_version", "1.1")).startswith("1"):
-                headers.append(
-                    (b"connection", b"close")
-                )  # what is left of the body is not read; HTTP/2 has other means
-            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-            await send({"type": "http.response.body", "body": reply.body})
+            await _send(reply, send, http1=str(scope.get("http_version", "1.1")).startswith("1"))
 
 
-async def _answer(receiver: FeedbackReceiver, scope: Scope, messages: Receive) -> HttpResponse | None:
-    """The answer, None where nobody is left to hear it."""
-    from altcraft_plugins.feedback.receiver import HOOK, TAKEN, refused
-
-    headers: Mapping[str, str] = {
-        bytes(name).decode("latin-1"): bytes(value).decode("latin-1") for name, value in scope["headers"]
-    }
+async def _answer(inbox: Inbox, scope: Scope, messages: Receive) -> HttpResponse | None:
+    """The answer; None when the sender has gone away."""
     try:
-        key, _ = receiver.admit(str(scope["path"]), headers, str(scope["method"]))
-        body = await receive(messages, receiver.limit, receiver.read_timeout)
+        admitted = inbox.admit(scope["path"], scope["headers"], scope["method"])
+        body = await receive(messages, inbox.limit, inbox.read_timeout)
     except Refusal as refusal:
-        return refused(refusal)
+        return refusal.reply()
     except EOFError:
         return None
-    delivery = receiver.take(key, headers, body)
-    if delivery is not None and HOOK in receiver.hooks.heard:
-        from altcraft_plugins.feedback.loops import aside
-
-        await aside(partial(receiver.tell, delivery))  # a plugin that talks to its bus must not hold the loop up
+    delivery = inbox.take(admitted, body)
+    if delivery is not None and inbox.heard:
+        await in_thread(partial(inbox.tell, delivery))  # a plugin may wait for its bus, and the loop goes on
     return TAKEN
+
+
+async def _send(reply: HttpResponse, send: Send, *, http1: bool) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+    if http1 and reply.status in (408, 413):  # the rest of the body stays unread; in HTTP/2 only the stream ends
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,41 +1,40 @@
-"""Reading what was posted: no more than the limit, and no longer than the time allows."""
+"""Reading what was posted: up to the size limit, and within the time limit."""
 
 from __future__ import annotations
 
+import inspect
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-from altcraft.wire.messages import header
+from altcraft_plugins.feedback.loops import limited
+from altcraft_plugins.feedback.replies import Refusal
 
-__all__ = ["Readable", "Refusal", "announced", "read", "receive"]
+__all__ = ["Readable", "announced", "read", "receive"]
 
 _CHUNK = 16 * 1024
+_logger = logging.getLogger("altcraft.feedback")
 
 Receive: TypeAlias = "Callable[[], Awaitable[Mapping[str, Any]]]"
 """ASGI's `receive`."""
 
 
 class Readable(Protocol):
-    """A body that has not been read yet: `wsgi.input`, or a framework's stream."""
+    """A body that is still to be read: `wsgi.input`, or a framework's stream."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """At most `size` bytes; none at the end."""
         ...
 
 
-class Refusal(Exception):
-    """The request is answered with this status, and nothing comes of it."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 def announced(headers: Mapping[str, str], limit: int) -> int | None:
-    """The Content-Length, None where there is none. Refusal 413 for one over the limit, 400 for no number."""
-    given = str(header(headers, "content-length") or "").strip()
-    if not given:
+    """The Content-Length, or None where the body says itself when it ends. Names of `headers` are in lower case.
+
+    Refusal 413 for a length over the limit, 400 for one that is no number.
+    """
+    given = headers.get("content-length", "").strip()
+    if not given or headers.get("transfer-encoding"):  # RFC 9112, 6.3: a transfer coding overrides the length
         return None
     if not (given.isascii() and given.isdigit()):
         raise Refusal(400)
@@ -44,25 +43,28 @@ def announced(headers: Mapping[str, str], limit: int) -> int | None:
     return int(given)
 
 
-def read(body: bytes | Readable, length: int | None, limit: int, seconds: float) -> bytes:
-    """The whole body. Refusal 413 where it has more than `limit` bytes, 408 where it takes longer, 400 where it breaks.
+def read(body: object, length: int | None, limit: int, seconds: float) -> bytes:
+    """The whole body: bytes, None for none, or something with a `read` method. None as `length` reads to the end.
 
-    A single read that blocks is the server's to end; between two of them, the time is looked at.
+    Refusal 413 for more than `limit` bytes, 408 for a body that takes longer than `seconds`, 400 for one that breaks
+    off or is not made of bytes. The time is looked at between two reads: only the server can end a read that blocks.
     """
-    if isinstance(body, (bytes, bytearray)):
-        if len(body) > limit:
+    if body is None:
+        return b""
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        if memoryview(body).nbytes > limit:
             raise Refusal(413)
         return bytes(body)
+    # read1, where there is one, returns what has arrived instead of waiting for all it was asked for.
+    take: object = getattr(body, "read1", None) or getattr(body, "read", None)
+    if not callable(take):
+        _logger.error("a delivery's body is bytes or a stream with read(), not %s", type(body).__name__)
+        raise Refusal(400)
     deadline = time.monotonic() + seconds
-    # read1, where there is one, returns what is there instead of waiting for the last byte.
-    take: Callable[[int], bytes] = getattr(body, "read1", body.read)
     left = limit + 1 if length is None else length
     chunks: list[bytes] = []
     while left > 0:
-        try:
-            chunk = take(min(left, _CHUNK))
-        except Exception:  # whatever a server calls it when the sender is gone
-            raise Refusal(400) from None
+        chunk = _chunk(take, min(left, _CHUNK))
         if not chunk:
             break
         chunks.append(chunk)
@@ -76,9 +78,23 @@ def read(body: bytes | Readable, length: int | None, limit: int, seconds: float)
     return b"".join(chunks)
 
 
+def _chunk(take: Callable[[int], object], size: int) -> bytes:
+    """One read. Refusal 400 when it fails, gives something other than bytes, or more of them than it was asked for."""
+    try:
+        chunk = take(size)
+    except Exception:  # each server and framework has its own error for a sender that has gone away
+        _logger.debug("the body of a delivery broke off", exc_info=True)
+        raise Refusal(400) from None
+    if isinstance(chunk, bytes) and len(chunk) <= size:
+        return chunk
+    if inspect.iscoroutine(chunk):
+        chunk.close()  # it would warn that it was never awaited
+    _logger.error("read(%d) of a delivery's body gave %s: a blocking stream of bytes is needed", size, type(chunk))
+    raise Refusal(400)
+
+
 async def receive(messages: Receive, limit: int, seconds: float) -> bytes:
-    """The whole body of an ASGI request. Refusals as for `read`; EOFError where the sender has gone."""
-    from altcraft_plugins.feedback.loops import limited
+    """The whole body of an ASGI request. Refusals as for `read`; EOFError when the sender has gone away."""
 
     async def gather() -> bytes:
         chunks: list[bytes] = []

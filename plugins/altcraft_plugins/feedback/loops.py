@@ -1,4 +1,4 @@
-"""What the receiver needs of an event loop, asyncio's or trio's: a limit of time, and a thread for what may block."""
+"""What the receiver needs of an event loop, under asyncio or trio: a time limit, and a thread for calls that block."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-__all__ = ["aside", "limited"]
+__all__ = ["in_thread", "limited"]
 
 T = TypeVar("T")
 
 
 async def limited(work: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """What `work` comes to. TimeoutError when it takes longer."""
+    """The result of `work`. TimeoutError when it takes longer than `seconds`."""
     if _under_trio():
         import trio
 
@@ -23,12 +23,12 @@ async def limited(work: Callable[[], Awaitable[T]], seconds: float) -> T:
 
     try:
         return await asyncio.wait_for(work(), seconds)
-    except asyncio.TimeoutError:  # a class of its own before Python 3.11
+    except asyncio.TimeoutError:  # before Python 3.11 it is not the built-in TimeoutError
         raise TimeoutError from None
 
 
-async def aside(work: Callable[[], object]) -> None:
-    """Runs a function in a worker thread, so that the loop goes on meanwhile."""
+async def in_thread(work: Callable[[], object]) -> None:
+    """Call a function in a worker thread; the event loop goes on meanwhile."""
     if _under_trio():
         import trio
 

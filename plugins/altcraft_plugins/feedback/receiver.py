@@ -1,54 +1,43 @@
-"""`FeedbackReceiver`: hands out URLs, takes deliveries on them, and hints at the tasks that they belong to.
-
-Rules:
-
-1. A delivery is a hint. Its task is looked at, and what the platform then says is believed; the body never is, nor is
-   it read beyond its limit, decoded, or followed to any address.
-2. Whoever does not know a URL is told nothing: everything that is not one of ours is 404, whatever is sent there.
-3. However often one URL is called, its task is hinted at no more than once every `spacing` seconds.
-4. Nothing that arrives makes an error of the server's: the answers are 200, 400, 404, 405, 408 and 413.
-"""
+"""`FeedbackReceiver`, the public face of the inbox: hands out URLs, follows tasks as a plugin, serves as an app."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, overload
 
-from altcraft import AltcraftError, Delivery, Feedback, HttpResponse, TaskHandle, hookimpl
-from altcraft.hooks import Hooks, guarded
-from altcraft.wire.messages import header
-from altcraft_plugins.feedback.bodies import Readable, Refusal, announced, read
-from altcraft_plugins.feedback.book import Book, Page
+from altcraft import AltcraftError, Feedback, HttpResponse, TaskHandle, hookimpl
+from altcraft.hooks import Hooks
+from altcraft_plugins.feedback.asgi import Receive, Scope, Send, serve
+from altcraft_plugins.feedback.bodies import Readable
+from altcraft_plugins.feedback.inbox import Inbox
 from altcraft_plugins.feedback.public_url import checked
-from altcraft_plugins.feedback.tokens import Tokens, expiry_of
+from altcraft_plugins.feedback.tokens import LONGEST
+from altcraft_plugins.feedback.wsgi import respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from altcraft_plugins.feedback.asgi import Receive, Scope, Send
-
 __all__ = ["FeedbackReceiver"]
-
-HOOK = "altcraft_feedback_received"
-TAKEN = HttpResponse(200, {"Content-Type": "text/plain", "Content-Length": "0"}, b"")
 
 
 class FeedbackReceiver:
-    """One place for all the deliveries of a process: `Client(..., plugins=[receiver])`, `feedback=receiver.feedback()`.
+    """Takes all deliveries of a process: `Client(..., plugins=[receiver])`, `feedback=receiver.feedback()`.
 
-    An object of it is a WSGI application and an ASGI application (versions 3 and 2), `deliver` is for any other
-    framework. Thread-safe.
+    `receiver.wsgi` is a WSGI application, `receiver.asgi` an ASGI application, and the receiver itself is both.
+    `deliver` serves every other framework. Thread-safe.
 
-    * `base_url` is where the platform reaches it, from outside; each URL is that and one more, unguessable part.
-    * `hooks` are a client's: the receiver joins them, which makes it a plugin of that client, and fires
-      `altcraft_feedback_received` there. Without them, `plugins` are those that hear of deliveries.
-    * `secret`, the same in several processes, lets each of them take deliveries for all; without it, a receiver knows
-      the URLs that it has handed out itself.
-    * `lifetime` is for how many seconds a URL is good; at most `capacity` are remembered, the oldest go first.
-    * `limit` is the largest body in bytes, `read_timeout` how many seconds reading one may take, `spacing` how many
-      are at least between two hints at one task.
+    * `base_url` is where the platform reaches the receiver. Each URL that it hands out adds one unguessable part.
+    * `hooks` are a client's. The receiver joins them, which makes it a plugin of that client, and the client's plugins
+      hear of deliveries through `altcraft_feedback_received`. Without `hooks`, those in `plugins` hear of them.
+    * `secret`, the same in several processes, lets each process take deliveries for all. Without it, a receiver takes
+      only deliveries on URLs that it has handed out itself.
+    * `lifetime`: a URL is good for so many seconds. `capacity`: so many URLs are kept; the oldest give way.
+    * `limit`: bytes of the largest body. `read_timeout`: seconds that reading a body may take. `spacing`: seconds
+      between two hints at one task, at least.
 
     ValueError for settings that make no sense. Page: docs/feedback.md.
     """
@@ -67,115 +56,85 @@ class FeedbackReceiver:
         spacing: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        for name, value in (("lifetime", lifetime), ("capacity", capacity), ("read_timeout", read_timeout)):
-            if not value > 0:
-                raise ValueError(f"{name}={value!r}: more than 0")
-        if limit < 0 or spacing < 0:
+        for name, value, most in (
+            ("lifetime", lifetime, LONGEST), ("capacity", capacity, inf), ("read_timeout", read_timeout, inf),
+        ):  # fmt: skip
+            if not 0 < value <= most:
+                raise ValueError(f"{name}={value!r}: more than 0" + (f", at most {most:g}" if most < inf else ""))
+        if not (limit >= 0 and spacing >= 0):
             raise ValueError(f"limit={limit!r}, spacing={spacing!r}: 0 or more")
         self.base_url = checked(base_url)
-        self.limit = limit
-        self.read_timeout = read_timeout
-        self._tokens = Tokens(secret)
-        self._shared = secret is not None
-        self._lifetime = lifetime
-        self._spacing = spacing
-        self._clock = clock
-        self._book = Book(capacity)
         self.hooks = Hooks(plugins) if hooks is None else hooks
+        self._inbox = Inbox(
+            self.hooks, secret=secret, lifetime=lifetime, capacity=capacity, limit=limit, read_timeout=read_timeout,
+            spacing=spacing, clock=clock,
+        )  # fmt: skip
         if hooks is not None:
             for plugin in (*plugins, self):
                 hooks.register(plugin)
 
     def feedback(self, type: str = "JSON") -> Feedback:
-        """A new URL, for one refresh. `type` is the format in which the platform is asked to send."""
-        now = self._clock()
-        key, token = self._tokens.make(now + self._lifetime)
-        with self._book.lock:
-            self._book.open(key, now + self._lifetime, now)
-        return Feedback(f"{self.base_url}/{token}", type)
+        """A new URL, for one refresh. `type` is the format that the platform is asked to send."""
+        return Feedback(f"{self.base_url}/{self._inbox.new_token()}", type)
 
     def watch(self, task: TaskHandle, feedback: Feedback | None = None) -> None:
-        """Has deliveries hint at this task. A client of which the receiver is a plugin does it by itself.
+        """Have deliveries hint at this task. Needed where the receiver is no plugin of the task's client.
 
-        `feedback` is for a task that was resumed, and doesn't know it any more. ValueError where its URL is not, or no
-        longer, one of this receiver's.
+        `feedback` is for a resumed task, which no longer knows it. ValueError where its URL is not, or no longer, one
+        of this receiver's.
         """
         known = feedback or task.feedback
-        key = self._key(known.url) if known is not None else None
-        if key is None or not self._bind(key, task):
+        if known is None or not self._inbox.attach(known.url, task):
             raise ValueError(f"task {task.id} has no feedback URL of this receiver")
 
     @property
     def waiting(self) -> list[str]:
-        """Ids of the tasks that a delivery would hint at, oldest first."""
-        with self._book.lock:
-            return self._book.waiting()
+        """Ids of the tasks that a delivery would hint at, in the order of their URLs."""
+        return self._inbox.table.task_ids()
+
+    @property
+    def limit(self) -> int:
+        """Bytes of the largest body."""
+        return self._inbox.limit
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds that reading a body may take."""
+        return self._inbox.read_timeout
 
     def __len__(self) -> int:
-        """How many URLs are out whose tasks have not ended."""
-        with self._book.lock:
-            return len(self._book)
+        """How many URLs wait for the end of a task."""
+        return len(self._inbox.table)
+
+    def __bool__(self) -> bool:
+        """True, with and without URLs."""
+        return True
 
     # Deliveries.
 
     def deliver(
         self, path: str, headers: Mapping[str, str], body: bytes | Readable = b"", *, method: str = "POST"
     ) -> HttpResponse:
-        """Takes one delivery, from any framework; the answer is to be passed on. Raises nothing.
+        """Take one delivery from any framework, and return the answer to pass on. Raises nothing.
 
-        `path` may be the whole URL: its last part counts. A stream as `body` is read no further than the limit. Plugins
-        are called before it returns.
+        `path` may be the whole URL: its last part counts. A stream is read up to the limit. Plugins are called before
+        `deliver` returns.
         """
-        try:
-            key, length = self.admit(path, headers, method)
-            posted = read(body, length, self.limit, self.read_timeout)
-        except Refusal as refusal:
-            return refused(refusal)
-        delivery = self.take(key, headers, posted)
-        if delivery is not None:
-            self.tell(delivery)
-        return TAKEN
+        return self._inbox.deliver(path, headers, body, method)
 
     def notify(self, key: str) -> bool:
-        """Hints at the task of a `Delivery.key` that has come from another process. False: it is not known here."""
-        now = self._clock()
-        with self._book.lock:
-            page = self._book.find(key, now)
-            task = page.task if page is not None else None
-        if task is not None:
-            task.notify()
-        return task is not None
-
-    def admit(self, path: str, headers: Mapping[str, str], method: str) -> tuple[str, int | None]:
-        """The key and the announced length of what may be read. Refusal for all else. For those who build on this."""
-        key = self._key(path)
-        if key is None or self._page(key) is None:
-            raise Refusal(404)
-        if method.upper() != "POST":
-            raise Refusal(405)
-        return key, announced(headers, self.limit)
-
-    def take(self, key: str, headers: Mapping[str, str], body: bytes) -> Delivery | None:
-        """Hints at the task; what plugins are to be told, or None where that has just been done."""
-        page = self._page(key)
-        if page is None or page.spent:
-            return None
-        with self._book.lock:
-            now = time.monotonic()
-            if now - page.heard_at < self._spacing:
-                return None
-            page.heard, page.heard_at = True, now
-            task, task_id = page.task, page.task_id
-        if task is not None:
-            guarded(_notify, task)
-        return Delivery(key, task_id, str(header(headers, "content-type") or ""), body)
-
-    def tell(self, delivery: Delivery) -> None:
-        """Calls the plugins."""
-        if HOOK in self.hooks.heard:
-            self.hooks.fire(HOOK, delivery=delivery)
+        """Hint at the task of a `Delivery.key` from another process. False where this receiver does not know it."""
+        return self._inbox.notify(key)
 
     # As an application.
+
+    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The receiver as a WSGI application."""
+        return respond(self._inbox, environ, start_response)
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The receiver as an ASGI 3 application, under asyncio or trio."""
+        await serve(self._inbox, scope, receive, send)
 
     @overload
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse, /) -> Iterable[bytes]: ...
@@ -187,78 +146,35 @@ class FeedbackReceiver:
     def __call__(self, scope: Scope, /) -> Callable[[Receive, Send], Awaitable[None]]: ...
 
     def __call__(self, *call: Any) -> Any:
-        """WSGI's two arguments, ASGI's three, or the one of ASGI 2, by which some servers call an object."""
-        if not 1 <= len(call) <= 3:  # a TypeError is what servers expect that try whether it is a factory
+        """WSGI's two arguments, ASGI's three, or the single one of ASGI 2, which some servers take an object for."""
+        if not 1 <= len(call) <= 3:  # servers call an object without arguments to see whether it is a factory
             raise TypeError("(environ, start_response) by WSGI, or (scope, receive, send) by ASGI")
         if len(call) == 2:
-            from altcraft_plugins.feedback.wsgi import respond
-
-            return respond(self, *call)
-        from altcraft_plugins.feedback.asgi import serve
-
-        return serve(self, *call) if len(call) == 3 else partial(serve, self, *call)
+            return self.wsgi(*call)
+        return self.asgi(*call) if len(call) == 3 else partial(self.asgi, *call)
 
     # As a plugin.
 
     @hookimpl
     def altcraft_task_submitted(self, task: TaskHandle) -> None:
-        """Binds the task to its URL, if that is one of ours."""
-        key = self._key(task.feedback.url) if task.feedback is not None else None
-        if key is not None:
-            self._bind(key, task)
+        """Tie the task to its URL, where that is one of this receiver's."""
+        if task.feedback is not None:
+            self._inbox.attach(task.feedback.url, task)
 
     @hookimpl
     def altcraft_task_completed(self, task: TaskHandle) -> None:
-        """Forgets the URL."""
-        self._ended(task)
+        """The URL hints at nothing from now on."""
+        self._end(task)
 
     @hookimpl
     def altcraft_task_failed(self, task: TaskHandle, error: AltcraftError) -> None:
-        """Forgets the URL."""
-        self._ended(task)
+        """The URL hints at nothing from now on."""
+        self._end(task)
 
-    def _ended(self, task: TaskHandle) -> None:
-        key = self._key(task.feedback.url) if task.feedback is not None else None
-        if key is not None:
-            with self._book.lock:
-                self._book.close(key, self._clock())
-
-    def _bind(self, key: str, task: TaskHandle) -> bool:
-        page = self._page(key)
-        if page is None:
-            return False
-        with self._book.lock:
-            page.task = task
-            heard = page.heard
-        if heard:  # the delivery was faster than the submission's answer
-            task.notify()
-        return True
-
-    def _key(self, path: str) -> str | None:
-        """The key of a path or URL, if the token in it is one of ours."""
-        last = path.partition("?")[0].rstrip("/").rpartition("/")[2]
-        return self._tokens.key(last, self._clock())
-
-    def _page(self, key: str) -> Page | None:
-        """The page of a key. One that another process has handed out gets its page with its first delivery."""
-        now = self._clock()
-        with self._book.lock:
-            page = self._book.find(key, now)
-            if page is None and self._shared:
-                page = self._book.open(key, expiry_of(key), now)
-            return page
+    def _end(self, task: TaskHandle) -> None:
+        if task.feedback is not None:
+            self._inbox.end(task.feedback.url)
 
     def __repr__(self) -> str:
-        return f"<FeedbackReceiver at {self.base_url}: {len(self)} URLs out>"
-
-
-def refused(refusal: Refusal) -> HttpResponse:
-    """The answer: a status and nothing else."""
-    headers = dict(TAKEN.headers)
-    if refusal.status == 405:
-        headers["Allow"] = "POST"
-    return HttpResponse(refusal.status, headers, b"")
-
-
-def _notify(task: TaskHandle) -> None:
-    task.notify()
+        shown = re.sub(r"//[^/]*@", "//", self.base_url)  # a user name and password are for the platform alone
+        return f"<FeedbackReceiver at {shown}: {len(self)} URLs out>"

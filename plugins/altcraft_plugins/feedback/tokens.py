@@ -1,4 +1,4 @@
-"""The last part of a feedback URL: a key that names it, and a signature that nobody else can make."""
+"""The last part of a feedback URL: a key that names the URL, and a signature that proves who made it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import hmac
 import secrets
 from math import ceil
 
-__all__ = ["Tokens"]
+__all__ = ["LONGEST", "Tokens", "expiry_of"]
 
-_EXPIRY, _NONCE, _SIGNATURE = 5, 16, 21  # bytes: 28 characters of key, 28 of signature, none of them padding
+_EXPIRY, _NONCE, _SIGNATURE = 5, 16, 21  # bytes: 28 characters of key and 28 of signature, without padding
 _KEY_LENGTH = (_EXPIRY + _NONCE) * 4 // 3
 _LENGTH = _KEY_LENGTH + _SIGNATURE * 4 // 3
 _SHORTEST_SECRET = 16
 
+LONGEST = 1e11
+"""The longest lifetime of a token, in seconds: some three thousand years, a tenth of what its expiry can hold."""
+
 
 class Tokens:
-    """Makes tokens and knows its own again, in every process that has the same secret. Thread-safe.
+    """Makes tokens, and recognises its own in every process that has the same secret. Thread-safe.
 
-    The platform signs nothing, so whoever knows a token may deliver: it is 128 random bits and 168 of signature.
+    The platform signs nothing, so knowing a token is enough to deliver. It has 128 random bits and 168 of signature.
     ValueError for a secret of less than 16 bytes.
     """
 
@@ -30,13 +33,16 @@ class Tokens:
         self._secret = key or secrets.token_bytes(32)
 
     def make(self, expires: float) -> tuple[str, str]:
-        """A new key and its token, good until that time (Unix seconds)."""
+        """A new key and its token. It is good until `expires`, in Unix seconds, rounded up to a whole one."""
         content = ceil(expires).to_bytes(_EXPIRY, "big") + secrets.token_bytes(_NONCE)
         key = base64.urlsafe_b64encode(content).decode()
         return key, key + self._sign(key)
 
     def key(self, token: str, now: float) -> str | None:
-        """The key of a token of ours that is still good; None for anything else, in a time that tells nothing."""
+        """The key of a token made with this secret, until it expires. None for every other text.
+
+        The time that it takes tells nothing about the right signature.
+        """
         if len(token) != _LENGTH or not token.isascii():
             return None
         key, signature = token[:_KEY_LENGTH], token[_KEY_LENGTH:]
@@ -50,5 +56,5 @@ class Tokens:
 
 
 def expiry_of(key: str) -> float:
-    """Until when a key is good, in Unix seconds. Only for a key whose signature has been found true."""
+    """When a key expires, in Unix seconds. For keys whose signature has been checked."""
     return int.from_bytes(base64.urlsafe_b64decode(key)[:_EXPIRY], "big")

@@ -1,4 +1,4 @@
-"""The receiver as a WSGI application, PEP 3333."""
+"""The inbox as a WSGI application, PEP 3333."""
 
 from __future__ import annotations
 
@@ -7,24 +7,31 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from altcraft_plugins.feedback.inbox import Inbox
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-    from altcraft_plugins.feedback.bodies import Readable
-    from altcraft_plugins.feedback.receiver import FeedbackReceiver
 
 __all__ = ["respond"]
 
 
-def respond(receiver: FeedbackReceiver, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answers one request."""
-    headers = {name[5:].replace("_", "-"): str(value) for name, value in environ.items() if name.startswith("HTTP_")}
-    headers["Content-Type"] = str(environ.get("CONTENT_TYPE") or "")
-    headers["Content-Length"] = length = str(environ.get("CONTENT_LENGTH") or "")
-    # Without a length, only a server that says that its stream ends may be read: another's would wait for ever.
-    body: Readable = environ["wsgi.input"] if length or environ.get("wsgi.input_terminated") else io.BytesIO()
-    path = str(environ.get("PATH_INFO") or "")
-    reply = receiver.deliver(path, headers, body, method=str(environ.get("REQUEST_METHOD") or ""))
-    status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
-    start_response(status, list(reply.headers.items()))
+def respond(inbox: Inbox, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer one request."""
+    headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers["Content-Type"] = environ.get("CONTENT_TYPE") or ""
+    headers["Content-Length"] = environ.get("CONTENT_LENGTH") or ""
+    reply = inbox.deliver(environ.get("PATH_INFO"), headers, _body(environ), environ.get("REQUEST_METHOD"))
+    start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", list(reply.headers.items()))
     return [reply.body]
+
+
+def _body(environ: WSGIEnvironment) -> object:
+    """The stream, where reading it is sure to end; else nothing, for the read would wait for ever.
+
+    A stream ends after the announced length, or by itself: when the server says so, and when it is held in memory (as
+    hypercorn has it).
+    """
+    stream = environ.get("wsgi.input")
+    if environ.get("wsgi.input_terminated") or isinstance(stream, io.BytesIO):
+        return stream
+    return stream if environ.get("CONTENT_LENGTH") and not environ.get("HTTP_TRANSFER_ENCODING") else None

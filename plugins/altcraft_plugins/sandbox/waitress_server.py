@@ -19,7 +19,7 @@ THREADS: Final = 16
 """Requests answered at the same time. Most wait for the one database, so more threads would gain nothing."""
 
 SILENCE: Final = 30
-"""Seconds after which an idle connection is closed."""
+"""Seconds after which an idle connection is closed. A peer has as many to send a whole request."""
 
 
 class WaitressServer(Server):
@@ -35,7 +35,7 @@ class WaitressServer(Server):
             threads=THREADS,
             ident="altcraft-sandbox",
             max_request_body_size=LARGEST_BODY + 1,  # a larger Content-Length is refused before the body is read
-            channel_timeout=SILENCE,
+            timeout=SILENCE,
         )
 
 

@@ -11,7 +11,7 @@ from altcraft import Client, Feedback, TaskFailed, hookimpl
 from altcraft.hooks import Hooks
 from altcraft.testing import FakeTransport, reply
 from altcraft_plugins.feedback import FeedbackReceiver
-from altcraft_plugins.feedback.book import LINGER
+from altcraft_plugins.feedback.url_table import LINGER
 from plugins.feedback.world import BASE, FakeTask, Heard, waiting
 
 TYPE = {"Content-Type": "application/json"}
@@ -125,7 +125,7 @@ def test_memory_is_bounded_and_the_oldest_go_first():
     for task, _ in tasks:
         receiver.altcraft_task_completed(task=task)
     assert len(receiver) == 0
-    assert len(receiver._book._spent) <= 100
+    assert len(receiver._inbox.table._ended) <= 100
 
 
 def test_a_task_that_nobody_holds_any_more_is_not_kept_alive(receiver):
