@@ -1,4 +1,4 @@
-"""The codec benchmark measures what it says it does: every contender that is here reads the documents in full."""
+"""The codec benchmark: every installed contender reads the documents in full, and goals are judged by ratios."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def the_root_is_where_the_benchmarks_are_found(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.syspath_prepend(str(ROOT))
 
 
-def test_every_contender_that_is_installed_reads_what_the_document_says() -> None:
+@pytest.mark.slow
+def test_every_installed_contender_reads_the_whole_document() -> None:
     from tests.benchmarks.codecs.contenders import contenders, prepare
 
     ours = 0
@@ -25,14 +26,14 @@ def test_every_contender_that_is_installed_reads_what_the_document_says() -> Non
             try:
                 run, given = prepare(contender.key)
             except ImportError:
-                assert not contender.ours, "ours needs nothing but what the distribution requires"
+                assert not contender.ours, "ours needs only what the distribution requires"
                 continue
             run(given)
             ours += contender.ours
     assert ours >= 10
 
 
-def test_a_goal_is_judged_by_the_ratio_of_its_rows_and_not_at_all_without_them() -> None:
+def test_a_goal_is_judged_by_the_ratio_of_its_rows_if_both_were_measured() -> None:
     from tests.benchmarks.codecs.goals import goals
     from tests.benchmarks.codecs.measure import Row
 
@@ -49,10 +50,11 @@ def test_a_goal_is_judged_by_the_ratio_of_its_rows_and_not_at_all_without_them()
     assert by_peer["altcraft", "xmltodict + pydantic"].passed is None
 
 
-def test_counting_gives_more_work_the_larger_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_more_work_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.benchmarks import instructions
 
-    monkeypatch.setattr(instructions, "valgrind", lambda: None)  # it would take seconds
+    monkeypatch.setattr(instructions, "valgrind", lambda: None)  # valgrind would take seconds
     costs = instructions.count(
         {
             "once": instructions.Case("", "sum(range(2000))"),
@@ -68,16 +70,9 @@ def test_counting_gives_more_work_the_larger_figure(monkeypatch: pytest.MonkeyPa
     assert "nothing_of_that_name" in costs["never"].note
 
 
-def test_the_express_road_is_taken_by_every_golden_document() -> None:
-    from tests.benchmarks.codecs.express import road_rows, road_table
-
-    rows = road_rows(counting=False)
-    assert len(rows) > 10
-    assert all(row.share > 0.99 for row in rows)
-    assert all(row.document in road_table(rows) for row in rows)
-
-
-def test_a_line_of_json_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_output_has_a_line_for_each_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.benchmarks.codecs import __main__ as benchmark
     from tests.benchmarks.codecs.measure import Row
 
@@ -86,7 +81,6 @@ def test_a_line_of_json_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(sys, "argv", ["codecs", "--quick", "--json"])
     assert benchmark.main() == 0
     first, *others = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    goals = [line for line in others if "ours" in line]
-    assert len(others) > len(goals)  # those of the express road
     assert (first["name"], first["us"]) == ("altcraft", 1.0)
-    assert all(goal["passed"] is None for goal in goals)
+    assert others
+    assert all(goal["passed"] is None for goal in others)

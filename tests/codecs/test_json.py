@@ -1,4 +1,4 @@
-"""JSON: strict about types, lenient about nulls, and never anything but a DecodeError."""
+"""JSON: strict about types, lenient about nulls, and a DecodeError for everything else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ json_examples = pytest.mark.parametrize(
 
 
 class Line(msgspec.Struct):
-    """A text, a number and what else a user's own type may hold."""
+    """A type that a user might declare."""
 
     text: str = ""
     number: int = 0
@@ -85,7 +85,7 @@ def test_a_moment_is_written_in_utc_and_read_as_an_aware_one() -> None:
 
 
 @pytest.mark.parametrize("offset", ["Z", "+00:00", "+03:00", "-11:30"])
-def test_a_moment_keeps_its_instant_whatever_its_offset(offset: str) -> None:
+def test_a_moment_with_any_offset_keeps_its_instant(offset: str) -> None:
     read = CODEC.decode(b'{"updated":"2024-04-17T21:36:01%s"}' % offset.encode(), SegmentStatistics).updated
     assert read == datetime.fromisoformat("2024-04-17T21:36:01" + offset.replace("Z", "+00:00"))
 
@@ -143,7 +143,7 @@ class Box(msgspec.Struct, tag="box"):
 
 
 class Stock(msgspec.Struct):
-    """Fields that have nulls, and fields that have none."""
+    """Fields that allow null, and fields that do not."""
 
     many: list[int] = []
     number: int | None = 5
@@ -158,7 +158,7 @@ class Stock(msgspec.Struct):
 
 
 class Row(msgspec.Struct, array_like=True):
-    """Fields by their places."""
+    """Fields that are written by place."""
 
     first: Stock
     second: int = 0
@@ -180,18 +180,18 @@ class Row(msgspec.Struct, array_like=True):
         '"later":{"a":{"number":null}}',
     ],
 )
-def test_a_null_out_of_place_changes_nothing_else_in_the_document(beside: str) -> None:
+def test_a_null_that_is_not_allowed_changes_nothing_else_in_the_document(beside: str) -> None:
     alone = CODEC.decode(f"{{{beside}}}".encode(), Stock)
     assert repr(CODEC.decode(f'{{{beside},"many":null}}'.encode(), Stock)) == repr(alone)
 
 
-def test_a_null_out_of_place_makes_no_number_pass_that_would_not_pass_alone() -> None:
+def test_a_null_that_is_not_allowed_makes_no_other_value_acceptable() -> None:
     for text in (b'{"number":2e0}', b'{"number":2e0,"many":null}'):
         with pytest.raises(DecodeError):
             CODEC.decode(text, Stock)
 
 
-def test_a_null_out_of_place_is_absent_wherever_it_stands() -> None:
+def test_a_null_that_is_not_allowed_is_absent_at_every_level() -> None:
     text = b"""{"things":[{"type":"shelf","what":null},{"type":"box","what":null}],
     "later":{"a":null,"b":{"many":null,"number":null}}}"""
     assert CODEC.decode(text, Stock) == Stock(things=[Shelf(), Box(None)], later={"b": Stock(number=None)})
@@ -201,12 +201,12 @@ def test_a_null_out_of_place_is_absent_wherever_it_stands() -> None:
         CODEC.decode(b'{"things":[null],"many":null}', Stock)
 
 
-def test_a_null_that_the_schema_knows_is_kept() -> None:
+def test_a_null_that_the_schema_allows_is_kept() -> None:
     assert CODEC.decode(b'{"by_name":{"a":null,"b":0}}', Line).by_name == {"a": None, "b": 0}
 
 
 @pytest.mark.parametrize("text", [b'{"task_id":null}', b"null", b'{"task_id":null,"x":1}'])
-def test_a_null_for_what_must_be_there_is_refused(text: bytes) -> None:
+def test_a_null_for_a_required_field_is_refused(text: bytes) -> None:
     with pytest.raises(DecodeError):
         CODEC.decode(text, TaskStarted)
 
@@ -256,7 +256,7 @@ def test_another_shape_is_refused_with_the_place_in_it(text: bytes, type_: type,
         '{"error":0}'.encode("utf-16"), '{"error":0}'.encode("utf-32"),
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_refused(text: bytes) -> None:
+def test_bytes_that_are_not_json_are_refused(text: bytes) -> None:
     with pytest.raises(DecodeError):
         CODEC.decode(text, ErrorEnvelope)
 
@@ -264,14 +264,14 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
 @pytest.mark.parametrize("type_", [object, ErrorEnvelope, Completed, Line])
 @pytest.mark.parametrize(
     "text",
-    [b"[" * 100_000, b'{"a":' * 100_000, b'{"data":' + b"[" * 100_000, b"[" * 50_000 + b"]" * 50_000],
+    [b"[" * 10_000, b'{"a":' * 10_000, b'{"data":' + b"[" * 10_000, b"[" * 5_000 + b"]" * 5_000],
 )
-def test_nesting_without_end_is_refused(text: bytes, type_: type) -> None:
+def test_deep_nesting_is_refused(text: bytes, type_: type) -> None:
     with pytest.raises(DecodeError):
         CODEC.decode(text, type_)
 
 
-def test_a_whole_number_of_any_length_survives_where_no_type_bounds_it() -> None:
+def test_a_large_integer_is_read_exactly() -> None:
     assert CODEC.decode(b'{"number":18446744073709551615}', Line).number == 2**64 - 1
 
 
@@ -279,6 +279,7 @@ def test_a_surrogate_pair_is_one_character() -> None:
     assert CODEC.decode(b'{"text":"\\ud83d\\ude00"}', Line).text == "😀"
 
 
+@pytest.mark.slow
 @json_examples
 def test_an_example_cut_short_anywhere_is_refused(golden: Example) -> None:
     body = golden.body.strip()
@@ -288,13 +289,14 @@ def test_an_example_cut_short_anywhere_is_refused(golden: Example) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([object, ErrorEnvelope, Completed, Line, DatabaseStatistics]))
-def test_whatever_the_bytes_are_the_answer_is_a_value_or_a_decode_error(data: bytes, type_: type) -> None:
+def test_any_bytes_give_a_value_or_a_decode_error(data: bytes, type_: type) -> None:
     try:
         CODEC.decode(data, type_)
     except DecodeError:
         return
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -303,7 +305,7 @@ def test_whatever_the_bytes_are_the_answer_is_a_value_or_a_decode_error(data: by
     ),
     st.sampled_from([ErrorEnvelope, Completed, Line, DatabaseStatistics, SegmentsRefreshCounters]),
 )
-def test_whatever_the_json_is_the_answer_is_a_value_or_a_decode_error(value: Any, type_: type) -> None:
+def test_any_json_gives_a_value_or_a_decode_error(value: Any, type_: type) -> None:
     text = json.dumps(value).encode()
     try:
         CODEC.decode(text, type_)
@@ -311,9 +313,10 @@ def test_whatever_the_json_is_the_answer_is_a_value_or_a_decode_error(value: Any
         return
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=200)
-def test_a_damaged_example_is_read_or_refused_and_nothing_else(data: st.DataObject) -> None:
+def test_a_damaged_example_gives_a_value_or_a_decode_error(data: st.DataObject) -> None:
     golden = data.draw(st.sampled_from([known for known in EXAMPLES if known.format == "json"]))
     body = bytearray(golden.body)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -325,7 +328,7 @@ def test_a_damaged_example_is_read_or_refused_and_nothing_else(data: st.DataObje
         return
 
 
-# What has no form in JSON.
+# What can't be written.
 
 
 @pytest.mark.parametrize("value", [object(), {"f": print}, {(1, 2): 3}, "\ud800", {"a": {"b": {1j}}}])
@@ -334,7 +337,7 @@ def test_a_value_without_a_json_form_is_an_encode_error(value: object) -> None:
         CODEC.encode(value)
 
 
-def test_a_value_within_itself_is_an_encode_error() -> None:
+def test_a_value_that_contains_itself_is_an_encode_error() -> None:
     circle: list[object] = []
     circle.append(circle)
     with pytest.raises(EncodeError):

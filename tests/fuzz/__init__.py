@@ -1,1 +1,1 @@
-"""Random documents for the codecs, in two ways: `python -m tests.fuzz` needs nothing, fuzz_codecs.py needs atheris."""
+"""Two fuzzers for the codecs. `python -m tests.fuzz` needs no library; fuzz_codecs.py needs atheris."""

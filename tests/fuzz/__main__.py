@@ -1,9 +1,9 @@
-"""Mutants of the golden documents, as many as asked for, each a value or a DecodeError.
+"""Feed mutants of the golden documents to the codecs. Each must be a value or a DecodeError.
 
-    python -m tests.fuzz [--codec json xml roads] [--executions 2000000] [--seed 1] [--json]
+    python -m tests.fuzz [--codec json xml fastpath] [--executions 2000000] [--seed 1] [--json]
 
-`roads` reads each by both of the ways that XML has, and compares. The same seed makes the same documents. Exits with 1,
-and shows the document, when one breaks a promise.
+`fastpath` reads each mutant with the fast path of XML and with the general reader, and compares. The same seed makes
+the same documents. Exits with 1, and shows the document, when one breaks a promise.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # as pytest does, for `python -m tests.fuzz`
 
-from fuzz.roads import Difference, compare
+from fuzz.fastpath import Difference, compare
 from fuzz.run import Failure, fuzz
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--codec", nargs="+", default=["json", "xml", "roads"], choices=["json", "xml", "roads"])
-    parser.add_argument("--executions", type=int, default=2_000_000, help="per codec (2000000)")
+    parser.add_argument("--codec", nargs="+", default=["json", "xml", "fastpath"], choices=["json", "xml", "fastpath"])
+    parser.add_argument("--executions", type=int, default=2_000_000, help="documents for each codec (2000000)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="a JSON line per codec")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each codec")
     options = parser.parse_args()
     for name in options.codec:
         began = time.perf_counter()
         try:
-            run = compare if name == "roads" else partial(fuzz, name)
+            run = compare if name == "fastpath" else partial(fuzz, name)
             counts = run(options.executions, options.seed)
         except (Failure, Difference) as failure:
             print(f"{name}: {failure}")  # noqa: T201

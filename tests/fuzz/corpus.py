@@ -1,4 +1,4 @@
-"""What fuzzing starts from: every golden document, and those that a user's own operation would bring."""
+"""The documents that fuzzing starts from: every golden document, and replies to an operation of a user's own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EXPORT: dict[str, object] = {
 
 
 def corpus(format_: str) -> list[tuple[bytes, type]]:
-    """Documents of a format, and what each is read as."""
+    """Documents of a format, each with the type that it is read as."""
     documents: list[tuple[bytes, type]] = [(known.body, known.type) for known in EXAMPLES if known.format == format_]
     codec = codec_named(format_)
     documents.append((codec.encode(EXPORT), Export))
-    regular = {name: value for name, value in EXPORT.items() if name != "lists"}  # which the express road leaves alone
+    regular = {name: value for name, value in EXPORT.items() if name != "lists"}  # which the fast path does not read
     documents.append((codec.encode(regular), Export))
     documents.append((codec.encode(dict(sorted(regular.items()))), Export))
     whole = {"data": {"status": "completed", "progress": 100, "result": EXPORT}, "error": 0, "error_text": ""}

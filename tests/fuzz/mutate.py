@@ -1,7 +1,7 @@
-"""Documents made out of documents: cut, spliced, doubled, with tokens moved, replaced and invented.
+"""Makes documents out of documents: cut, spliced, doubled, with tokens moved, replaced and invented.
 
-Most mutants stay well-formed, or nearly so, since the interesting faults are behind the parser. Deterministic: the same
-dice throw the same documents.
+Most mutants stay well-formed, or nearly so, since the interesting faults are behind the parser. The same dice make the
+same documents.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Mutator:
         return data if len(data) < 50_000 else data[:50_000]
 
     def revalue(self, data: bytes) -> bytes:
-        """That XML with another text in one element, seldom in more: its form stays what it was."""
+        """The XML document with another text in one element, seldom in several. Its form stays the same."""
         dice = self._dice
         for _ in range(1 + int(dice.expovariate(1.5))):
             spans = [match.span(1) for match in _LEAF.finditer(data)]
@@ -142,7 +142,7 @@ class Mutator:
         return data.decode("utf-8", "replace").encode(charset, "replace")
 
     def _typed(self, data: bytes) -> bytes:
-        """With a declaration or a document type in front, where a parser expects one."""
+        """The document with a declaration or a document type in front, where a parser expects one."""
         start = self._dice.choice([word for word in self._words if word.startswith((b"<!DOCTYPE", b"<?xml"))])
         return start + data
 

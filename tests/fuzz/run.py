@@ -1,4 +1,4 @@
-"""The plain runner's loop: so many mutants of one format, each held to `hostile.check`."""
+"""The loop of the plain fuzzer: it makes mutants of one format, and passes each to `hostile.check`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Failure", "fuzz"]
 
 
 class Failure(AssertionError):
-    """A document that breaks a promise; `data` and `type` are what to try again."""
+    """A document that breaks a promise. `data` and `type` repeat the failure."""
 
     def __init__(self, data: bytes, type_: type, execution: int, cause: BaseException) -> None:
         super().__init__(f"execution {execution}: decoding {data!r} as {type_}: {type(cause).__name__}: {cause}")
@@ -24,9 +24,10 @@ class Failure(AssertionError):
 
 
 def fuzz(format_: str, executions: int, seed: int, *, slowest_allowed: float = 5.0) -> Counter[str]:
-    """Counts of outcomes: value, refused, unsafe. Raises Failure with the first document that breaks a promise.
+    """Counts of outcomes: value, refused, unsafe. Raises Failure for the first document that breaks a promise.
 
-    The codec is made once and kept, as a client keeps it. Some mutants become parents, so that changes add up.
+    One codec reads all documents, as in a client. Some mutants become parents, so that changes add up. A document that
+    takes longer than `slowest_allowed` seconds is a failure.
     """
     dice = random.Random(f"{format_} {seed}")
     codec, seeds = codec_named(format_), corpus(format_)

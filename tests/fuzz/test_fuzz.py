@@ -1,4 +1,4 @@
-"""A short run of the fuzzers: enough to see that they work, and to catch what is easy to find."""
+"""A short run of each fuzzer: it shows that they work, and finds what is easy to find."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ import pytest
 
 from fuzz.corpus import corpus
 from fuzz.mutate import Mutator
-from fuzz.roads import compare
 from fuzz.run import fuzz
 from hostile import check, codec_named
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["json", "xml"])
-def test_mutants_of_the_golden_documents_are_values_or_refused(format_: str) -> None:
+def test_mutants_of_the_golden_documents_are_read_or_refused(format_: str) -> None:
     counts = fuzz(format_, 10_000, seed=7)
     assert sum(counts.values()) == 10_000
     assert counts["value"] > 2_000, "the mutants are too wild to reach the schema"
     assert counts["refused"] > 2_000, "the mutants are too tame"
-
-
-def test_mutants_are_read_alike_on_both_roads() -> None:
-    counts = compare(5_000, seed=7)
-    assert counts["hits"] > 500, "the express road is hardly tried"
-    assert counts["refused"] > 1_000
 
 
 @pytest.mark.parametrize("format_", ["json", "xml"])
@@ -39,6 +33,6 @@ def test_the_same_seed_makes_the_same_mutants(format_: str) -> None:
 
 
 @pytest.mark.parametrize("format_", ["json", "xml"])
-def test_the_corpus_breaks_no_promise_before_it_is_mutated(format_: str) -> None:
+def test_every_document_of_the_corpus_is_read(format_: str) -> None:
     for data, type_ in corpus(format_):
         assert not isinstance(check(codec_named(format_), data, type_), Exception)

@@ -1,4 +1,4 @@
-"""The units of a document: elements of XML; members and items of JSON. What is done to units leaves it well-formed."""
+"""The units of a document: elements of XML; members and items of JSON. A change to whole units keeps it well-formed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Span = tuple[int, int]
 
 
 def mutate_units(format_: str, tokens: list[bytes], others: list[bytes], dice: random.Random) -> None:
-    """Drops, doubles or swaps a unit, or replaces it by another document's; nothing where there is none."""
+    """Drop, double or swap a unit, or replace it by one of another document. One without units stays as it is."""
     mine, theirs = _units(format_, tokens), _units(format_, others)
     if not mine:
         return

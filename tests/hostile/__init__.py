@@ -1,6 +1,6 @@
-"""Whatever bytes arrive, the outcome is a value or a DecodeError: what that means, for the tests and the fuzzers.
+"""What must hold for any bytes that a codec reads: the outcome is a value or a DecodeError. For tests and fuzzers.
 
-`check` holds a codec to everything that can be said of any input at all. It uses the public surface alone.
+`check` tests all that can be said of every input. It uses the public surface only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["CODECS", "LONGEST_MESSAGE", "TYPES", "Export", "check", "codec_named
 
 CODECS = ("json", "xml")
 LONGEST_MESSAGE = 600
-"""Characters that an error message may have, whatever it is about: nobody's log is flooded by a reply."""
+"""Most characters of an error message, so that a reply can't flood a log."""
 
 
 class Kind(enum.Enum):
@@ -50,7 +50,7 @@ class Kind(enum.Enum):
 
 
 class Level(enum.IntEnum):
-    """One with numbers for values."""
+    """An enumeration with numbers as values."""
 
     LOW = 1
     HIGH = 10
@@ -65,7 +65,7 @@ class Part(Struct):
 
 
 class Export(Struct, kw_only=True):
-    """The result of an operation of a user's own: every kind of field that msgspec has and both formats can say."""
+    """The result of an operation that a user declares, with every kind of field that both formats can express."""
 
     id: UUID
     kind: Kind
@@ -113,7 +113,7 @@ TYPES: tuple[type, ...] = (
     TaskStatusRequest,
     object,
 )
-"""Everything that a client ever reads by, a user's own structs and no type at all included."""
+"""All types that a client reads, with structs that users declare, and `object` for no type at all."""
 
 
 def codec_named(name: str) -> Codec:
@@ -122,7 +122,7 @@ def codec_named(name: str) -> Codec:
 
 
 def outcome(codec: Codec, data: bytes, type_: type) -> object:
-    """The value, or the DecodeError. Whatever else is raised goes through, and fails the test."""
+    """The value, or the DecodeError. Any other exception goes through, and fails the test."""
     try:
         return codec.decode(data, type_)
     except DecodeError as error:
@@ -133,10 +133,10 @@ def outcome(codec: Codec, data: bytes, type_: type) -> object:
 
 
 def check(codec: Codec, data: bytes, type_: type) -> object:
-    """The outcome; AssertionError where it breaks a promise.
+    """The outcome. AssertionError where it breaks a promise.
 
-    A value is of the declared type throughout, and survives being written and read again. An XML document says the
-    same with a comment after it, which has it read in another way.
+    A value has the declared type throughout, and survives a round trip. An XML document reads the same with a comment
+    at its end, which the fast path does not read.
     """
     result = outcome(codec, data, type_)
     if codec.name == "xml":
@@ -147,7 +147,7 @@ def check(codec: Codec, data: bytes, type_: type) -> object:
     try:
         written = codec.encode(result)
     except EncodeError:
-        # Names of elements and mixed content that XML can hold, and the way the platform writes it cannot.
+        # XML has names and mixed content for which the platform's way of writing has no form.
         assert codec.name == "xml", f"{result!r} was read, and can't be written"
         return result
     if codec.name == "xml" and type_ in (object, Envelope[TaskStatus[object]]):
@@ -169,7 +169,7 @@ def _check_commented(codec: Codec, data: bytes, type_: type, result: object) -> 
 
 
 def conforms(value: object, type_: type) -> bool:
-    """Whether a value is of a type in all its parts, by msgspec's strict rules."""
+    """Whether a value and all its parts are of a type, by msgspec's strict rules."""
     try:
         return same(msgspec.convert(msgspec.to_builtins(value), type_), value) if type_ is not object else True
     except msgspec.ValidationError:
@@ -177,13 +177,13 @@ def conforms(value: object, type_: type) -> bool:
 
 
 def same(one: object, other: object) -> bool:
-    """Equality, for which a NaN is one too."""
+    """Equality, in which NaN equals NaN."""
     return one == other or repr(one) == repr(other)
 
 
 def _plain(value: object) -> object:
-    """A value without what an empty element might be: None, "", empty arrays and mappings; all numbers alike."""
-    return _without_empty(msgspec.to_builtins(value, order="deterministic"))  # sets, in one order
+    """A value without None, "", empty arrays and mappings, which XML can't tell apart. Whole floats become ints."""
+    return _without_empty(msgspec.to_builtins(value, order="deterministic"))  # sets in a fixed order
 
 
 def _without_empty(value: object) -> object:

@@ -1,6 +1,7 @@
-"""Documents of any size, each hostile in a way of its own: deep, wide, long, or almost what the schema says.
+"""Hostile documents of any size: deep, wide, long, or almost right.
 
-A maker takes a size, in bytes or so, and gives a document. What is linear takes twice the time for twice the size.
+A maker takes a size in bytes and gives a document of about that size. A linear codec takes twice the time for twice the
+size.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _nested(opening: bytes, closing: bytes, head: bytes = b"", tail: bytes = b""
 
 
 def _counted(head: bytes, unit: str, tail: bytes) -> Callable[[int], bytes]:
-    """Units that are told apart by a number."""
+    """Units with a number each, so that they differ."""
     return lambda size: head + b"".join(b"%s" % (unit % n).encode() for n in range(size // (len(unit) + 4))) + tail
 
 
@@ -51,7 +52,7 @@ def _attributes(size: int) -> bytes:
 
 
 def _named(head: bytes, unit: str, tail: bytes) -> Callable[[int], bytes]:
-    """Half of it a namespace, half of it names in that."""
+    """A document of which one half is a namespace, the other half names in it."""
     names = _counted(b"", unit, b"")
     return lambda size: head % (b"u" * (size // 2)) + names(size // 2) + tail
 
@@ -77,7 +78,7 @@ XML: dict[str, Callable[[int], bytes]] = {
     "a moment with many digits": _filled(
         _HEAD + b"<result><updated>2024-04-17T21:36:01.", b"4", b"Z</updated></result>" + _TAIL
     ),
-    "siblings that nobody knows": _filled(b"<xml>", b"<x/>", b"</xml>"),
+    "unknown siblings": _filled(b"<xml>", b"<x/>", b"</xml>"),
     "siblings of many names": _counted(b"<xml>", "<x%d/>", b"</xml>"),
     "counters": _counted(_HEAD + b"<result><channels><channel>e</channel><status>", "<c%d/>",
     b"</status></channels></result>" + _TAIL),
@@ -110,7 +111,7 @@ XML: dict[str, Callable[[int], bytes]] = {
     "document types": _filled(b"", b"<!DOCTYPE x>"),
     "a document type that never ends": _filled(b"<!DOCTYPE x [", b"<!ENTITY a 'b'>"),
     "zero bytes": _filled(b"<xml>", b"\0"),
-    "bytes that are no UTF-8": _filled(b"<xml>", b"\xff"),
+    "bytes that are not UTF-8": _filled(b"<xml>", b"\xff"),
     "byte order marks": _filled(b"", b"\xef\xbb\xbf"),
     "entries of a mapping": _counted(b"<xml><counts>", "<c%d/>", b"</counts></xml>"),
 }  # fmt: skip
@@ -131,7 +132,7 @@ JSON: dict[str, Callable[[int], bytes]] = {
     "white space": _filled(b"", b" "),
     "white space inside": _filled(b"{", b"\n", b'"error":0}'),
     "digits": _filled(b'{"error":', b"9", b"}"),
-    "digits where nobody looks": _filled(b'{"x":', b"9", b"}"),
+    "digits in an unknown field": _filled(b'{"x":', b"9", b"}"),
     "digits after a point": _filled(b'{"data":{"status":"s","progress":0.', b"1", b"}}"),
     "an exponent": _filled(b'{"data":{"status":"s","progress":1e', b"9", b"}}"),
     "members of many names": _counted(b"{", '"x%d":1,', b'"error":0}'),
@@ -150,7 +151,7 @@ JSON: dict[str, Callable[[int], bytes]] = {
     "commas": _filled(b"[", b","),
     "documents": _filled(b"", b"{}"),
     "zero bytes": _filled(b"", b"\0"),
-    "bytes that are no UTF-8": _filled(b'{"error_text":"', b"\xff", b'"}'),
+    "bytes that are not UTF-8": _filled(b'{"error_text":"', b"\xff", b'"}'),
     "byte order marks": _filled(b"", b"\xef\xbb\xbf"),
 }
 
@@ -158,9 +159,9 @@ MAKERS = {"xml": XML, "json": JSON}
 
 
 def growth(codec: str, sizes: list[int]) -> dict[str, list[dict[str, Any]]]:
-    """For each document in each size: the least of a few processor times, the outcomes by type, the memory gained.
+    """For each document in each size: processor time, the outcomes by type, and the memory gained.
 
-    The name of the document in hand goes to stderr: it is what a crash or a hang was about.
+    Prints the name of each document to stderr first, so that a crash or a hang can be traced to it.
     """
     return {name: [_measured(codec, name, size) for size in sizes] for name in MAKERS[codec]}
 
@@ -174,11 +175,11 @@ def decoded(codec: str, name: str, size: int, type_name: str) -> dict[str, Any]:
 
 
 def _measured(codec: str, name: str, size: int) -> dict[str, Any]:
-    print(name, size, file=sys.stderr, flush=True)  # noqa: T201  # to the test that waits
+    print(name, size, file=sys.stderr, flush=True)  # noqa: T201  # read by in_child
     decoder, data = codec_named(codec), MAKERS[codec][name](size)
     before, outcomes, seconds = peak(), {}, 0.0
     for label, kind in BULK_TYPES.items():
-        _outcome(decoder, MAKERS[codec][name](100), kind)  # what is compiled and imported on first use
+        _outcome(decoder, MAKERS[codec][name](100), kind)  # compiles and imports what is needed
         best = float("inf")
         for _ in range(2):
             began = time.process_time()
@@ -189,9 +190,9 @@ def _measured(codec: str, name: str, size: int) -> dict[str, Any]:
 
 
 def _outcome(decoder: Codec, data: bytes, type_: type) -> str:
-    """What came of it, by name: a value, or the type of the error, be it one that may not be."""
+    """The outcome as a word: "value", or the name of the error. Any error but a DecodeError is a fault."""
     try:
         result = outcome(decoder, data, type_)
     except Exception as error:
-        return f"{type(error).__name__}, which may not be: {str(error)[:200]}"
+        return f"a fault: {type(error).__name__}: {str(error)[:200]}"
     return type(result).__name__ if isinstance(result, Exception) else "value"

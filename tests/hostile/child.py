@@ -1,6 +1,6 @@
-"""A process of its own for what may hang, swallow memory, or crash the interpreter: the test fails then, not the run.
+"""Runs a function in a child process: one that may hang, take all memory or crash the interpreter fails its test only.
 
-The child gets a limit of address space and of time, runs one function of this package, and prints what came of it.
+The child has a limit of address space and of time. It runs one function of this package and prints the result.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import altcraft
 
 TESTS = Path(__file__).resolve().parent.parent
 CEILING = 3 << 30
-"""Bytes of address space: reached by whatever grows without a bound."""
+"""Bytes of address space."""
 
 
 def in_child(function: str, *arguments: object, timeout: float = 60.0) -> Any:
-    """What `hostile.<module>:<function>` returns for those arguments, over JSON, in a new interpreter.
+    """What `hostile.<module>:<function>` returns in a new interpreter. Arguments and result travel as JSON.
 
-    AssertionError when it doesn't end in time, or is killed, or says anything else than its result.
+    AssertionError when the child does not end in time, or ends without a result.
     """
     roots = [str(Path(altcraft.__file__).parents[1]), str(TESTS)]
     command = [sys.executable, "-m", "hostile.child", function, json.dumps(arguments)]
@@ -42,7 +42,7 @@ def in_child(function: str, *arguments: object, timeout: float = 60.0) -> Any:
 
 
 def limit_memory() -> None:
-    """Caps this process's address space, where the system can."""
+    """Limit this process's address space, where the system can do so."""
     if sys.platform == "linux":
         import resource
 
@@ -50,7 +50,7 @@ def limit_memory() -> None:
 
 
 def peak() -> int:
-    """The most memory that this process has held so far, in bytes; 0 where the system doesn't say."""
+    """The most memory that this process has held so far, in bytes; 0 where the system does not tell."""
     if sys.platform != "linux":
         return 0
     import resource
@@ -64,7 +64,7 @@ def main() -> None:
     limit_memory()
     module, _, name = sys.argv[1].partition(":")
     function = getattr(importlib.import_module(f"hostile.{module}"), name)
-    print(json.dumps(function(*json.loads(sys.argv[2]))))  # noqa: T201  # to the test that waits
+    print(json.dumps(function(*json.loads(sys.argv[2]))))  # noqa: T201  # read by in_child
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""XML with a document type, in every way to write one that somebody has thought of; none of it may be read."""
+"""XML documents with a document type, written in every known way. None of them may be read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ATTACKS: dict[str, str] = {
     "included": '<!DOCTYPE xml><xml xmlns:x="http://www.w3.org/2001/XInclude"><x:include href="/etc/passwd"/>'
     "{body}</xml>",
 }
-"""Documents by what they try; `{body}` stands for what the schema asks for."""
+"""Documents by the attack that they try. `{body}` stands for a body that the schema accepts."""
 
 BODY = "<data><task_id>an-id</task_id></data><error>0</error><error_text>ok</error_text>"
 
@@ -50,14 +50,14 @@ CHARSETS: tuple[str, ...] = tuple(
         | {"raw_unicode_escape", "undefined", "palmos"}
     )
 )
-"""Every encoding that Python has, those that are none of text included."""
+"""Every encoding that Python has, including those that are not encodings of text."""
 
 READABLE = ("utf_8", "utf_8_sig", "utf_16", "latin_1", "ascii", "cp1251", "koi8_r", "iso8859_5")
-"""Encodings in which a document type must not only be refused, but be refused as unsafe: a parser reads them."""
+"""Encodings that the parser reads, so that a document type in one of them is UnsafeXml, and not just a DecodeError."""
 
 
 def attack(kind: str) -> str:
-    """The attack of that kind around a body that would be fit to read."""
+    """The attack of that kind, around a body that is fine by itself."""
     return ATTACKS[kind].replace("{body}", BODY)
 
 
@@ -67,7 +67,7 @@ def started() -> str:
 
 
 def encoded(text: str, charset: str, declared: str | None) -> bytes | None:
-    """The document in an encoding, declared as that one, as another, or not at all; None where it has no such form."""
+    """The document in the encoding `charset`, with `declared` in its declaration; None where it can't be encoded so."""
     declaration = "" if declared is None else f'<?xml version="1.0" encoding="{declared}"?>'
     try:
         return (declaration + text).encode(charset)

@@ -1,7 +1,7 @@
-"""Hypothesis strategies: any value of any type that msgspec can describe, and any struct that a user might declare.
+"""Strategies for values of any type that msgspec describes, and for structs that users might declare.
 
-For XML the values leave out what the platform's way of writing it cannot say: the list is in docs/writing-a-codec.md,
-under "What a format can't say", and each exception below is one of its lines.
+For XML the values leave out what the platform's way of writing it can't express. Each exception below is a line of the
+table "What a format can't say" in docs/writing-a-codec.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _XML_TEXT = st.text(
 _TEXT = {"json": st.text(st.characters(codec="utf-8"), max_size=20), "xml": _XML_TEXT}
 _NAMES = {"json": _TEXT["json"], "xml": st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,10}", fullmatch=True)}
 _OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
-_MOMENTS = st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 12, 30))  # noqa: DTZ001  # zones are put on
+_MOMENTS = st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 12, 30))  # noqa: DTZ001  # zones are added later
 _PLAIN: dict[type[mi.Type], st.SearchStrategy[Any]] = {
     mi.IntType: st.integers(-(2**63), 2**63 - 1),
     mi.FloatType: st.floats(allow_nan=False, allow_infinity=False),
@@ -46,7 +46,7 @@ _PLAIN: dict[type[mi.Type], st.SearchStrategy[Any]] = {
 
 
 def values(type_: object, format_: Format) -> st.SearchStrategy[Any]:
-    """Any value of that type that survives being written in the format and read again."""
+    """Values of that type that survive a round trip in the format."""
     return _values(mi.type_info(type_), format_, 0)  # type: ignore[arg-type]  # any type, generic ones included
 
 
@@ -67,7 +67,7 @@ def _values(info: mi.Type, format_: Format, depth: int) -> st.SearchStrategy[Any
         return st.dictionaries(_NAMES[format_], _values(info.value_type, format_, depth + 1), max_size=3)
     if isinstance(info, (mi.ListType, mi.SetType)):
         items = st.lists(_values(info.item_type, format_, depth + 1), max_size=3 if depth < 6 else 1)
-        if format_ == "xml":  # an array of one that is blank looks like the empty array
+        if format_ == "xml":  # an array of one blank item looks like an empty array
             items = items.filter(lambda entries: len(entries) != 1 or not _blank(entries[0]))
         return items if isinstance(info, mi.ListType) else items.map(set)
     if isinstance(info, mi.StructType):
@@ -98,16 +98,16 @@ def _struct(info: mi.StructType, format_: Format, depth: int) -> st.SearchStrate
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for field in info.fields:
         drawn = st.deferred(lambda kind=field.type: _values(kind, format_, depth + 1))  # type: ignore[misc]  # bound early
-        if format_ == "xml" and not field.required:  # an object of which nothing is written reads as the default
+        if format_ == "xml" and not field.required:  # an object without fields reads as the default
             drawn = drawn.filter(lambda value: not (isinstance(value, msgspec.Struct) and _blank(value)))
         if field.default is UNSET or (omitted and field.default is not mi.NODEFAULT):
-            drawn |= st.just(field.default)  # not written, so not confused with anything
+            drawn |= st.just(field.default)  # not written at all
         fields[field.name] = drawn
     return st.fixed_dictionaries(fields).map(lambda arguments: cls(**arguments))
 
 
 def _blank(value: object) -> bool:
-    """Whether a value is written as an element with nothing in it."""
+    """Whether a value is written as an empty element."""
     return value is UNSET or msgspec.to_builtins(value) in (None, "", [], {})
 
 
@@ -126,7 +126,7 @@ _LEAVES = st.sampled_from(
 
 @st.composite
 def structs(draw: st.DrawFn, depth: int = 0) -> type[msgspec.Struct]:
-    """A struct with up to five fields: leaves, nested structs, lists, mappings, optional ones, some with defaults."""
+    """Structs with up to five fields: leaves, nested structs, lists and mappings; some optional, some with defaults."""
     fields: list[tuple[str, Any, Any]] = []
     for number in range(draw(st.integers(1, 5))):
         kind, default = draw(_fields(depth))

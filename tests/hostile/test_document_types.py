@@ -1,4 +1,4 @@
-"""Nothing that declares a document type is read, in whichever encoding, and nothing outside is ever opened."""
+"""A document with a document type is refused in every encoding, and nothing outside is ever opened."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(data: bytes, type_: type = Envelope[TaskStarted]) -> object:
     return outcome(codec_named("xml"), data, type_)
 
 
-def test_without_an_attack_the_document_is_read() -> None:
+def test_the_document_is_read_without_an_attack() -> None:
     assert read(started().encode()) == VALUE
 
 
@@ -49,7 +49,7 @@ def test_a_document_type_is_unsafe(kind: str, type_: type) -> None:
 
 
 @each_attack
-def test_a_document_type_is_refused_by_a_codec_that_knows_the_type_by_heart(kind: str) -> None:
+def test_a_document_type_is_refused_by_a_codec_that_has_learnt_the_form(kind: str) -> None:
     codec = codec_named("xml")
     for _ in range(100):
         assert outcome(codec, started().encode(), Envelope[TaskStarted]) == VALUE
@@ -64,8 +64,9 @@ def test_a_document_type_is_unsafe_in_every_encoding_that_is_read(kind: str, cha
     assert isinstance(read(data), UnsafeXml), data[:200]
 
 
+@pytest.mark.slow
 @each_attack
-def test_a_document_type_is_never_read_whatever_its_encoding_is_said_to_be(kind: str) -> None:
+def test_a_document_type_is_refused_with_every_declared_encoding(kind: str) -> None:
     tried = 0
     for charset in (*READABLE, *WIDE):
         for declared in (*DECLARED, charset.replace("_", "-")):
@@ -85,11 +86,12 @@ def test_a_document_type_in_utf_16_is_unsafe_with_and_without_a_mark(charset: st
     mark = codecs.BOM_UTF16_LE if charset.endswith("le") else codecs.BOM_UTF16_BE
     assert isinstance(read(mark + data), DecodeError)
     assert isinstance(read(data), DecodeError)
-    if declared != "utf-8":  # that one is refused for the contradiction
+    if declared != "utf-8":  # utf-8 contradicts the bytes
         assert isinstance(read(mark + data), UnsafeXml)
 
 
-def test_a_document_type_is_never_read_in_any_encoding_that_python_has() -> None:
+@pytest.mark.slow
+def test_a_document_type_is_refused_in_every_encoding_that_python_has() -> None:
     for charset in CHARSETS:
         for declared in (charset, charset.replace("_", "-"), charset.upper()):
             for written in (charset, "utf-8", "utf-16"):
@@ -98,7 +100,8 @@ def test_a_document_type_is_never_read_in_any_encoding_that_python_has() -> None
                     assert isinstance(read(data), DecodeError), (charset, declared, written)
 
 
-def test_in_any_encoding_that_python_has_the_document_reads_as_itself_or_not_at_all() -> None:
+@pytest.mark.slow
+def test_the_document_in_every_encoding_that_python_has_is_read_correctly_or_refused() -> None:
     for charset in CHARSETS:
         for declared in (None, charset, charset.replace("_", "-"), "utf-8", "utf-16"):
             data = encoded(started(), charset, declared)
@@ -114,18 +117,18 @@ def test_in_any_encoding_that_python_has_the_document_reads_as_itself_or_not_at_
      b"<!DOCTYPE a><!DOCTYPE b>"],
 )  # fmt: skip
 @pytest.mark.parametrize("where", ["before", "inside", "after"])
-def test_what_is_almost_a_document_type_is_refused_as_well(fragment: bytes, where: str) -> None:
+def test_something_like_a_document_type_is_refused_too(fragment: bytes, where: str) -> None:
     body = started().encode()
     at = {"before": 0, "inside": len("<xml>"), "after": len(body)}[where]
     result = read(body[:at] + fragment + body[at:])
-    if (fragment, where) == (b"%a;", "inside"):  # a plain text, there
+    if (fragment, where) == (b"%a;", "inside"):  # there it is a plain text
         assert result == VALUE
     else:
         assert isinstance(result, DecodeError)
 
 
 @pytest.mark.parametrize("hidden", ["<!--<!DOCTYPE xml>-->", "<![CDATA[<!DOCTYPE xml>]]>", "&lt;!DOCTYPE xml&gt;"])
-def test_a_document_that_only_talks_of_document_types_is_read_or_refused(hidden: str) -> None:
+def test_a_document_that_mentions_a_document_type_is_read_or_refused(hidden: str) -> None:
     text = f"<xml><data><task_id>an-id</task_id></data><error>0</error><error_text>ok{hidden}</error_text></xml>"
     result = read(text.encode())
     assert isinstance(result, (Envelope, DecodeError))
@@ -134,19 +137,19 @@ def test_a_document_that_only_talks_of_document_types_is_read_or_refused(hidden:
 @pytest.mark.parametrize(
     "reference", ["&a;", "&nbsp;", "&lol9;", "&#0;", "&#xFFFE;", "&#xD800;", "&#99999999999999;", "&#x;", "&;"]
 )
-def test_a_reference_to_what_nobody_declared_is_refused(reference: str) -> None:
+def test_a_reference_to_an_undeclared_entity_is_refused(reference: str) -> None:
     text = f"<xml><data><task_id>an-id</task_id></data><error>0</error><error_text>ok{reference}</error_text></xml>"
     assert isinstance(read(text.encode()), DecodeError)
 
 
 def opened_while_reading() -> dict[str, Any]:
-    """In a child: what the interpreter was asked to open or reach while all the attacks were read."""
+    """In a child process: what the interpreter was asked to open or reach while it read all the attacks."""
     codec, events = codec_named("xml"), []
     attacks = [attack(kind) for kind in ATTACKS if "quadratic" not in kind]
     documents = [
         encoded(text, charset, declared) for text in attacks for charset in READABLE for declared in (None, charset)
     ]
-    for data in documents:  # what is imported on first use
+    for data in documents:  # imports what is needed
         outcome(codec, data or b"", Envelope[TaskStarted])
     watched = ("open", "os.", "socket.", "urllib.", "http.", "ftplib.", "subprocess.", "import", "ctypes.", "shutil.")
 
@@ -157,7 +160,7 @@ def opened_while_reading() -> dict[str, Any]:
     sys.addaudithook(hook)
     unsafe = sum(isinstance(outcome(codec, data, Envelope[TaskStarted]), UnsafeXml) for data in documents if data)
     seen = list(events)
-    with open(__file__):  # the hook does see what is opened
+    with open(__file__):  # shows that the hook sees what is opened
         pass
     return {"documents": len(documents), "unsafe": unsafe, "events": seen, "watching": len(events) > len(seen)}
 
@@ -170,7 +173,7 @@ def test_nothing_is_opened_or_reached_while_a_document_is_read() -> None:
 
 
 def memory_and_time_of(kind: str) -> dict[str, Any]:
-    """In a child: what an attack of that kind costs."""
+    """In a child process: the cost of an attack."""
     import time
 
     from hostile.child import peak

@@ -1,4 +1,4 @@
-"""Cut short, doubled, declared wrongly, marked, with something behind: almost a document, and never a wrong value."""
+"""Documents that are almost right: cut short, doubled, declared wrongly, with garbage. None gives a wrong value."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ each_codec = pytest.mark.parametrize(("codec", "document"), [("json", JSON), ("x
 
 
 def warm(golden: Example) -> Codec:
-    """A codec that has read the example often enough to know its shape."""
+    """A codec that has read the example often enough to have learnt its form."""
     codec = golden.codec
     for _ in range(50):
         codec.decode(golden.body, golden.type)
     return codec
 
 
+@pytest.mark.slow
 @each_example
 def test_a_golden_document_cut_short_at_any_byte_is_refused(golden: Example) -> None:
     codec, body = warm(golden), golden.body.rstrip()
@@ -40,6 +41,7 @@ def test_a_golden_document_cut_short_at_any_byte_is_refused(golden: Example) -> 
         assert isinstance(outcome(codec, body[:end], golden.type), DecodeError), body[:end]
 
 
+@pytest.mark.slow
 @each_example
 def test_a_golden_document_without_any_one_of_its_bytes_breaks_no_promise(
     golden: Example,
@@ -49,6 +51,7 @@ def test_a_golden_document_without_any_one_of_its_bytes_breaks_no_promise(
         check(codec, body[:at] + body[at + 1 :], golden.type)
 
 
+@pytest.mark.slow
 @each_example
 def test_a_golden_document_with_any_one_byte_replaced_breaks_no_promise(golden: Example) -> None:
     codec, body = warm(golden), golden.body
@@ -58,7 +61,7 @@ def test_a_golden_document_with_any_one_byte_replaced_breaks_no_promise(golden: 
 
 
 @each_example
-def test_a_golden_document_read_as_any_other_type_is_a_value_of_that_type_or_refused(golden: Example) -> None:
+def test_a_golden_document_is_read_as_any_other_type_or_refused(golden: Example) -> None:
     for type_ in TYPES:
         check(warm(golden), golden.body, type_)
 
@@ -129,7 +132,7 @@ def test_another_encoding_gives_the_same_value_or_is_refused(codec: str, documen
         b"\xff\xfe",
     ],
 )
-def test_bytes_that_are_no_utf_8_are_refused_wherever_they_stand(codec: str, document: bytes, broken: bytes) -> None:
+def test_bytes_that_are_not_utf_8_are_refused_everywhere(codec: str, document: bytes, broken: bytes) -> None:
     for at in (document.index(b"an-id"), document.index(b"ok"), document.index(b"task_id"), len(document)):
         assert isinstance(check(codec_named(codec), document[:at] + broken + document[at:], Started), DecodeError)
 
@@ -239,7 +242,7 @@ def test_what_is_not_well_formed_is_refused(broken: bytes) -> None:
 @pytest.mark.parametrize(
     "number", ["NaN", "nan", "inf", "-inf", "Infinity", "+1", "0x1", "1_0", "٣", "1e400", ".", "", "1 2", "--1"]
 )
-def test_what_is_no_number_is_no_progress(number: str) -> None:
+def test_a_text_that_is_not_a_number_is_refused_as_progress(number: str) -> None:
     text = f"<xml><data><status>s</status><progress>{number}</progress></data><error>0</error></xml>"
     result = read(text.encode(), Status)
     if number == "":
@@ -275,7 +278,7 @@ def test_what_is_not_json_is_refused(broken: bytes) -> None:
     assert isinstance(parse(broken), DecodeError)
 
 
-def test_a_member_that_comes_twice_counts_as_it_comes_last() -> None:
+def test_the_last_of_two_members_with_the_same_name_counts() -> None:
     assert parse(JSON.replace(b'"error":0', b'"error":1,"error":0')) == VALUE
     first_is_wrong = parse(JSON.replace(b'"error":0', b'"error":"x","error":0'))
     assert first_is_wrong == VALUE or isinstance(first_is_wrong, DecodeError)
@@ -337,5 +340,5 @@ def test_no_message_repeats_a_long_text(codec: str) -> None:
         )
 
 
-def test_the_example_types_are_what_msgspec_says_they_are() -> None:
+def test_the_expected_value_is_what_msgspec_reads() -> None:
     assert msgspec.convert(json.loads(JSON), Started) == VALUE

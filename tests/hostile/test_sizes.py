@@ -1,6 +1,6 @@
-"""Deep, wide, long: time grows as the document does, memory stays bounded, and nothing crashes.
+"""Deep, wide and long documents: time grows as the document does, memory stays bounded, and nothing crashes.
 
-Each codec's documents are decoded in one process of its own; see hostile/bulk.py for what they are.
+One child process decodes all the documents of a codec. hostile/bulk.py makes the documents.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import pytest
 from hostile.bulk import JSON, MAKERS, XML
 from hostile.child import in_child
 
+pytestmark = pytest.mark.slow
+
 SMALL, LARGE = 40_000, 320_000
 HEAVY = bool(os.environ.get("ALTCRAFT_HEAVY_TESTS"))
 EVERY = [*(("xml", name) for name in XML), *(("json", name) for name in JSON)]
@@ -23,7 +25,7 @@ _figures: dict[str, Any] = {}
 
 
 def figures(codec: str, name: str) -> Any:
-    """What was measured for a document; all of a codec's are measured the first time that one is asked for."""
+    """The figures for a document. The first call for a codec measures all its documents."""
     if codec not in _figures:
         try:
             _figures[codec] = in_child("bulk:growth", codec, [SMALL, LARGE], timeout=240)
@@ -42,7 +44,7 @@ each_document = pytest.mark.parametrize(
 @each_document
 def test_eight_times_the_size_takes_no_more_than_eight_times_the_time(codec: str, name: str) -> None:
     small, large = figures(codec, name)
-    # A square would take 64 times as long. The rest is for caches, for allocation, and for a machine with other work.
+    # Quadratic time would be 64 times as long. The rest allows for caches, allocation and a busy machine.
     allowed = 4 * (large["size"] / small["size"]) * small["seconds"] + 0.02
     assert large["seconds"] <= allowed, f"{small['seconds']:.4f} s, then {large['seconds']:.4f} s"
 
@@ -54,7 +56,7 @@ def test_memory_stays_in_proportion_to_the_document(codec: str, name: str) -> No
 
 
 @each_document
-def test_a_document_is_a_value_or_refused_and_judged_alike_whatever_its_size(codec: str, name: str) -> None:
+def test_a_document_is_read_or_refused_alike_in_both_sizes(codec: str, name: str) -> None:
     small, large = figures(codec, name)
     for type_name, came in small["outcomes"].items():
         assert came in FAIR
@@ -67,7 +69,7 @@ def test_a_document_is_a_value_or_refused_and_judged_alike_whatever_its_size(cod
 def test_nesting_is_read_or_refused(codec: str, depth: int, type_name: str) -> None:
     name, unit = ("nested elements", 7) if codec == "xml" else ("nested objects", 6)
     result = in_child("bulk:decoded", codec, name, unit * depth, type_name)
-    # What nobody knows is passed over, whatever its depth; what would be handed out is not that deep.
+    # Unknown fields are passed over at any depth. A value of that depth is refused.
     assert result["outcome"] in FAIR if depth < 10_000 or type_name != "untyped" else result["outcome"] == "DecodeError"
 
 
@@ -81,7 +83,7 @@ def test_a_text_of_64_megabytes_is_read_or_refused_within_a_few_times_its_size(c
 @pytest.mark.parametrize(
     ("codec", "name"),
     [
-        ("xml", "siblings that nobody knows"),
+        ("xml", "unknown siblings"),
         ("xml", "results, empty"),
         ("xml", "many attributes"),
         ("xml", "a long attribute"),
@@ -98,7 +100,7 @@ def test_a_million_of_the_same_are_read_or_refused(codec: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("megabytes", [8, 64] if HEAVY else [8])
-@pytest.mark.parametrize(("codec", "name"), EVERY if HEAVY else SOME)  # a process each: all of them take minutes
+@pytest.mark.parametrize(("codec", "name"), EVERY if HEAVY else SOME)  # one process for each: all of them take minutes
 def test_megabytes_are_read_or_refused(codec: str, name: str, megabytes: int) -> None:
     result = in_child("bulk:decoded", codec, name, megabytes << 20, "statistics", timeout=300)
     assert result["outcome"] in FAIR

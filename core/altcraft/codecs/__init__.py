@@ -1,4 +1,4 @@
-"""Codecs: bytes to values and back, and the registry that finds the right one."""
+"""Codecs turn values into bytes and back; the registry finds the right one. See docs/codecs.md."""
 
 from altcraft.codecs.per_type import make_ready
 from altcraft.codecs.registry import Codec, CodecRegistry, default_registry

@@ -1,4 +1,4 @@
-"""What a codec has made for a type, once."""
+"""Keeps what a codec has made for each type."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = ["PerType", "make_ready"]
 
 V = TypeVar("V")
 
-_KEPT = 512
+_KEPT = 512  # types
 
 
 class PerType(Generic[V]):
-    """Makes a value for a type when it is first asked for, and keeps it. Threads may share it.
+    """Makes a value for a type on first use, and keeps it. Threads may share it.
 
-    The hash of a type such as `Envelope[list[str]]` is computed in Python, anew every time; so `known` has the values
-    by the type's identity, for a first look:
+    Python computes the hash of a type such as `Envelope[list[str]]` each time anew, which takes long. So `known` has
+    the values by the type's identity, for a first look:
 
         try:
             value = per_type.known[id(type_)][1]
         except KeyError:
             value = per_type.find(type_)[1]
 
-    An entry begins with the type itself, so that its identity is not given to another one. The same type written again
-    (`list[int]` is a new object every time) finds the same value. Neither table grows without end.
+    Each entry holds the type itself too: as long as the type lives, no other one gets its identity. A type that is
+    written a second time (each `list[int]` is a new object) finds the value of the first. Both tables are bounded.
     """
 
     def __init__(self, make: Callable[[object], V]) -> None:
@@ -37,7 +37,7 @@ class PerType(Generic[V]):
         self._by_equality: dict[object, V] = {}
 
     def find(self, type_: object) -> tuple[object, V]:
-        """The entry of a type that may not be known yet."""
+        """The entry of a type; its value is made where the type is new. Raises what making it raises."""
         try:
             value = self._by_equality.get(type_)
         except TypeError:  # an annotation in it has no hash
@@ -66,14 +66,14 @@ _lock = allocate_lock()
 
 
 def make_ready(*types: object) -> None:
-    """Has msgspec look at types, and at all that they hold, before threads read into them. Call it once a type.
+    """Have msgspec prepare types, and all that they contain, before threads decode into them. Call it once for a type.
 
-    msgspec (0.22) looks at a struct when it is first read into, and keeps what it finds in the class. When two threads
-    do that at once, one of them finds the work half done, and the interpreter crashes.
+    msgspec (0.22) prepares a struct when it first decodes into it, and keeps the result in the class. When two threads
+    do that at the same time, one of them uses what the other has half done, and the interpreter crashes.
     """
     with _lock:
         for type_ in types:
             try:
                 msgspec.json.Decoder(type_)
-            except TypeError:  # what msgspec can't read is for another codec, or for that codec's error to say
+            except TypeError:  # msgspec can't read the type: the codec that is asked to will say so
                 continue

@@ -1,9 +1,12 @@
-"""The codec protocol, and the registry: by name, by content type, by the first byte."""
+"""The codec protocol, and the registry that finds a codec by name, by content type or by a document's first byte."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Protocol, TypeVar
+
+from altcraft.codecs.json import JsonCodec
+from altcraft.codecs.xml import XmlCodec
 
 __all__ = ["Codec", "CodecRegistry", "default_registry"]
 
@@ -11,29 +14,32 @@ T = TypeVar("T")
 
 
 class Codec(Protocol):
-    """Bytes to values and back. Pure, stateless to its users, and safe to share between threads."""
+    """Turns values into documents and back. Threads share one object, and no call influences the next.
+
+    See docs/writing-a-codec.md.
+    """
 
     @property
     def name(self) -> str:
-        """What `Client(codec=…)` and the requests' `format` call it."""
+        """The name in `Client(codec=…)` and in the requests' field `format`."""
         ...
 
     @property
     def content_types(self) -> tuple[str, ...]:
-        """The media types it reads, in lower case and without parameters; the first is the one it is sent under."""
+        """The media types that it reads, in lower case and without parameters. Requests are sent with the first."""
         ...
 
     def encode(self, value: object) -> bytes:
-        """A struct, or what structs are made of, as a document. EncodeError where the format cannot say it."""
+        """The document for a struct, or for what structs are made of. EncodeError for what the format can't express."""
         ...
 
     def decode(self, data: bytes, type: type[T]) -> T:
-        """The document as a `type`. DecodeError whatever else the bytes may be."""
+        """The value of a document, as a `type`. DecodeError for all other bytes."""
         ...
 
 
 class CodecRegistry:
-    """The codecs that a client knows. Filled while the client is made, only read from then on."""
+    """The codecs that a client knows. Plugins add theirs while the client is made."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Codec] = {}
@@ -41,10 +47,10 @@ class CodecRegistry:
         self._by_first_byte: dict[int, Codec] = {}
 
     def register(self, codec: Codec, first_bytes: bytes = b"") -> None:
-        """Adds a codec, or replaces the one of that name.
+        """Add a codec; it replaces the one with the same name.
 
-        `first_bytes` are the bytes with which its documents, and no other format's, may begin: for replies that come
-        without a telling Content-Type. Leave them out where that can't be said.
+        `first_bytes` are the bytes with which its documents begin, and no document of another format does. The client
+        uses them for a reply whose Content-Type does not tell the format. Leave them out where there are none.
         """
         replaced = self._by_name.get(codec.name)
         for table in (self._by_content_type, self._by_first_byte):
@@ -55,23 +61,23 @@ class CodecRegistry:
         self._by_first_byte.update(dict.fromkeys(first_bytes, codec))
 
     def by_name(self, name: str) -> Codec:
-        """The codec of that name. LookupError, with the known names, where there is none."""
+        """The codec with that name. LookupError, with the known names, where there is none."""
         try:
             return self._by_name[name]
         except KeyError:
             raise LookupError(f"no codec is named {name!r}; known: {', '.join(sorted(self._by_name))}") from None
 
     def by_content_type(self, content_type: str) -> Codec | None:
-        """The codec for a Content-Type header, parameters and all; None where no codec claims it."""
+        """The codec for a Content-Type header, which may have parameters; None where no codec reads that type."""
         media_type = content_type.partition(";")[0].strip().lower()
         codec = self._by_content_type.get(media_type)
-        if codec is None and "+" in media_type:  # application/problem+json and the like, RFC 6839
+        if codec is None and "+" in media_type:  # such as application/problem+json, RFC 6839
             codec = self._by_name.get(media_type.rpartition("+")[2])
         return codec
 
     def sniff(self, data: bytes) -> Codec | None:
-        """The codec whose documents begin like `data`, white space and a byte order mark aside; or None."""
-        start = data.lstrip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n")[:1]  # the NUL: UTF-16's other half
+        """The codec whose documents begin like `data`, after white space and a byte order mark; or None."""
+        start = data.lstrip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n")[:1]  # the NUL is half of a space in UTF-16
         return self._by_first_byte.get(start[0]) if start else None
 
     def __iter__(self) -> Iterator[Codec]:
@@ -79,10 +85,7 @@ class CodecRegistry:
 
 
 def default_registry() -> CodecRegistry:
-    """A fresh registry with JSON and XML."""
-    from altcraft.codecs.json import JsonCodec
-    from altcraft.codecs.xml import XmlCodec
-
+    """A new registry with JSON and XML."""
     registry = CodecRegistry()
     registry.register(JsonCodec(), first_bytes=b'{["')
     registry.register(XmlCodec(), first_bytes=b"<")

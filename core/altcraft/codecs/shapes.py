@@ -1,7 +1,8 @@
-"""What the elements of a document may be, worked out once a type from msgspec's own view of it.
+"""Shapes: what the elements of a document may be. A shape is made from what msgspec says of a type.
 
-XML as the platform writes it says less than JSON: an array of one looks like its item; an empty array, a null and an
-empty string look alike. A `Shape` holds what the type has to say about that; both ways of reading go by it.
+XML as the platform writes it says less than JSON: an array of one item looks like the item alone; an empty array, a
+null and an empty string look alike. A `Shape` holds what the type says about that. The general reader and the fast path
+both go by it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ABSENT", "ARRAYS", "OBJECTS", "Member", "Members", "Shape", "fixed_items", "shape_of", "variants_of"]
 
 ABSENT = object()
-"""The meaning of an empty element that says nothing: the field keeps its default."""
+"""Stands for an empty element that leaves a field at its default."""
 
 ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 _FIXED_ARRAYS = (mi.TupleType, mi.NamedTupleType)
@@ -30,33 +31,32 @@ _CONTAINERS = (*OBJECTS, mi.DictType, mi.NoneType)
 class Shape:
     """What an element may be. Compared by identity, since a type may contain itself.
 
-    `fields`, or `values` for a mapping, say what an element with children holds; where objects of several types may
-    stand, their tag tells which of the `variants` it is. A text is taken as it stands where a string is wanted, or is
-    one of the `texts`, and without the white space around it where anything else is; an element with neither text nor
-    children means `empty`.
+    An element with children is an object with `fields`, one of several objects (`variants`), or a mapping with
+    `values`. An element without children is a text or a scalar, or means `empty` where it has no text either. Strings
+    keep the white space around them, and so do the `texts`; everything else is read without it.
     """
 
     is_text: bool = False
-    is_scalar: bool = False  # anything that is written as a text, without being one
-    is_int: bool = False  # a scalar that is an integer and nothing else, but for None
-    is_float: bool = False  # a scalar that may be one
+    is_scalar: bool = False  # written as a text, but not a string: a number, a moment, an enumeration
+    is_int: bool = False  # a scalar that is always an integer or None
+    is_float: bool = False  # a scalar that may be a float
     is_untyped: bool = False
     empty: object = ABSENT
-    texts: frozenset[str] = frozenset()  # of an enumeration: those with white space around them
+    texts: frozenset[str] = frozenset()  # the texts of an enumeration that have white space around them
     fields: Members | None = None
-    variants: dict[str, Members] = field(default_factory=dict)  # by the text of their tag
-    tag_field: str = ""  # of the variants
-    tags: dict[str, object] = field(default_factory=dict)  # of a tag: what each text stands for
+    variants: dict[str, Members] = field(default_factory=dict)  # by the text of the tag
+    tag_field: str = ""  # the element that holds the tag of the variants
+    tags: dict[str, object] = field(default_factory=dict)  # for a tag itself: what each text stands for
     values: Member | None = None
-    has_plain_keys: bool = False  # of a mapping: any string is a key
+    has_plain_keys: bool = False  # a mapping in which any string may be a key
 
     @property
     def holds_elements(self) -> bool:
-        """Whether an element with children makes sense."""
+        """Whether an element of this shape may have children."""
         return self.fields is not None or self.values is not None
 
     def fields_of(self, element: Element) -> Members | None:
-        """The fields of the object that an element is, where its tag can be told."""
+        """The fields of the object in an element; None where its tag is missing or unknown."""
         if not self.variants:
             return self.fields
         tag = next((child.text for child in element if child.tag == self.tag_field), None)
@@ -64,28 +64,28 @@ class Shape:
 
 
 class Member(NamedTuple):
-    """A field of an object, or all the values of a mapping."""
+    """A field of an object, or the values of a mapping."""
 
     name: str
-    shape: Shape  # of an array: that of its items
+    shape: Shape  # for an array: the shape of its items
     is_array: bool = False
-    places: tuple[Shape, ...] = ()  # of an array of fixed length: that of each item; `shape` is that of no array
+    places: tuple[Shape, ...] = ()  # for an array of fixed length: the shape of each item; `shape` is that of no array
 
 
 class Members(dict[str, Member]):
-    """An object's fields, by the names they have in a document."""
+    """The fields of an object, by the names that they have in a document."""
 
-    is_closed: bool = False  # whether unknown fields are an error
+    is_closed: bool = False  # an unknown field is an error
 
 
 def shape_of(type_: object) -> Shape:
-    """The shape of a document of that type. TypeError where this XML has no form for it: nested arrays, say."""
+    """The shape of a document of that type. TypeError where this XML has no form for it: an array in an array, say."""
     return _Shapes().shape(mi.type_info(type_), has_default=False)
 
 
 class _Shapes:
     def __init__(self) -> None:
-        # By identity: msgspec gives the same description again when an object type contains itself.
+        # By identity: where an object contains its own kind, msgspec gives the same description again.
         self._fields: dict[int, Members] = {}
 
     def shape(self, info: mi.Type, *, has_default: bool) -> Shape:
@@ -154,14 +154,14 @@ class _Shapes:
 
 
 def _tag_alone(infos: list[mi.StructType]) -> Members:
-    """The field that tells objects apart. Tags may be numbers, which msgspec takes as nothing else."""
+    """The field that tells objects apart. Where tags are numbers, msgspec takes only numbers."""
     name = str(infos[0].tag_field)
     tags: dict[str, object] = {str(info.tag): info.tag for info in infos}
     return Members({name: Member(name, Shape(is_text=True, empty="", tags=tags))})
 
 
 def variants_of(info: mi.Type) -> tuple[mi.Type, ...]:
-    """What may stand here: a union taken apart, annotations taken off."""
+    """The types in a union, or the type itself, without annotations."""
     if isinstance(info, mi.Metadata):
         return variants_of(info.type)
     if isinstance(info, mi.UnionType):
@@ -170,7 +170,7 @@ def variants_of(info: mi.Type) -> tuple[mi.Type, ...]:
 
 
 def _items(info: mi.Type) -> mi.Type | None:
-    """The type of the items where an array may stand, else None."""
+    """The type of the items, where the type is or includes an array, else None."""
     for variant in variants_of(info):
         if isinstance(variant, ARRAYS):
             return variant.item_type
@@ -178,7 +178,7 @@ def _items(info: mi.Type) -> mi.Type | None:
 
 
 def fixed_items(info: mi.Type) -> tuple[mi.Type, ...] | None:
-    """The types of the items where an array of fixed length may stand, else None."""
+    """The types of the items, where the type is or includes an array of fixed length, else None."""
     for variant in variants_of(info):
         if isinstance(variant, mi.TupleType):
             return variant.item_types
@@ -188,7 +188,7 @@ def fixed_items(info: mi.Type) -> tuple[mi.Type, ...] | None:
 
 
 def _texts(variants: tuple[mi.Type, ...]) -> set[str]:
-    """The texts of enumerations and literals."""
+    """The texts that are members of enumerations or literals."""
     values: list[object] = []
     for variant in variants:
         if isinstance(variant, mi.EnumType):

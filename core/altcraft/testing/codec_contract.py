@@ -1,7 +1,7 @@
-"""What a codec has to do, as a pytest class that knows nothing of any format. How to use it: docs/writing-a-codec.md.
+"""The codec contract: a pytest class that tests any codec, of any format. See docs/writing-a-codec.md.
 
-Only what follows from the codec protocol is asked for: documents are made by the codec itself, so one format's way of
-writing things is never taken for granted. pytest itself is not imported here.
+The tests ask only for what follows from the codec protocol. The codec itself makes all documents, so that no format's
+way of writing is taken for granted. This module does not import pytest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _THREADS = 16
 
 
 class CodecContract:
-    """Subclass it, and say how your codec is made; pytest does the rest.
+    """Subclass it in a test module, and give it your codec in a fixture.
 
         class TestMessagePack(CodecContract):
             first_bytes = bytes(range(0x80, 0x90))
@@ -34,13 +34,13 @@ class CodecContract:
             def codec(self) -> MessagePack:
                 return MessagePack()
 
-    The fixture makes a new codec for each test, so that a codec that prepares itself on first use is caught doing so
-    from many threads. `first_bytes` is what the codec is registered with, empty if it isn't to be sniffed.
+    Make a new codec for each test: a test lets many threads use it at once for the first time. `first_bytes` are those
+    that the codec is registered with; leave them empty if it is registered without.
     """
 
     first_bytes = b""
 
-    # Names
+    # Names.
 
     def test_it_has_a_name_and_content_types(self, codec: Codec) -> None:
         assert isinstance(codec.name, str), f"the name is {codec.name!r}"
@@ -69,7 +69,7 @@ class CodecContract:
             for other in others:
                 assert registry.sniff(other.encode(value)) is other, f"its first bytes are those of {other.name} too"
 
-    # Values
+    # Values.
 
     def test_what_it_writes_it_reads(self, codec: Codec) -> None:
         for value, type_ in SAMPLES:
@@ -79,7 +79,7 @@ class CodecContract:
             assert read == value, f"{value!r} came back as {read!r}"
             assert type(read) is type(value), f"{type(value)} came back as {type(read)}"
 
-    def test_what_it_reads_is_of_the_declared_type_throughout(self, codec: Codec) -> None:
+    def test_what_it_reads_has_the_declared_type_throughout(self, codec: Codec) -> None:
         for value, type_ in SAMPLES:
             read = codec.decode(codec.encode(value), type_)
             assert msgspec.convert(msgspec.to_builtins(read), type_) == value, f"not a {type_}: {read!r}"
@@ -90,9 +90,9 @@ class CodecContract:
                 f"written as a dict: {value!r}"
             )
 
-    # Tolerance
+    # Tolerance.
 
-    def test_fields_that_nobody_knows_are_passed_over(self, codec: Codec) -> None:
+    def test_unknown_fields_are_passed_over(self, codec: Codec) -> None:
         unknown = {"new": {"deep": [{"x": 1}, {"x": "2"}]}, "list": ["a", "b"], "nothing": None, "flag": True}
         for value, type_ in REPLIES:
             wire = msgspec.to_builtins(value)
@@ -117,29 +117,31 @@ class CodecContract:
         for wrong in ("seven", {"a": 1}, 1.5):
             assert _refuses(codec, codec.encode({"id": wrong, "resource_id": 1}), SegmentsGetCounters), f"id: {wrong!r}"
 
-    # Hostility
+    # Hostile documents.
 
-    def test_whatever_the_bytes_the_outcome_is_a_value_or_a_decode_error(self, codec: Codec) -> None:
+    def test_any_bytes_give_a_value_or_a_decode_error(self, codec: Codec) -> None:
         documents = [codec.encode(value) for value, _type in SAMPLES]
         types = list(dict.fromkeys(type_ for _value, type_ in SAMPLES))
         for number, data in enumerate(_hostile(documents)):
             type_ = types[number % len(types)]
             try:
                 codec.decode(data, type_)
-                said = ""
+                message = ""
             except DecodeError as error:
-                said = str(error)
+                message = str(error)
             except BaseException as error:
                 raise AssertionError(f"{data[:200]!r} raised {error!r}, not DecodeError") from error
-            assert len(said) < 1000, f"a message repeats what was given: {said[:200]!r}… of {len(said)} characters"
+            assert len(message) < 1000, (
+                f"an error of {len(message)} characters: {message[:200]!r}…"
+            )
 
-    def test_a_document_cut_short_or_empty_is_no_document(self, codec: Codec) -> None:
+    def test_a_document_cut_short_or_empty_is_refused(self, codec: Codec) -> None:
         for value, type_ in SAMPLES:
             document = codec.encode(value)
             assert _refuses(codec, b"", type_), "nothing was read as a document"
             assert _refuses(codec, document[: len(document) // 2], type_), f"half of {document!r} was read"
 
-    def test_a_document_with_more_behind_it_is_no_document(self, codec: Codec) -> None:
+    def test_a_document_with_more_behind_it_is_refused(self, codec: Codec) -> None:
         for value, type_ in SAMPLES:
             document = codec.encode(value)
             for rest in (document, b"\0"):
@@ -153,9 +155,9 @@ class CodecContract:
                 codec.encode(value)
             except EncodeError:
                 continue
-            raise AssertionError("a value that no format can hold was written")
+            raise AssertionError("a value that no format can express was written")
 
-    def test_what_it_may_not_be_able_to_write_is_written_or_an_encode_error(self, codec: Codec) -> None:
+    def test_a_value_that_not_every_format_has_is_written_or_an_encode_error(self, codec: Codec) -> None:
         nested: object = "core"
         for _ in range(100_000):
             nested = {"x": nested}
@@ -170,7 +172,7 @@ class CodecContract:
             except DecodeError:
                 continue
 
-    # Character
+    # State.
 
     def test_it_keeps_nothing_from_one_document_to_the_next(self, codec: Codec) -> None:
         for value, type_ in SAMPLES:
@@ -194,7 +196,7 @@ class CodecContract:
         failures: list[BaseException] = []
 
         def work(seed: int) -> None:
-            samples = random.Random(seed).sample(SAMPLES, len(SAMPLES))  # an order, no secret
+            samples = random.Random(seed).sample(SAMPLES, len(SAMPLES))  # no secret
             start.wait()
             try:
                 for value, type_ in samples * 5:
@@ -206,7 +208,7 @@ class CodecContract:
 
         threads = [threading.Thread(target=work, args=(seed,)) for seed in range(_THREADS)]
         interval = sys.getswitchinterval()
-        sys.setswitchinterval(1e-6)  # seconds; as it is, a thread would hardly ever be interrupted in a document
+        sys.setswitchinterval(1e-6)  # seconds; by default a thread is hardly ever interrupted inside a document
         try:
             for thread in threads:
                 thread.start()
@@ -233,7 +235,7 @@ def _backwards(value: object) -> object:
 
 
 def _spoil(value: object) -> None:
-    """Empties every list and dict that a value holds."""
+    """Empty every list and dict in a value."""
     if isinstance(value, Struct):
         for name in value.__struct_fields__:
             _spoil(getattr(value, name))
@@ -245,9 +247,11 @@ def _spoil(value: object) -> None:
 
 def _hostile(documents: list[bytes]) -> Iterator[bytes]:
     """Cut, flipped, spliced, repeated and random bytes; the same in every run."""
-    dice = random.Random(2024)  # the same bytes in every run, no secret
+    dice = random.Random(2024)  # no secret
     yield from (b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b" ")
-    yield from (bytes([byte]) * 20_000 for byte in range(256))  # a format's opening bracket is among them
+    yield from (
+        bytes([byte]) * 20_000 for byte in range(256)
+    )  # a format's opening bracket is among them
     for document in documents:
         yield from (document[:end] for end in range(0, len(document), 1 + len(document) // 100))
         yield from (document[:end] * 5_000 for end in range(1, 9))

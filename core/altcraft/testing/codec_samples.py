@@ -1,4 +1,4 @@
-"""What the codec contract sends through a codec: every request, reply and result, and an operation of a user's own."""
+"""The samples of the codec contract: every request, reply and result, and the structs of a user's own operation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Line(Struct):
 
 
 class _Order(Struct, kw_only=True):
-    """Stands for the structs that users declare for operations of their own."""
+    """A struct as users declare it for an operation of their own."""
 
     id: UUID
     placed: datetime
@@ -64,7 +64,7 @@ class _Order(Struct, kw_only=True):
 
 
 class Sample(NamedTuple):
-    """A value, and the type that it is read back as."""
+    """A value, and the type that it is read as."""
 
     value: object
     type: type[object]

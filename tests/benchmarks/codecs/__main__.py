@@ -1,10 +1,11 @@
-"""The codecs beside everything else that reads and writes the same documents, side by side in one run.
+"""Measures the codecs beside other libraries that read and write the same documents, all in one run.
 
     python -m tests.benchmarks.codecs [--quick] [--json] [--no-instructions] [--rounds N]
 
-Needs the extra `bench`; what is not installed is a row that says so. Times are the least of rounds in which all take
-their turn; instructions come from valgrind's cachegrind where there is one, and are what to compare on a busy machine.
-Goals are ratios between rows. Exits with 1 when one is missed. Under ten minutes; `--quick` under one, times alone.
+Needs the extra `bench`; a library that is not installed gets a row that says so. A time is the least of many rounds, in
+which all libraries take turns. Instructions are counted by valgrind's cachegrind, where it is installed; compare these
+on a busy machine. Goals are ratios between rows; the command exits with 1 when one is missed. It takes under ten
+minutes. `--quick` measures times only, and takes under one.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from tests.benchmarks.instructions import valgrind
 
 from .contenders import ENCODED
 from .documents import SIZES, document
-from .express import road_rows, road_table
 from .goals import Goal, goals
 from .measure import Row, measure
 
 BASE = {"decode": "raw expat, no handlers", "encode": "C ElementTree"}
-BAR = 4  # characters for the yardstick's own figure
+BAR = 4  # characters for the yardstick itself
 LONGEST = 48
 
 
@@ -43,7 +43,7 @@ def figure(value: float | None, digits: int = 2) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """One task and size: figures, and the ratio to the yardstick by the best measure that both have."""
+    """The figures for one task and size, and the ratio to the yardstick in the best measure that both have."""
     first = rows[0]
     base = next(row for row in rows if row.name == BASE[first.task])
     key: Callable[[Row], float | None] = (lambda row: row.kinstr) if base.kinstr else (lambda row: row.us)
@@ -79,14 +79,14 @@ def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no instructions")
-    parser.add_argument("--json", action="store_true", help="a JSON line per row and per goal, no tables")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each row and each goal, no tables")
     parser.add_argument("--no-instructions", action="store_true", help="times and memory alone")
     parser.add_argument(
         "--rounds", type=int, help="turns of each contender (30; quick: 7), a third for the large document"
     )
     options = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the bars, on a terminal that knows ASCII alone
+        sys.stdout.reconfigure(errors="replace")  # a terminal with ASCII only can't show the bars
 
     counting = not (options.quick or options.no_instructions)
     if counting and valgrind() is None:
@@ -106,12 +106,6 @@ def main() -> int:
                 print(json.dumps(msgspec.to_builtins(row)), flush=True)
         else:
             print(table(group), end="\n\n", flush=True)
-    roads = road_rows(counting and valgrind() is not None)
-    if options.json:
-        for road in roads:
-            print(json.dumps(msgspec.to_builtins(road)), flush=True)
-    else:
-        print(road_table(roads), end="\n\n", flush=True)
     judged = list(goals(rows))
     for goal in judged:
         print(json.dumps(msgspec.to_builtins(goal) | {"passed": goal.passed}) if options.json else verdict(goal))

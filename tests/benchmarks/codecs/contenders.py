@@ -1,4 +1,4 @@
-"""Everything that is measured, by name: what it is given, and a function that it is given to."""
+"""Everything that is measured, by name: a function, and its argument."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .peers_xml import envelope_type, started_type
 __all__ = ["ENCODED", "Contender", "contenders", "given_to", "prepare"]
 
 ENCODED = ("request", "small", "large")
-WARM = 200  # as often as a codec sees a document before it is measured: what it learns, it has learnt
+WARM = 200  # times that a codec reads a document before it is measured, so that it has learnt what it learns
 
 
 class Contender(NamedTuple):
-    """A way to read ("decode") or write ("encode") a document of a size."""
+    """One way to read ("decode") or write ("encode") a document of one size."""
 
     task: str
     format: str
@@ -35,12 +35,12 @@ class Contender(NamedTuple):
 
     @property
     def key(self) -> str:
-        """All of it in a line."""
+        """All four words in one line."""
         return "/".join((self.task, self.format, self.size, self.name))
 
 
 def contenders(task: str, size: str) -> list[Contender]:
-    """Those that take part, ours first."""
+    """All contenders for a task and size, ours first."""
     formats = {"xml": peers_xml, "json": peers_json}
     found: list[Contender] = []
     for format_, peers in formats.items():
@@ -51,9 +51,9 @@ def contenders(task: str, size: str) -> list[Contender]:
 
 
 def prepare(key: str) -> tuple[Callable[[Any], Any], Any]:
-    """The function and what to give it, warmed up. ImportError where what it needs is not installed.
+    """The function, warmed up, and its argument. ImportError where its library is not installed.
 
-    AssertionError where it doesn't read what the document says: nobody is fast by leaving something out.
+    AssertionError where the function does not read all that the document says.
     """
     task, format_, size, name = key.split("/")
     make = _OURS[task, format_].get(name)
@@ -69,7 +69,7 @@ def prepare(key: str) -> tuple[Callable[[Any], Any], Any]:
 
 
 def given_to(key: str) -> Any:
-    """What a contender is given."""
+    """The argument of a contender's function."""
     task, format_, size, name = key.split("/")
     if task == "encode":
         return value(size)
@@ -79,7 +79,7 @@ def given_to(key: str) -> Any:
 
 
 def value(size: str) -> Any:
-    """What is written: a request, the small reply or the large one."""
+    """The value to write: a request, the small reply or the large one."""
     if size == "request":
         return DatabasesRefreshCounters(5, 24, token="abcdefghijklmnqrstuvwxyz", format="xml")
     return default_registry().by_name("json").decode(document(size, "json"), envelope_type())
@@ -92,7 +92,7 @@ def _kind(size: str) -> Any:
 def _xml_decoder(size: str) -> Callable[[Any], Any]:
     codec, kind = default_registry().by_name("xml"), _kind(size)
     plain = document(size, "xml")
-    for _ in range(2 if size == "large" else WARM):  # the platform's usual documents come first, in life as here
+    for _ in range(2 if size == "large" else WARM):  # the codec learns from the platform's usual documents
         codec.decode(plain, kind)
     return lambda data: codec.decode(data, kind)
 
@@ -107,8 +107,8 @@ def _encoder(format_: str) -> Callable[[str], Callable[[Any], Any]]:
     return lambda size: default_registry().by_name(format_).encode
 
 
-def _general_road(size: str) -> Callable[[Any], Any]:
-    codec, kind = XmlCodec(express=False), _kind(size)
+def _general_reader(size: str) -> Callable[[Any], Any]:
+    codec, kind = XmlCodec(fast_path=False), _kind(size)
     return lambda data: codec.decode(data, kind)
 
 
@@ -116,7 +116,7 @@ _VARIANTS = {"altcraft, a comment": "xml, comment", "altcraft, a comment at its 
 _OURS: dict[tuple[str, str], dict[str, Callable[[str], Callable[[Any], Any]]]] = {
     ("decode", "xml"): {
         "altcraft": _xml_decoder,
-        "altcraft, general road alone": _general_road,
+        "altcraft, general reader": _general_reader,
         **dict.fromkeys(_VARIANTS, _xml_decoder),
     },
     ("decode", "json"): {"altcraft JSON, envelope and errors": _json_exchange},

@@ -1,4 +1,4 @@
-"""The documents that are read and written: the documentation's own, and the same made large."""
+"""The documents that are read and written: examples from the documentation, and a large one made from them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ RESULTS = 1_000
 
 @cache
 def document(size: str, format_: str) -> bytes:
-    """A document in a format.
+    """The document of that size, in a format.
 
     "small" is the databases tasks/status reply, "task_id" the reply to a submission, "large" the first with 1,000
-    results. Format "xml, comment" is XML with a comment in it, as its first child, "xml, late comment" with one as its
-    last: what takes our codec's general road.
+    results. Format "xml, comment" is XML with a comment as the first child, "xml, late comment" XML with a comment as
+    the last child: our codec reads both with its general reader.
     """
     if format_ == "xml, comment":
         return document(size, "xml").replace(b"<xml>", b"<xml><!-- -->")
@@ -35,13 +35,13 @@ def document(size: str, format_: str) -> bytes:
 
 
 def tree(size: str) -> dict[str, object]:
-    """What a document says, as dicts and lists."""
+    """The document's content as dicts and lists."""
     said: dict[str, object] = json.loads(document(size, "json"))
     return said
 
 
 def _enlarged(whole: bytes, format_: str) -> bytes:
-    """The document with its one result a thousand times; ids and totals differ."""
+    """The document with its one result a thousand times. The totals differ."""
     opening, closing = (b"<result>", b"</result>") if format_ == "xml" else (b'"result":[', b"]}")
     start = whole.index(opening) + (0 if format_ == "xml" else len(opening))
     end = whole.rindex(closing) + (len(closing) if format_ == "xml" else 0)

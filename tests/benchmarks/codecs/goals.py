@@ -1,4 +1,4 @@
-"""What the codecs are held to, as ratios between rows of one run."""
+"""The goals of the codecs, as ratios between rows of one run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .measure import Row
 
 __all__ = ["Goal", "goals"]
 
-GENERAL = "altcraft, general road alone"
+GENERAL = "altcraft, general reader"
 JSON = "altcraft JSON, envelope and errors"
 
 
 class Goal(msgspec.Struct):
-    """One promise: `ours` takes at most `limit` times what `theirs` does, in `measure`; `ratio` is None if unmeasured.
+    """`ours` takes at most `limit` times what `theirs` takes, in `measure`. `ratio` is None if it was not measured.
 
-    A stretch is reported, and missing it is no failure.
+    Missing a goal with `stretch` is reported, and is not a failure.
     """
 
     task: str
@@ -31,7 +31,7 @@ class Goal(msgspec.Struct):
 
     @property
     def passed(self) -> bool | None:
-        """None where something it needs was not measured."""
+        """Whether the goal was reached; None if the ratio was not measured."""
         return None if self.ratio is None else self.ratio <= self.limit
 
 
@@ -39,19 +39,17 @@ _RATIOS: tuple[tuple[str, str, str, str, float], ...] = (
     ("decode", "small", "altcraft", "raw expat, no handlers", 1.10),
     ("decode", "small", "altcraft", "C ElementTree, tree only", 0.5),
     ("decode", "small", "altcraft", "xmltodict + pydantic", 1 / 11),
-    ("decode", "small", GENERAL, "C ElementTree, tree only", 1.45),
+    ("decode", "small", GENERAL, "C ElementTree, tree only", 1.5),
     ("decode", "small", GENERAL, "defusedxml, tree only", 0.6),
-    ("decode", "small", JSON, "bare msgspec decoder", 1.1),
-    ("decode", "small", JSON, "pydantic JSON", 0.3),
-    ("encode", "request", "altcraft", "xmltodict", 1 / 30),
-    ("encode", "request", "altcraft", "C ElementTree", 1 / 15),
-    ("encode", "small", "altcraft", "xmltodict", 1 / 30),
-    ("encode", "small", "altcraft", "C ElementTree", 1 / 15),
+    ("decode", "small", JSON, "bare msgspec decoder", 1.2),
+    ("decode", "small", JSON, "pydantic JSON", 0.55),
+    ("encode", "request", "altcraft", "C ElementTree", 0.4),
+    ("encode", "small", "altcraft", "C ElementTree", 0.4),
 )
 
 
 def goals(rows: list[Row]) -> Iterator[Goal]:
-    """Every promise, in instructions where they were counted, in time where not; and those about memory."""
+    """All goals: in instructions if they were counted, else in time; and those for memory."""
     counted = any(row.kinstr is not None for row in rows)
     for task, size, ours, theirs, limit in _RATIOS:
         measure = "kinstr" if counted else "us"

@@ -1,6 +1,6 @@
-"""The measures: time with all contenders in turn, instructions under valgrind, and two peaks of memory.
+"""Takes the measures: time, in which all contenders take turns; instructions, under valgrind; and two peaks of memory.
 
-python -m tests.benchmarks.codecs.measure KEY     the resident peak of one contender, in a process of its own
+python -m tests.benchmarks.codecs.measure KEY     prints the resident peak of one contender, from a new process
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["Row", "measure"]
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """What is known of one contender; None where it was not measured, `note` where it could not be.
+    """The figures of one contender. None stands for a figure that was not measured; `note` says why.
 
     `us` and `us_median` are the least and the median of the rounds, in microseconds a call. `kinstr` is thousands of
-    instructions a call. `peak_mib` is the most memory that Python's allocators gave out during a call, to the
-    interpreter's own expat too; what lxml and the like take from the system is not seen. `rss_mib` sees all: what the
-    resident set of a fresh process grew by at its peak, where the system is Linux.
+    instructions a call. `peak_mib` is the most memory that Python's allocators gave out during a call; it includes
+    the interpreter's own expat, but not what lxml takes from the system. `rss_mib` is what the resident set of a new
+    process grew by at its peak, and includes all memory; only Linux has this figure.
     """
 
     task: str
@@ -46,7 +46,7 @@ class Row(msgspec.Struct, kw_only=True):
 
 
 def measure(plan: list[tuple[str, str]], rounds: int, budget: float, instructions: bool) -> Iterator[list[Row]]:
-    """The rows of each task and size of the plan, as they become known; instructions are counted last, all at once."""
+    """The rows of each task and size of the plan, once they are complete. Instructions are counted at the end."""
     measured: list[tuple[list[Contender], list[Row]]] = []
     for task, size in plan:
         taking_part = contenders(task, size)
@@ -61,7 +61,7 @@ def measure(plan: list[tuple[str, str]], rounds: int, budget: float, instruction
 
 
 def _time(taking_part: list[Contender], rows: list[Row], rounds: int, budget: float) -> None:
-    """Rounds in which every contender has its turn, so that the machine's moods fall on all alike."""
+    """Time in rounds in which all contenders take turns, so that a slow moment of the machine affects all alike."""
     ready: list[tuple[Row, Callable[[Any], Any], Any, int]] = []
     for contender, row in zip(taking_part, rows, strict=True):
         try:
@@ -116,12 +116,12 @@ def _resident_elsewhere(key: str) -> float | None:
 
 
 def _resident(key: str) -> float:
-    """What this process's resident set grows by, in MiB, at its peak in a call; what is imported comes before."""
+    """What this process's resident set grows by at its peak in a call, in MiB, without the imports."""
     task, format_, _, name = key.split("/")
-    run, _ = prepare("/".join((task, format_, "small", name)))  # the same function for either size
+    run, _ = prepare("/".join((task, format_, "small", name)))  # the function is the same for both sizes
     given = given_to(key)
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before = _status("VmRSS")
     run(given)
     return (_status("VmHWM") - before) / 1024
@@ -138,7 +138,7 @@ def _count(measured: list[tuple[list[Contender], list[Row]]]) -> None:
     for taking_part, rows in measured:
         for contender, row in zip(taking_part, rows, strict=True):
             if row.us is None or (row.size == "large" and row.us > 60_000):
-                continue  # what is slow on the small document is not counted on the large one: it would take minutes
+                continue  # under valgrind this would take minutes
             setup = f"from tests.benchmarks.codecs.contenders import prepare\nrun, given = prepare({contender.key!r})"
             few, more = (1, 1) if row.size == "large" else (20, 100)
             cases[contender.key] = Case(setup, "run(given)", few, more)

@@ -1,4 +1,4 @@
-"""Other ways to read and write the same as JSON, each as its own documentation has it."""
+"""Other libraries that read and write these documents as JSON, each used as its documentation shows."""
 
 from __future__ import annotations
 

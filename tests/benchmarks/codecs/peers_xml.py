@@ -1,6 +1,6 @@
-"""Other ways to read and write these documents as XML, each as its own documentation has it.
+"""Other libraries that read and write these documents as XML, each used as its documentation shows.
 
-A maker imports what it needs and returns a function from bytes to whatever it gives. ImportError where that is not
+A maker imports its library and returns a function from bytes to a value. ImportError where the library is not
 installed.
 """
 
@@ -32,7 +32,7 @@ def envelope_type() -> Any:
 
 
 def started_type() -> Any:
-    """The same for the reply to a submission."""
+    """The type of the reply to a submission."""
     from altcraft.schema import Envelope, TaskStarted
 
     return Envelope[TaskStarted]
@@ -104,7 +104,7 @@ def lxml_objectify(size: str) -> Run:
 
 
 def _lists(said: dict[str, Any]) -> dict[str, Any]:
-    """What xmltodict gives, with the arrays as lists, and the empty texts as such."""
+    """The content from xmltodict, with empty texts as strings."""
     document = said["xml"]
     for result in document["data"].get("result", ()):
         result["refresh_task_id"] = result["refresh_task_id"] or ""

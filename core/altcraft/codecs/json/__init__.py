@@ -1,4 +1,4 @@
-"""JSON, read and written by msgspec."""
+"""The JSON codec."""
 
 from altcraft.codecs.json.codec import JsonCodec
 

@@ -1,18 +1,16 @@
-"""JSON, by msgspec, straight into the structs."""
+"""JSON, which msgspec decodes straight into structs. See docs/codecs.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
+from altcraft.codecs.json.nulls import Nulls
 from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, check_limits, too_large, too_many
 from altcraft.codecs.per_type import PerType
 from altcraft.errors import DecodeError, EncodeError
-
-if TYPE_CHECKING:
-    from altcraft.codecs.json.nulls import Nulls
 
 __all__ = ["JsonCodec"]
 
@@ -22,13 +20,13 @@ BOM = b"\xef\xbb\xbf"
 
 
 class JsonCodec:
-    """JSON as RFC 8259 has it, in UTF-8; a byte order mark before it is passed over.
+    """JSON as RFC 8259 describes it, in UTF-8. A byte order mark in front is passed over.
 
-    Types are strict: a string is no number. A null where the schema has no null counts as absent, since that is how
-    some writers put an empty list or a missing object.
+    Types are strict: a string is not a number. A null that the schema does not allow counts as absent, since some
+    writers put null for an empty list or a missing object.
 
-    A document beyond `max_bytes` or `max_elements` (values of every kind, counted by commas and opening brackets) is a
-    DecodeError; so is one nested more deeply than the interpreter's recursion limit, which is msgspec's too.
+    A document beyond `max_bytes` or `max_elements` is a DecodeError. Elements are values of every kind, counted by
+    commas and opening brackets. Nesting ends at the interpreter's recursion limit, which is msgspec's limit too.
     """
 
     name = "json"
@@ -41,18 +39,18 @@ class JsonCodec:
         self._surely_fits = min(max_bytes, max_elements * len("0,"))  # bytes
         self._decoders: PerType[Callable[[bytes], Any]] = PerType(_decoder)
         self._known = self._decoders.known
-        self._nulls: PerType[Nulls] = PerType(_nulls)
+        self._nulls: PerType[Nulls] = PerType(Nulls)
         self._encode = msgspec.json.Encoder().encode
 
     def encode(self, value: object) -> bytes:
-        """Compact JSON. EncodeError where a value has no JSON form."""
+        """Compact JSON. EncodeError for a value that has no form in JSON."""
         try:
             return self._encode(value)
         except (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError, ValueError) as error:
             raise EncodeError(f"not expressible in JSON: {error}") from error
 
     def decode(self, data: bytes, type: type[T]) -> T:
-        """The document as a `type`. DecodeError for everything else that bytes can be."""
+        """The document as a `type`. DecodeError for anything else."""
         try:
             decode = self._known[id(type)][1]
         except KeyError:
@@ -73,15 +71,15 @@ class JsonCodec:
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
-        # Each value but the first has a comma or an opening bracket before it; those in texts count as well.
+        # Each value but the first has a comma or an opening bracket in front. Those inside strings count as well.
         empty = data.count(b"[]") + data.count(b"{}")
         if data.count(b",") + data.count(b"[") + data.count(b"{") - empty >= self._max_elements:
             raise too_many("JSON", self._max_elements)
 
     def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
-        """Second reading, of what the schema refused: nulls that it has no place for are taken for absent.
+        """Decodes what msgspec has refused once more, without the nulls that the schema does not allow.
 
-        The first refusal is reported.
+        The error is that of the first refusal.
         """
         if b"null" in data:
             try:
@@ -93,9 +91,3 @@ class JsonCodec:
 
 def _decoder(type_: object) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(cast("type[Any]", type_)).decode
-
-
-def _nulls(type_: object) -> Nulls:
-    from altcraft.codecs.json.nulls import Nulls  # hardly ever needed
-
-    return Nulls(type_)

@@ -1,6 +1,7 @@
-"""Nulls where the schema has none: some writers put an empty list or a missing object so, and they count as absent.
+"""Takes out the nulls that a schema does not allow. Some writers put them for an empty list or a missing object.
 
-Read only when msgspec has refused a document. What else is in it stays as it stands, nulls in their place included.
+The JSON codec uses this only after msgspec has refused a document. Everything else in the document stays as it is,
+including the nulls that the schema allows.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ from altcraft.codecs.shapes import ARRAYS, OBJECTS, fixed_items, variants_of
 
 __all__ = ["Nulls"]
 
-# Numbers that are no plain integers are carried over as they are spelt.
-_read = msgspec.json.Decoder(float_hook=lambda spelt: msgspec.Raw(spelt.encode())).decode
+# Numbers other than plain integers keep their spelling.
+_read = msgspec.json.Decoder(float_hook=lambda spelling: msgspec.Raw(spelling.encode())).decode
 _write = msgspec.json.Encoder().encode
 
 _NULLABLE = (mi.NoneType, mi.AnyType, mi.RawType, mi.CustomType)
 
 
 class Nulls:
-    """Takes the nulls that a type has no place for out of documents."""
+    """Finds the nulls in documents of one type."""
 
     def __init__(self, type_: Any) -> None:
         self._info = mi.type_info(type_)
-        self._fields: dict[int, dict[str, mi.Type]] = {}  # by an object's description, which `_info` holds
+        # By the identity of an object's description, which `_info` keeps alive.
+        self._fields: dict[int, dict[str, mi.Type]] = {}
 
     def taken_out(self, data: bytes) -> bytes:
-        """The document without them. It raises whatever a document that is no JSON, or no sensible one, leads to."""
+        """The document without the nulls. Raises what msgspec raises for a document that is not JSON."""
         return _write(self._value(_read(data), self._info))
 
     def _value(self, value: Any, info: mi.Type) -> Any:
@@ -44,7 +46,7 @@ class Nulls:
         for variant in variants:
             if isinstance(variant, mi.DictType):
                 return self._members(value, dict.fromkeys(value, variant.value_type))
-            if isinstance(variant, OBJECTS) and _is_tagged(value, variant):
+            if isinstance(variant, OBJECTS) and _has_tag_of(value, variant):
                 fields = self._fields.get(id(variant))
                 if fields is None:
                     fields = {field.encode_name: field.type for field in variant.fields}
@@ -71,14 +73,14 @@ class Nulls:
 
 
 def _types_by_place(info: mi.Type) -> tuple[mi.Type, ...]:
-    """Of what is written as an array of fixed length."""
+    """The types of the items of an array of fixed length, or of a struct that is written as an array."""
     if isinstance(info, mi.StructType) and info.array_like and not info.tag:
         return tuple(field.type for field in info.fields)
     return fixed_items(info) or ()
 
 
-def _is_tagged(value: dict[str, Any], info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> bool:
-    """Whether an object is one of that type, as far as its tag tells."""
+def _has_tag_of(value: dict[str, Any], info: mi.StructType | mi.TypedDictType | mi.DataclassType) -> bool:
+    """Whether an object has the tag of a type; true for a type without a tag."""
     if not isinstance(info, mi.StructType) or info.tag_field is None:
         return True
     return bool(value.get(info.tag_field, info.tag) == info.tag)

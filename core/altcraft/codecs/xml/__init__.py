@@ -1,4 +1,4 @@
-"""XML as the platform writes it."""
+"""The XML codec, for XML as the platform writes it."""
 
 from altcraft.codecs.xml.codec import XmlCodec
 

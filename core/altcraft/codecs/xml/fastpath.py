@@ -1,16 +1,21 @@
-"""The express road: regular documents, read by regular expressions that are learnt from the documents themselves.
+"""The fast path: reads regular documents with regular expressions, which it learns from the documents themselves.
 
-A server writes its elements in an order and a layout of its own, always the same. So what the general road has read of
-a type is sketched: each stretch of elements between two arrays becomes one pattern, which spells out what was met and
-captures the texts, and a template that puts the texts into JSON. The next document of that form takes a few matches,
-and goes into the struct through msgspec's decoder, the same converter as on the general road.
+A server writes its elements always in the same order and layout. So the fast path studies a few samples of a type:
+documents that the general reader has read. It splits a sample where an array begins and ends. Each piece, a stretch,
+becomes a regular expression that spells out the elements and captures the texts. A template puts the texts into JSON,
+which msgspec decodes. The next document of the same form takes a few matches instead of a parser.
 
-* A pattern knows elements and plain texts, nothing else: attributes, comments, CDATA, references, document types, a
-  quote, backslash or `>` in a text make a miss. So does a refusal by msgspec, be it of bytes that are no UTF-8.
-* A miss leaves the document to the general road, which has the last word. What an empty element means, both roads take
-  from the same shape.
-* Each repetition in a pattern ends at a `<`, which it can't contain itself, and no array is read twice, be the first
-  reading in vain: time is linear in the document. Learning is bounded, too: a few forms a type or array, a few lessons.
+The general reader has the last word. Three rules keep the fast path in agreement with it:
+
+* A pattern matches elements and plain texts only. A document with attributes, comments, CDATA, references, a document
+  type, or a quote, backslash or `>` in a text is a miss. So is one that msgspec refuses, bytes that are not UTF-8
+  included.
+* A miss goes to the general reader. Both take the meaning of an empty element from the same shape.
+* Time is linear in the document. Each repetition in a pattern stops at `<`, which it can't contain, and no array is
+  read twice, not even one that turned out not to match. What is learnt is bounded: a few forms for each type and each
+  array, from a few samples.
+
+`compile_reader` in altcraft.codecs.xml.reader is the only place that uses this file. See docs/codecs.md.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import re
 import sys
 from contextlib import suppress
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -28,25 +33,35 @@ from altcraft.codecs.shapes import ABSENT, Members, Shape
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from altcraft.codecs.xml.fastpath_counts import FastPathCounts
+    from altcraft.codecs.xml.reader import GeneralReader
 
-__all__ = ["MISS", "FastPath"]
+__all__ = ["FastPath"]
 
-MISS = object()  # the answer to a document that is not regular, or of a form not met yet
-FORMS = 8  # that are known of a type or an array, at most
-LESSONS = 12  # documents that are looked at to learn, a type
-SAMPLES = 64  # items that are looked at to learn, an array and a document
-LONGEST = 10_000  # characters that a pattern may have
-PATIENCE = 16  # misses in a row, after which only one document in as many is tried
+T = TypeVar("T")
 
-_POSSESSIVE = "+" if sys.version_info >= (3, 11) else ""  # spares the matcher its notes for turning back, no more
+FORMS = 8
+"""Most forms that are kept for a type, and for an array."""
+
+SAMPLES = 12
+"""Most documents that are studied for a type."""
+
+ITEMS = 64
+"""Most items of an array that are studied in one document."""
+
+LONGEST = 10_000
+"""Most characters in a pattern."""
+
+PATIENCE = 16
+"""After so many misses in a row, only one document in as many is tried."""
+
+_POSSESSIVE = "+" if sys.version_info >= (3, 11) else ""  # the pattern matches the same without; it only saves time
 _PROLOG = r'(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="yes")? ?\?>)?'
 _SPACE = r"[ \t\r\n]*" + _POSSESSIVE
 _TEXT = r'[^\x00-\x1f<>&"\\\xef]*' + _POSSESSIVE  # \xef: U+FFFE and U+FFFF, not in XML, begin with it in UTF-8
-_TOKEN = r"[!#-%'-;=?-\[\]-~]+" + _POSSESSIVE  # no white space, ASCII: what is not a string needs no more
-_DIGITS = r"[0-9]+" + _POSSESSIVE  # a number in JSON, or no JSON at all: 007
-_NUMBER = r"[-+.0-9eE]+" + _POSSESSIVE  # any number, NaN and the infinities apart
-_UNREAD = r"[ -%'-;=?-~]*" + _POSSESSIVE  # of elements that nobody knows: ASCII, so that the rest alone is checked
+_TOKEN = r"[!#-%'-;=?-\[\]-~]+" + _POSSESSIVE  # ASCII without white space: enough for everything but strings
+_DIGITS = r"[0-9]+" + _POSSESSIVE  # a number in JSON; msgspec refuses 007
+_NUMBER = r"[-+.0-9eE]+" + _POSSESSIVE  # any number but NaN and the infinities
+_UNREAD = r"[ -%'-;=?-~]*" + _POSSESSIVE  # in unknown elements: ASCII, so that UTF-8 is checked where it matters
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -54,24 +69,24 @@ class _Irregular(Exception):
     """A document from which nothing can be learnt."""
 
 
-# A stretch of elements, and what comes after it: an array and one of the next steps, or the end. Then the template of
-# all the steps to this one, where it is the last. A plain tuple is the quickest to take apart.
+# A stretch of elements; the array that follows it and the steps that may come after, or None and nothing at the end of
+# the form; and, on the last step, the template of the whole form. A plain tuple unpacks fastest.
 _Step: TypeAlias = "tuple[re.Pattern[bytes], _Forms | None, tuple[_Step, ...], bytes]"
 
 
 class _Forms:
-    """The forms that are known of a document, or of an array's items, as a tree: no array is read twice."""
+    """The known forms of a document, or of an array's items, as a tree: forms that begin alike share their steps."""
 
     def __init__(self) -> None:
         self._steps: tuple[_Step, ...] = ()
-        self._is_flat = True  # none of them has an array
+        self._is_flat = True  # no form contains an array
         self.number = 0
 
     def read(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """What begins at `at`, in JSON, and the place after it; None where it is of no form that is known."""
+        """What begins at `at`, as JSON, and where it ends; None where it has no known form."""
         steps = self._steps
         texts: tuple[bytes, ...] = ()
-        unread: tuple[tuple[_Forms, int], ...] = ()  # arrays, and where each could not be read
+        unread: tuple[tuple[_Forms, int], ...] = ()  # arrays that did not match, and where they begin
         while True:
             for stretch, array, after, template in steps:
                 found = stretch.match(data, at)
@@ -89,13 +104,13 @@ class _Forms:
                 return None
 
     def read_all(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """The same for an array's items, any number of them but none."""
+        """All the items of an array, as JSON joined by commas, and where they end; None where there are none."""
         items: list[bytes] = []
         steps = self._steps
         while not self._is_flat and (read := self.read(data, at)) is not None:
             items.append(read[0])
             at = read[1]
-        while self._is_flat:  # as most arrays are: their items in place
+        while self._is_flat:  # most arrays are: reading the items here saves a call for each
             for stretch, _, _, template in steps:
                 found = stretch.match(data, at)
                 if found is not None:
@@ -108,11 +123,11 @@ class _Forms:
         return (joined if joined != b'""' else b"", at) if items else None
 
     def add(self, stretches: list[tuple[str, _Forms | None]], template: str) -> None:
-        """A form; nothing happens where it is known, or where enough are."""
+        """Adds a form, unless it is known or there are FORMS of them."""
         if self.number < FORMS:
             steps = _grown(self._steps, stretches, template.encode())
             self.number += steps != self._steps
-            self._is_flat = self._is_flat and len(stretches) == 1  # before the steps: another thread may read them
+            self._is_flat = self._is_flat and len(stretches) == 1  # first, since other threads read by the steps
             self._steps = steps
 
 
@@ -124,52 +139,55 @@ def _grown(steps: tuple[_Step, ...], stretches: list[tuple[str, _Forms | None]],
     if rest:
         after = _grown(after, rest, template)
     others = [other for other in steps if other is not known]
-    # The longest first, since one may begin as another does.
+    # The longest first: a stretch may begin like a longer one.
     return tuple(sorted([*others, (stretch, array, after, ending)], key=lambda step: -len(step[0].pattern)))
 
 
-class FastPath:
-    """One type's express road. Threads may share it: at worst, two of them learn the same thing."""
+class FastPath(Generic[T]):
+    """Reads documents of one type: those of a known form by itself, all others through the general reader.
 
-    def __init__(self, type_: Any, shape: Shape, counts: FastPathCounts) -> None:
-        self._decode = msgspec.json.Decoder(type_, strict=False).decode
-        self._shape = shape
-        self._counts = counts
+    `hits` and `misses` count both kinds. Threads may share a FastPath: at worst, two of them study the same sample,
+    and the counts are a little too low.
+    """
+
+    def __init__(self, reader: GeneralReader[T]) -> None:
+        self._reader = reader
+        self._decode = msgspec.json.Decoder(reader.type, strict=False).decode
         self._arrays: dict[tuple[int, int], _Forms] = {}
         self._forms = _Forms()
-        self._lessons = LESSONS
+        self._samples = SAMPLES  # that may still be studied
         self._missed = 0  # in a row
+        self.hits = 0
+        self.misses = 0
 
-    def read(self, data: bytes) -> Any:
-        """The value, or MISS. msgspec's refusals are misses too."""
+    def read(self, data: bytes) -> T:
+        """The document's value. DecodeError where it is no such document, UnsafeXml where it has a document type."""
         if self._missed < PATIENCE or self._missed % PATIENCE == 0:
             try:
                 found = self._forms.read(data, 0)
                 if found is not None and found[1] == len(data):
                     value = self._decode(found[0])
-                    self._counts.hits += 1
+                    self.hits += 1
                     self._missed = 0
                     return value
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 pass
-        self._counts.misses += 1
+        self.misses += 1
         self._missed += 1
-        return MISS
+        value = self._reader.read(data)
+        # The first document is not studied: it may be the only one of its type.
+        if self._samples > 0 and (self._missed > 1 or self._forms.number > 0):
+            self._samples -= 1
+            self._study(self._reader.parse(data))  # parsed again: the general reader takes its tree apart
+        return value
 
-    @property
-    def wants_to_learn(self) -> bool:
-        """Whether it would look at the document it has just missed: not at the first, which may be the only one."""
-        return self._lessons > 0 and (self._missed > 1 or self._forms.number > 0)
-
-    def learn(self, root: Element) -> None:
-        """Looks at a document that the general road has read."""
-        self._lessons -= 1
+    def _study(self, root: Element) -> None:
         with suppress(_Irregular, RecursionError):
-            _Sketch(self._arrays, 0, _PROLOG + _SPACE).teach(self._forms, root, self._shape)
+            _Sketch(self._arrays, 0, _PROLOG + _SPACE).add_to(self._forms, root, self._reader.shape)
 
 
 class _Sketch:
-    """Draws one element as patterns and a template."""
+    """Turns one element of a sample into stretches and a template."""
 
     def __init__(self, arrays: dict[tuple[int, int], _Forms], level: int, beginning: str = "") -> None:
         self._arrays = arrays
@@ -177,8 +195,8 @@ class _Sketch:
         self._pattern = beginning
         self._stretches: list[tuple[str, _Forms | None]] = []
 
-    def teach(self, forms: _Forms, element: Element, shape: Shape) -> None:
-        """Adds the element's form to those known."""
+    def add_to(self, forms: _Forms, element: Element, shape: Shape) -> None:
+        """Adds the element's form to the known ones."""
         template = self._element(element, shape)
         self._stretches.append((self._pattern + _SPACE, None))
         if not template or any(len(pattern) > LONGEST for pattern, _ in self._stretches):
@@ -186,7 +204,7 @@ class _Sketch:
         forms.add(self._stretches, template)
 
     def _element(self, element: Element, shape: Shape | None) -> str:
-        """Adds the element to the pattern; the template of its value, "" where it has none."""
+        """Adds the element to the pattern, and returns the template of its value, "" where it has none."""
         name = element.tag
         if _NAME.fullmatch(name) is None or len(self._pattern) > LONGEST:
             raise _Irregular
@@ -229,7 +247,7 @@ class _Sketch:
                 raise _Irregular
             if member is not None and member.is_array:
                 if shape and shape.variants and shape.tag_field not in members:
-                    raise _Irregular  # an array that each of the variants would read for itself
+                    raise _Irregular  # each variant would have to read the array for itself
                 members[name] = self._array(children, member.shape)
                 continue
             for child in children:
@@ -244,18 +262,18 @@ class _Sketch:
         if len(items) == 1 and not len(first) and not first.text:
             self._pattern += f"<{first.tag}(?:/|></{first.tag})>{_SPACE}"
             return "[]"
-        # At each level its own, so that no combination of forms is deeper than what has passed the limit of depth.
+        # Each level has forms of its own, so that no combination is deeper than a sample that passed the depth limit.
         forms = self._arrays.setdefault((id(shape), self._level), _Forms())
-        for item in items[:SAMPLES]:
+        for item in items[:ITEMS]:
             if len(item) or item.text or shape.is_text:
-                _Sketch(self._arrays, self._level).teach(forms, item, shape)
+                _Sketch(self._arrays, self._level).add_to(forms, item, shape)
         self._stretches.append((self._pattern, forms))
         self._pattern = ""
         return "[%b]"
 
 
 def _layout(text: str | None) -> str:
-    """White space between elements, as it stands: a server that indents does so all the time."""
+    """The white space between elements, spelt out: a server that indents does so always."""
     if text and text.strip(" \t\n"):
         raise _Irregular
     return text or ""

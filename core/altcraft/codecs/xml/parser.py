@@ -1,8 +1,9 @@
-"""XML bytes to an element tree, safely: the only file that parses, and the only one that knows defusedxml.
+"""Parses XML into an element tree, safely. No other file parses XML or imports defusedxml.
 
-Two guards, either of which would do. A scan of the bytes sends whatever is not plain UTF-8, or mentions a document
-type, to defusedxml, for its verdict; the rest goes through the parser written in C, in a subclass that refuses a
-document type the moment expat meets one. Without a document type there are no entities and no external references.
+Two guards keep document types out; each would be enough alone. A scan of the bytes sends a document that is not plain
+UTF-8, or that mentions a document type, to defusedxml. All other documents go to the parser written in C, through a
+subclass that raises as soon as expat meets a document type. Without a document type a document has no entities and no
+external references.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from altcraft.errors import DecodeError, UnsafeXml
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element, XMLParser
 
-__all__ = ["read"]
+__all__ = ["parse"]
 
-_NUL, _EXCLAMATION, _EQUALS = b"\0!="  # as numbers: a byte is looked for in a tenth of the time that bytes take
-_MARKS = b"\xef\xbb\xbf\xfe\xff"  # of the byte order, as `lstrip` takes them
+_NUL, _EXCLAMATION, _EQUALS = b"\0!="  # numbers: to search for one takes a tenth of the time of a bytes object
+_MARKS = b"\xef\xbb\xbf\xfe\xff"  # the bytes of byte order marks, for `lstrip`
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = (b"<?xml", b"\xef\xbb\xbf<?xml")
 _PLAIN = re.compile(
@@ -29,23 +30,23 @@ _PLAIN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ENCODING = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"'>]*)""")
-# Whatever else Python could decode in expat's place may have the markup elsewhere, warn, or take time.
+# Python could decode other encodings for expat, but in those the markup may stand elsewhere, or decoding may be slow.
 _KNOWN_ENCODINGS = re.compile(
     rb"utf-?8|utf-?16(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d{1,2}|latin-?\d|(windows-|cp)(125\d|866)|koi8-[rtu]",
     re.IGNORECASE,
 )
 _LONGEST_DECLARATION = 1024  # bytes
-_NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?=("[^"]*|'[^']*))""")  # and what looks like one
+_NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?=("[^"]*|'[^']*))""")  # or looks like one
 _ROOM_FOR_NAMES = 4 << 20
-"""Bytes, and eight times the document, that its names may come to with the namespace before each, as expat has them."""
+"""Bytes. Expat keeps each name with its namespace in front; all may take so much, plus eight times the document."""
 
 _REFUSED = "the XML declares a document type, which this API never does: refused unread"
 
 
-def read(data: bytes) -> Element:
-    """The root element, names without their namespaces.
+def parse(data: bytes) -> Element:
+    """The root element, with names that have no namespace.
 
-    DecodeError where it is not well-formed XML, UnsafeXml where it declares a document type.
+    DecodeError where the document is not well-formed XML, UnsafeXml where it declares a document type.
     """
     if _is_suspect(data):
         return _without_namespaces(_read_suspect(data))
@@ -56,10 +57,10 @@ def read(data: bytes) -> Element:
     try:
         parser.feed(data)
         root: Element = parser.close()
-    except SyntaxError as error:  # what a ParseError is; that one's module is never imported in vain
+    except SyntaxError as error:  # ParseError is a SyntaxError, and needs no import by this name
         raise DecodeError(f"not well-formed XML: {error}") from None
-    # Without attributes no namespace is declared; with them, there is more `xml` than the root's two tags and the
-    # declaration.
+    # A document without attributes declares no namespace. One that does has more `xml` in it than the root's two tags
+    # and the XML declaration.
     if root.tag[0] == "{" or (has_attributes and data.count(b"xml") > (3 if data.startswith(_DECLARED) else 2)):
         return _without_namespaces(root)
     return root
@@ -72,7 +73,7 @@ def _without_namespaces(root: Element) -> Element:
 
 
 def _check_namespaces(data: bytes) -> None:
-    """A long namespace and many names in it are an amplifier: expat puts it before each name."""
+    """DecodeError for a long namespace with many names in it: expat would put it in front of each name."""
     if b"xmlns" not in data:
         return
     room = _ROOM_FOR_NAMES + 8 * len(data)
@@ -82,7 +83,7 @@ def _check_namespaces(data: bytes) -> None:
 
 
 def _is_suspect(data: bytes) -> bool:
-    """Whether the bytes could be anything else than UTF-8 without a document type, as expat will see them."""
+    """Whether expat could read the bytes as something else than UTF-8, or could find a document type in them."""
     if _NUL in data or (_EXCLAMATION in data and b"<!DOCTYPE" in data):
         return True
     if data[:5] != b"<xml>" and (
@@ -100,10 +101,10 @@ def _is_suspect(data: bytes) -> bool:
 
 @cache
 def _guarded_parser() -> type[XMLParser]:
-    """The parser in C, refusing document types.
+    """The parser in C, which refuses document types.
 
-    It looks its own `doctype` attribute up when expat meets one; here that look-up raises. Since this is a detail of
-    CPython's, it is tried before it is trusted.
+    The parser looks up its own attribute `doctype` when expat meets a document type; here that look-up raises. This is
+    a detail of CPython, so it is tried once before it is relied upon.
     """
     from xml.etree.ElementTree import XMLParser
 
@@ -123,7 +124,7 @@ def _read_suspect(data: bytes) -> Element:
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    head = data[: 2 * _LONGEST_DECLARATION].replace(b"\0", b"")  # in UTF-16, too
+    head = data[: 2 * _LONGEST_DECLARATION].replace(b"\0", b"")  # the NULs are those of UTF-16
     if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > _LONGEST_DECLARATION:
         raise DecodeError("the XML's declaration is too long")
     declared = _ENCODING.search(head)
@@ -134,12 +135,12 @@ def _read_suspect(data: bytes) -> Element:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
         raise UnsafeXml(_REFUSED) from None
-    except (SyntaxError, ValueError, LookupError) as error:  # the last two: encodings that are not what they say
+    except (SyntaxError, ValueError, LookupError) as error:  # the last two: the declared encoding is not the real one
         raise DecodeError(f"not well-formed XML: {error}") from None
     return root
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """What is in UTF-16, for a look at it; the other encodings have the markup where UTF-8 has it."""
+    """A UTF-16 document in UTF-8, to be searched. In the other encodings the markup has the bytes of UTF-8."""
     charset = "utf-16" if data.startswith(_UTF16) else "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
     return data.decode(charset, "replace").encode()

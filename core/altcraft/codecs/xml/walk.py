@@ -1,10 +1,11 @@
-"""The general road: from an element tree to what `msgspec.convert` takes, compiled once a type out of its shape.
+"""Walks: each turns an element tree into what `msgspec.convert` takes. A walk is compiled from the shape of a type.
 
-The walk gives objects and mappings as dicts, arrays as lists and leaves as texts; every conversion is msgspec's. What
-it has read of an array it takes out of the tree, so that the tree shrinks while the values grow.
+A walk gives objects and mappings as dicts, arrays as lists and leaves as texts; msgspec does all conversions. A walk
+takes the tree apart: it clears the items of an array once it has read them, so that the tree shrinks as the values
+grow.
 
-Most of its time goes into the loop over an object's children: leaves, and the mappings that counters are, are read in
-place there.
+The loop over an object's children takes most of the time. So it reads leaves, and mappings of scalars such as counters,
+in place.
 """
 
 from __future__ import annotations
@@ -24,46 +25,46 @@ if TYPE_CHECKING:
 __all__ = ["Walk", "compile_walk"]
 
 Walk: TypeAlias = "Callable[[Element, int], object]"
-"""Takes an element, and how many levels there may be below it."""
+"""Takes an element, and how many levels it may have below it."""
 
 Childless: TypeAlias = "Callable[[Element], object]"
-"""What is to be said of an element without children."""
-
+"""Takes an element without children, and gives its value."""
 
 _NO_NUMBERS = ("nan", "inf", "infinity")
-"""To msgspec they are floats; to the platform, and to whoever computes with a progress, they are not."""
+"""msgspec reads these as floats. JSON has none of them, and no code can compute with such a progress."""
 
 
-def compile_walk(shape: Shape, *, careful: bool = False) -> Walk:
-    """The walk for a document of that shape. It raises DecodeError where there are more levels than it is told.
+def compile_walk(shape: Shape, *, strip: bool = False) -> Walk:
+    """The walk for documents of that shape. It raises DecodeError for an element deeper than it is told.
 
-    Texts are given as they stand, and msgspec refuses a number with white space around it; `careful` takes that off.
+    `strip` removes white space around everything but strings. Without it the walk is faster, and msgspec refuses a
+    number that has white space around it.
     """
-    return _Compiler(careful).walk(shape)
+    return _Compiler(strip).walk(shape)
 
 
 class _Fixed(NamedTuple):
     places: list[Walk]
-    empty: object  # what a lone and empty element means
+    empty: object  # the meaning of an empty element that is the only one of its name
 
 
 @dataclass
 class _Fields:
-    """An object's fields, by how they are read."""
+    """An object's fields, by the way they are read."""
 
-    leaves: dict[str, object] = field(default_factory=dict)  # with what an empty element means
-    counters: dict[str, Walk] = field(default_factory=dict)  # mappings of scalars, many of which there are
+    leaves: dict[str, object] = field(default_factory=dict)  # the values: what an empty element means
+    counters: dict[str, Walk] = field(default_factory=dict)  # mappings of scalars
     nested: dict[str, Walk] = field(default_factory=dict)
     arrays: dict[str, Walk] = field(default_factory=dict)
-    of_texts: set[str] = field(default_factory=set)  # arrays whose items may be white space alone
+    of_texts: set[str] = field(default_factory=set)  # arrays in which white space alone is an item
     fixed: dict[str, _Fixed] = field(default_factory=dict)  # arrays of fixed length
     is_closed: bool = False
 
 
 class _Compiler:
-    def __init__(self, careful: bool) -> None:
-        self._careful = careful
-        # An object may contain its own kind: these are looked into when it is met, and filled in by then.
+    def __init__(self, strip: bool) -> None:
+        self._strip = strip
+        # By identity of the members. An object may contain its own kind, so an entry is made before it is filled.
         self._fields: dict[int, _Fields] = {}
 
     def walk(self, shape: Shape) -> Walk:
@@ -71,7 +72,7 @@ class _Compiler:
             return _untyped
         if shape.tags:
             return lambda element, _: shape.tags.get((element.text or "").strip(), element.text)
-        childless = _childless(shape, self._careful)
+        childless = _childless(shape, self._strip)
         if shape.values is not None:
             return _mapping(self.walk(shape.values.shape), shape.values, childless)
         if shape.fields is not None:
@@ -94,9 +95,9 @@ class _Compiler:
                 fields.arrays[name] = self.walk(shape)
                 if shape.is_text:
                     fields.of_texts.add(name)
-            elif shape.is_text or not (self._careful or shape.is_untyped or shape.is_float or shape.holds_elements):
+            elif shape.is_text or not (self._strip or shape.is_untyped or shape.is_float or shape.holds_elements):
                 fields.leaves[name] = shape.empty
-            elif shape.values is not None and not self._careful and _holds_scalars(shape.values):
+            elif shape.values is not None and not self._strip and _holds_scalars(shape.values):
                 fields.counters[name] = self.walk(shape)
             else:
                 fields.nested[name] = self.walk(shape)
@@ -115,7 +116,7 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
             raise _too_deep()
         left -= 1
         values: dict[str, Any] = {}
-        others = 0  # children without a key of their own
+        others = 0  # children that add no key to `values`
         absent = False
         for child in children:
             name = child.tag
@@ -129,7 +130,7 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                     values[name] = leaves[name]
                     absent = absent or leaves[name] is ABSENT
             elif name in counters:
-                entries = child[:]  # all at once, unless there is something to look into
+                entries = child[:]  # all at once; the mapping's own walk reads what is not so simple
                 values[name] = mapping = {entry.tag: entry.text for entry in entries if not len(entry)}
                 if not left or not entries or len(mapping) != len(entries):
                     values[name] = counters[name](child, left)
@@ -165,7 +166,7 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
 
 
 def _put_in_place(values: dict[str, Any], child: Element, children: list[Element], fixed: _Fixed, left: int) -> None:
-    """Reads an item of an array of fixed length by its place."""
+    """Reads an item of an array of fixed length, by the type of its place."""
     name = child.tag
     if name not in values and len(fixed.places) != 1 and _is_alone(child, children, blank=True):
         values[name] = fixed.empty
@@ -175,7 +176,7 @@ def _put_in_place(values: dict[str, Any], child: Element, children: list[Element
 
 
 def _tagged(shape: Shape, variants: dict[int, Walk], any_object: Walk) -> Walk:
-    """Objects of several types: what their fields are depends on the tag. One without is for msgspec to refuse."""
+    """Objects of several types: the tag says which fields an object has. msgspec refuses an object without a tag."""
     return lambda element, left: variants.get(id(shape.fields_of(element)), any_object)(element, left)
 
 
@@ -220,15 +221,15 @@ def _holds_scalars(member: Member) -> bool:
     return shape.is_scalar and not (member.is_array or shape.is_float or shape.holds_elements)
 
 
-def _childless(shape: Shape, careful: bool) -> Childless:
+def _childless(shape: Shape, strip: bool) -> Childless:
     empty, texts = shape.empty, shape.texts
     if shape.is_text:
         return lambda element: element.text or empty
     if shape.is_float:
         return lambda element: _number(element) or empty
-    if careful and texts:
+    if strip and texts:
         return lambda element: element.text if element.text in texts else (element.text or "").strip() or empty
-    if careful:
+    if strip:
         return lambda element: (element.text or "").strip() or empty
     return lambda element: element.text or empty
 
@@ -241,7 +242,7 @@ def _number(element: Element) -> str:
 
 
 def _untyped(element: Element, left: int) -> object:
-    """What can be said without a type: objects as dicts, repeated elements as lists, all the rest as texts."""
+    """A value without a declared type: objects as dicts, repeated elements as lists, everything else as texts."""
     if not len(element):
         return element.text or ""
     if not left:
@@ -262,7 +263,7 @@ def _untyped(element: Element, left: int) -> object:
 
 
 def _pass_over(element: Element, left: int) -> None:
-    """Nothing is read of an unknown element; only that it is not too deep."""
+    """Reads nothing of an unknown element, and only checks its depth."""
     level = list(element)
     while level:
         if not left:
@@ -272,7 +273,7 @@ def _pass_over(element: Element, left: int) -> None:
 
 
 def _is_alone(child: Element, children: list[Element], *, blank: bool) -> bool:
-    """Whether an element is the only one of its name, and empty."""
+    """Whether an element is empty and the only one of its name. `blank` counts white space as empty."""
     return _is_empty(child, blank=blank) and [other.tag for other in children].count(child.tag) == 1
 
 
