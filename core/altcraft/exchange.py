@@ -71,6 +71,8 @@ class Exchange:
     ) -> None:
         if auth not in ("body", "bearer"):
             raise ValueError(f"auth={auth!r}: choose 'body', as documented, or 'bearer'")
+        if token is not None:
+            token.check(auth)
         self._base = base
         self.host = host
         self._token = token

@@ -7,9 +7,7 @@ answered at once with an `R`. Pages: "Update statistics on segment", "Update sta
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
-from msgspec import Struct
+from typing import Any, Generic, TypeVar
 
 from altcraft.schema.statistics import (
     ChannelStatistics,
@@ -17,7 +15,8 @@ from altcraft.schema.statistics import (
     ResourceStatistics,
     SegmentStatistics,
 )
-from altcraft.wire.secret import MASK
+from altcraft.wire.secret import MaskedStruct
+from altcraft.wire.url import shown_origin
 
 __all__ = [
     "DatabasesGetCounters",
@@ -35,22 +34,14 @@ __all__ = [
 R = TypeVar("R")
 
 
-class Request(Struct, Generic[R], frozen=True, kw_only=True, omit_defaults=True):
+class Request(MaskedStruct, Generic[R], frozen=True, kw_only=True, omit_defaults=True):
     """What every request can carry. The client fills both in: leave them out.
 
-    `token` is the API token, when it travels in the body; no repr shows it. `format` asks for the reply's format.
+    `token` is the API token, when it travels in the body; it shows as a mask. `format` asks for the reply's format.
     """
 
     token: str | None = None
     format: str | None = None
-
-    def __repr__(self) -> str:
-        shown: list[str] = []
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if value is not None:
-                shown.append(f"{name}={MASK if name == 'token' else repr(value)}")
-        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class TaskRequest(Request[R], Generic[R], frozen=True):
@@ -64,14 +55,18 @@ class PlainRequest(Request[R], Generic[R], frozen=True):
     """
 
 
-class Feedback(Struct, frozen=True):
-    """Where the platform is to send the statistics: documented on databases and resources, not on segments.
+class Feedback(MaskedStruct, frozen=True):
+    """Where the platform sends the statistics: documented on databases and resources, not on segments.
 
-    `type` is the format or method of sending. Payload and retries are not documented, so a delivery is only a hint.
+    The path of `url` is the only thing that keeps strangers from calling it, so it does not show. `type` is the format
+    or method of sending. Payload and retries are not documented, so a delivery is only a hint.
     """
 
     url: str
     type: str = "JSON"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", f"{shown_origin(self.url)}/…"), ("type", self.type)]
 
 
 class SegmentsRefreshCounters(TaskRequest[list[SegmentStatistics]], frozen=True):
