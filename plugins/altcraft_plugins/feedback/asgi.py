@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -12,25 +12,30 @@ from altcraft_plugins.feedback.inbox import Inbox
 from altcraft_plugins.feedback.loops import in_thread
 from altcraft_plugins.feedback.replies import TAKEN, Refusal
 
-__all__ = ["Receive", "Scope", "Send", "serve"]
+__all__ = ["AsgiApp", "Receive", "Scope", "Send", "asgi_app"]
 
 Scope: TypeAlias = "MutableMapping[str, Any]"
 Receive: TypeAlias = "Callable[[], Awaitable[MutableMapping[str, Any]]]"
 Send: TypeAlias = "Callable[[MutableMapping[str, Any]], Awaitable[None]]"
+AsgiApp: TypeAlias = "Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]"
 
 
-async def serve(inbox: Inbox, scope: Scope, messages: Receive, send: Send) -> None:
-    """Answer one request, or a server's lifespan messages. A websocket is refused."""
-    if scope["type"] == "lifespan":
-        while (await messages())["type"] != "lifespan.shutdown":
-            await send({"type": "lifespan.startup.complete"})
-        await send({"type": "lifespan.shutdown.complete"})
-    elif scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-    else:
-        reply = await _answer(inbox, scope, messages)
-        if reply is not None:
-            await _send(reply, send, http1=str(scope.get("http_version", "1.1")).startswith("1"))
+def asgi_app(inbox: Inbox) -> AsgiApp:
+    """The application: a plain coroutine function, for servers take methods and objects for ASGI 2, or for WSGI."""
+
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            while (await receive())["type"] != "lifespan.shutdown":
+                await send({"type": "lifespan.startup.complete"})
+            await send({"type": "lifespan.shutdown.complete"})
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            reply = await _answer(inbox, scope, receive)
+            if reply is not None:
+                await _send(reply, send, http1=str(scope.get("http_version", "1.1")).startswith("1"))
+
+    return asgi
 
 
 async def _answer(inbox: Inbox, scope: Scope, messages: Receive) -> HttpResponse | None:

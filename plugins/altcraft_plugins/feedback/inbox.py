@@ -166,7 +166,7 @@ class Inbox:
 
 def _fields(headers: Any) -> dict[str, str]:
     """Headers, a mapping or pairs, by their names in lower case."""
-    return {_text(name).lower(): _text(value) for name, value in dict(headers or {}).items()}
+    return {_text(name).lower(): _text(value) for name, value in dict(headers or {}).items() if value is not None}
 
 
 def _text(value: object) -> str:

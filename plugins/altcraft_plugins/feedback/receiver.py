@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from altcraft import AltcraftError, Feedback, HttpResponse, TaskHandle, hookimpl
 from altcraft.hooks import Hooks
-from altcraft_plugins.feedback.asgi import Receive, Scope, Send, serve
+from altcraft_plugins.feedback.asgi import AsgiApp, Receive, Scope, Send, asgi_app
 from altcraft_plugins.feedback.bodies import Readable
 from altcraft_plugins.feedback.inbox import Inbox
 from altcraft_plugins.feedback.public_url import checked
 from altcraft_plugins.feedback.tokens import LONGEST
-from altcraft_plugins.feedback.wsgi import respond
+from altcraft_plugins.feedback.wsgi import wsgi_app
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["FeedbackReceiver"]
 
@@ -27,8 +27,8 @@ __all__ = ["FeedbackReceiver"]
 class FeedbackReceiver:
     """Takes all deliveries of a process: `Client(..., plugins=[receiver])`, `feedback=receiver.feedback()`.
 
-    `receiver.wsgi` is a WSGI application, `receiver.asgi` an ASGI application, and the receiver itself is both.
-    `deliver` serves every other framework. Thread-safe.
+    `receiver.wsgi` is a WSGI application, `receiver.asgi` an ASGI 3 application, and the receiver itself is both, for
+    servers that tell the two apart by how they call. `deliver` serves every other framework. Thread-safe.
 
     * `base_url` is where the platform reaches the receiver. Each URL that it hands out adds one unguessable part.
     * `hooks` are a client's. The receiver joins them, which makes it a plugin of that client, and the client's plugins
@@ -69,6 +69,8 @@ class FeedbackReceiver:
             self.hooks, secret=secret, lifetime=lifetime, capacity=capacity, limit=limit, read_timeout=read_timeout,
             spacing=spacing, clock=clock,
         )  # fmt: skip
+        self.wsgi: WSGIApplication = wsgi_app(self._inbox)
+        self.asgi: AsgiApp = asgi_app(self._inbox)
         if hooks is not None:
             for plugin in (*plugins, self):
                 hooks.register(plugin)
@@ -127,14 +129,6 @@ class FeedbackReceiver:
         return self._inbox.notify(key)
 
     # As an application.
-
-    def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """The receiver as a WSGI application."""
-        return respond(self._inbox, environ, start_response)
-
-    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The receiver as an ASGI 3 application, under asyncio or trio."""
-        await serve(self._inbox, scope, receive, send)
 
     @overload
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse, /) -> Iterable[bytes]: ...

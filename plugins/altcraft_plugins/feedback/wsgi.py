@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 from altcraft_plugins.feedback.inbox import Inbox
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["respond"]
+__all__ = ["wsgi_app"]
 
 
-def respond(inbox: Inbox, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer one request."""
-    headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
-    headers["Content-Type"] = environ.get("CONTENT_TYPE") or ""
-    headers["Content-Length"] = environ.get("CONTENT_LENGTH") or ""
-    reply = inbox.deliver(environ.get("PATH_INFO"), headers, _body(environ), environ.get("REQUEST_METHOD"))
-    start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", list(reply.headers.items()))
-    return [reply.body]
+def wsgi_app(inbox: Inbox) -> WSGIApplication:
+    """The application."""
+
+    def wsgi(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}
+        headers["Content-Type"] = environ.get("CONTENT_TYPE")
+        headers["Content-Length"] = environ.get("CONTENT_LENGTH")
+        reply = inbox.deliver(environ.get("PATH_INFO"), headers, _body(environ), environ.get("REQUEST_METHOD"))
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", list(reply.headers.items()))
+        return [reply.body]
+
+    return wsgi
 
 
 def _body(environ: WSGIEnvironment) -> object:
