@@ -1,4 +1,4 @@
-"""The command line, `altcraft`. Its libraries come with the extra `cli`; see docs/command-line.md."""
+"""The command line, `altcraft`. Page: docs/command-line.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIBRARIES = ("click", "rich")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command, and returns the exit code. `argv` is without the program's name; None: the process's."""
+    """Runs one command and returns its exit code. `argv` has no program name; None stands for the process's own."""
     if any(find_spec(name) is None for name in LIBRARIES):
         if sys.stderr is not None:
             sys.stderr.write("altcraft: the command line needs the packages click and rich: pip install click rich\n")
@@ -21,5 +21,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         from altcraft_plugins.cli.app import run
 
         return run(sys.argv[1:], is_last=True) if argv is None else run(argv)
-    except KeyboardInterrupt:  # while it starts or ends; in between, run() deals with it
+    except KeyboardInterrupt:  # Ctrl-C while the modules are imported; run() handles every later one
         return 130

@@ -1,4 +1,4 @@
-"""`python -m altcraft_plugins.cli`, for where the command `altcraft` is not on the path."""
+"""`python -m altcraft_plugins.cli`: the same command where `altcraft` is not on the path."""
 
 import sys
 

@@ -1,22 +1,23 @@
-"""Runs a command from its arguments to its exit code: the one place where what went wrong becomes words."""
+"""Runs one command, from its arguments to its exit code. All errors become words here."""
 
 from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
-from altcraft_plugins.cli.commands import NothingAsked, root
-from altcraft_plugins.cli.connection import Connect, make_client
-from altcraft_plugins.cli.options import Invocation
-from altcraft_plugins.cli.outcome import BROKEN_PIPE, DONE, FAILED, INTERRUPTED, USAGE, Misuse, Problem, Stopped, masked
-from altcraft_plugins.cli.reporting import forgiving_streams, printable
+from altcraft_plugins.cli.commands import root
+from altcraft_plugins.cli.commands.click_classes import MissingCommand
+from altcraft_plugins.cli.connection import TOKEN_VARIABLE, Connect, Token, make_client
+from altcraft_plugins.cli.exit_codes import BROKEN_PIPE, DONE, FAILED, USAGE
+from altcraft_plugins.cli.invocation import Invocation
+from altcraft_plugins.cli.output.streams import forgiving_streams, printable
+from altcraft_plugins.cli.problems import Misuse, Problem, Stopped, problem_of_interrupt
+from altcraft_plugins.cli.signals import as_interrupted, interrupted_by_signals
 
 __all__ = ["run"]
 
@@ -27,22 +28,25 @@ def run(argv: Sequence[str], *, connect: Connect = make_client, is_last: bool = 
     """The exit code. `connect` makes the clients. `is_last` says that the process ends with this command."""
     forgiving_streams()
     invocation = Invocation(connect)
-    if COMPLETION in os.environ:  # a shell asks; click answers, and exits
-        root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION)
-    with _one_interrupt(is_last):
+    if COMPLETION in os.environ:  # the shell asks for completions; click answers and exits
+        root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION, obj=invocation)
+    with interrupted_by_signals(is_last=is_last) as received:
         try:
             code = _guarded(argv, invocation)
             sys.stdout.flush()
         except OSError as error:
-            return _unwritable(error)
-    return code
+            code = _unwritable(error)
+    return received.interrupted.exit_code if received.interrupted and code in (FAILED, BROKEN_PIPE) else code
 
 
 def _guarded(argv: Sequence[str], invocation: Invocation) -> int:
     try:
-        # Not main(): it would take broken pipes and interrupts into its own hands.
-        with root.make_context("altcraft", list(argv), obj=invocation) as context:
-            outcome: object = root.invoke(context)
+        try:
+            # Not root.main(), which handles broken pipes and interrupts in its own way.
+            with root.make_context("altcraft", list(argv), obj=invocation) as context:
+                outcome: object = root.invoke(context)
+        finally:
+            invocation.finish()
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as error:
@@ -52,21 +56,23 @@ def _guarded(argv: Sequence[str], invocation: Invocation) -> int:
     except Stopped as stopped:
         invocation.reporter.problem(stopped.problem)
         return stopped.problem.exit_code
-    except KeyboardInterrupt:
-        invocation.reporter.problem(Problem("Interrupted", "interrupted", INTERRUPTED))
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        problem = problem_of_interrupt(as_interrupted(error))
+        invocation.reporter.problem(problem)
+        return problem.exit_code
     return outcome if isinstance(outcome, int) else DONE
 
 
 def _misused(argv: Sequence[str], error: click.UsageError) -> int:
-    """What to type instead, in the usual form; as a line where the arguments ask for lines."""
-    message = masked(error.format_message())
+    """Says what to type instead: in click's form or, where the arguments ask for JSON lines, as one of those."""
+    message = Token(os.environ.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE).mask(error.format_message())
     if "--json" in argv[: argv.index("--") if "--" in argv else None]:
-        from altcraft_plugins.cli.jsonlines import JsonReporter
+        from altcraft_plugins.cli.output.destination import Destination
+        from altcraft_plugins.cli.output.jsonlines import JsonReporter
 
-        JsonReporter().problem(Problem("Usage", message, USAGE))
+        JsonReporter(Destination(None)).problem(Problem("Usage", message, USAGE))
         return USAGE
-    if isinstance(error, NothingAsked) and error.ctx is not None:
+    if isinstance(error, MissingCommand) and error.ctx is not None:
         sys.stderr.write(error.ctx.get_help() + "\n")
         return USAGE
     if error.ctx is not None:
@@ -76,33 +82,12 @@ def _misused(argv: Sequence[str], error: click.UsageError) -> int:
 
 
 def _unwritable(error: OSError) -> int:
-    """Nobody reads on, or nothing takes the output: quiet in the first case, a line in the second."""
-    # What is still buffered would be written, and fail again, when the interpreter ends.
+    """Ends quietly where the reader has gone, and with a line where the output can't be written."""
+    # The interpreter would write what is still buffered when it ends, and fail again.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError) or error.errno == errno.EINVAL:  # what Windows calls it
+    if isinstance(error, BrokenPipeError) or error.errno == errno.EINVAL:  # EINVAL: Windows
         return BROKEN_PIPE
     with suppress(OSError):
         sys.stderr.write(f"altcraft: the output cannot be written: {error.strerror}\n")
     return FAILED
-
-
-@contextmanager
-def _one_interrupt(is_last: bool) -> Iterator[None]:
-    """Lets the first Ctrl-C through, and no other: it must not cut off the way back to the task, nor the exit code."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    if before not in (signal.SIG_IGN, None):  # ignored for a job in the background: it stays so
-        signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        if not is_last or signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, before or signal.SIG_DFL)

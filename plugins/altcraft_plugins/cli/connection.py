@@ -1,71 +1,162 @@
-"""How the client of a command is made: the only place that reads the token, and the seam for tests."""
+"""How a command reaches the platform: settings, token, client. `Connect` is the seam at which tests put their own."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from msgspec import Struct
 
-from altcraft_plugins.cli.outcome import Misuse, Stopped, problem_of
+from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
 
 if TYPE_CHECKING:
-    from altcraft import Client, Polling
+    import ssl
 
-__all__ = ["TOKEN_VARIABLE", "URL_VARIABLE", "Connect", "Connection", "make_client", "open_client"]
+    from altcraft import Client, Polling, Retry, TransportSettings
 
-URL_VARIABLE = "ALTCRAFT_URL"
+__all__ = ["TOKEN_FILE_VARIABLE", "TOKEN_VARIABLE", "Connect", "Connection", "Token", "make_client", "open_client"]
+
 TOKEN_VARIABLE = "ALTCRAFT_TOKEN"  # noqa: S105  # the variable's name
+TOKEN_FILE_VARIABLE = "ALTCRAFT_TOKEN_FILE"  # noqa: S105  # likewise
+TOKEN_SIZE = 65_536
+"""No token file is longer: a larger one is some other file."""
+
+
+class Token(Struct, frozen=True):
+    """The API token, or "" where there is none; `source` says where it came from."""
+
+    value: str
+    source: str
+
+    def __repr__(self) -> str:
+        return f"<Token from {self.source}>"
+
+    def mask(self, text: str) -> str:
+        """`text` without the token."""
+        return text.replace(self.value, "***") if self.value else text
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """Where to and how, as the options say it. The token is not among them.
-
-    `polling` None is the client's own. `anonymous` leaves the token where it is.
-    """
+    """Where the platform is and how to talk to it. None stands for the client's default."""
 
     url: str
+    token: Token
     codec: str = "json"
     auth: str = "body"
+    transport: str = "urllib3"
+    proxy: str | None = None
+    ca_file: str | None = None
+    connections: int | None = None
+    keep_idle: float | None = None
     request_timeout: float = 10.0
     polling: Polling | None = None
-    anonymous: bool = False
+    retry: Retry | None = None
+    plugins: tuple[str, ...] = ()
+    entry_points: bool = False
+
+    @property
+    def outlives_the_command(self) -> bool:
+        """Whether tasks go on when this process has ended: not in an embedded sandbox that keeps no file."""
+        scheme, _, settings = self.url.partition(":")
+        return scheme.lower() != "sandbox" or "db=" in settings
 
 
 Connect: TypeAlias = "Callable[[Connection], Client]"
 
 
+def read_token() -> Token:
+    """The token of the environment. Misuse where it cannot be read or no request can carry it."""
+    value = os.environ.get(TOKEN_VARIABLE, "").strip()  # a file's last newline comes along easily
+    path = os.environ.get(TOKEN_FILE_VARIABLE, "").strip()
+    if value and path:
+        raise Misuse(f"set {TOKEN_VARIABLE} or {TOKEN_FILE_VARIABLE}, not both")
+    token = Token(value, TOKEN_VARIABLE)
+    if path:
+        token = Token(_content(path), f"the file {path} ({TOKEN_FILE_VARIABLE})")
+        if not token.value:
+            raise Misuse(f"{token.source} is empty")
+    if any(character.isspace() or not character.isprintable() for character in token.value):
+        raise Misuse(f"the token in {token.source} has spaces or control characters in it")
+    return token
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = file.read(TOKEN_SIZE)
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Misuse(f"{TOKEN_FILE_VARIABLE}: {path} cannot be read: {reason}") from None
+    return content.strip()
+
+
 def make_client(connection: Connection) -> Client:
-    """The client of a command. Misuse for a token that no HTTP request can carry."""
+    """The client of a command. ValueError, TypeError, LookupError and Misuse for settings that make no sense."""
     from altcraft import Client
 
+    if connection.auth == "bearer" and not connection.token.value.isascii():
+        raise Misuse(f"the token in {connection.token.source} is not ASCII: no header carries it; use --auth body")
     return Client(
         connection.url,
-        None if connection.anonymous else _token(connection.auth),
+        connection.token.value or None,
         codec=connection.codec,
+        transport=connection.transport,
+        settings=_transport_settings(connection),
         auth=cast("Literal['body', 'bearer']", connection.auth),
         polling=connection.polling,
+        retry=connection.retry,
         request_timeout=connection.request_timeout,
+        plugins=[_plugin(name) for name in connection.plugins],
+        load_entry_points=connection.entry_points,
     )
 
 
+def _transport_settings(connection: Connection) -> TransportSettings | None:
+    """None stands for the defaults, and serves a URL without HTTP, such as the embedded sandbox's."""
+    from altcraft import TransportSettings
+
+    if not connection.url.lower().startswith(("http:", "https:")):
+        return None
+    changes: dict[str, object] = {
+        "proxy": connection.proxy,
+        "ssl_context": None if connection.ca_file is None else _ssl_context(connection.ca_file),
+        "connections": connection.connections,
+        "keep_idle": connection.keep_idle,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    return TransportSettings().replace(**given) if given else None
+
+
+def _ssl_context(ca_file: str) -> ssl.SSLContext:
+    try:
+        import ssl
+
+        return ssl.create_default_context(cafile=ca_file)
+    except (ImportError, OSError) as error:  # an ssl.SSLError is an OSError
+        raise Misuse(f"--ca-file: {ca_file} cannot be used: {error}") from None
+
+
 def open_client(connect: Connect, connection: Connection) -> Client:
-    """The same, with the refusal of senseless settings as Misuse."""
+    """The same by way of `connect`. Misuse for settings that make no sense, Stopped for an error of the library."""
     from altcraft import AltcraftError
 
     try:
         return connect(connection)
     except AltcraftError as error:
         raise Stopped(problem_of(error)) from None
-    except (ValueError, LookupError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise Misuse(str(error.args[0]) if error.args else str(error)) from None
 
 
-def _token(auth: str) -> str | None:
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()  # a file's last newline comes along easily
-    if any(character.isspace() or not character.isprintable() for character in token):
-        raise Misuse(f"the token in {TOKEN_VARIABLE} has spaces or control characters in it")
-    if auth == "bearer" and not token.isascii():
-        raise Misuse(f"the token in {TOKEN_VARIABLE} is not ASCII: no header carries it; use --auth body")
-    return token or None
+def _plugin(name: str) -> object:
+    """The plugin "module" or "module:object". A class is called to make the plugin."""
+    module, _, attribute = name.partition(":")
+    try:
+        plugin: object = import_module(module)
+        for part in attribute.split(".") if attribute else ():
+            plugin = getattr(plugin, part)
+        return plugin() if isinstance(plugin, type) else plugin
+    except Exception as error:
+        raise Misuse(f"--plugin {name}: {type(error).__name__}: {error}") from None

@@ -1,111 +1,70 @@
-"""The options that stand before the command as well as after it, and what they amount to."""
+"""The options that many commands share. They stand before the command, after it, or between its two words."""
 
 from __future__ import annotations
 
-import math
 import os
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from altcraft_plugins.cli.connection import TOKEN_VARIABLE, URL_VARIABLE, Connect, Connection, make_client
-from altcraft_plugins.cli.reporting import Reporter
+from altcraft_plugins.cli.connection import TOKEN_VARIABLE
+from altcraft_plugins.cli.parameter_types import DURATION, POSITIVE_DURATION
 
-__all__ = ["PACE", "SECONDS", "Invocation", "connected", "reported", "versioned", "waiting"]
+if TYPE_CHECKING:
+    from altcraft_plugins.cli.invocation import Invocation
+
+__all__ = ["CONNECTION", "OUTPUT", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption", "shared"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-KEY: Final = "altcraft_plugins.cli"
 
+class SharedOption(click.Option):
+    """An option of many commands. Its value goes to the `Invocation`, and not to the command's function.
 
-if TYPE_CHECKING:
-    _Type = click.ParamType[float]
-else:  # not generic in every version of click
-    _Type = click.ParamType
+    `section` is the heading of the help under which the option stands. `variable` is the environment variable that
+    stands in for the option, or None.
+    """
 
+    def __init__(self, *names: str, section: str, variable: bool = True, **settings: Any) -> None:
+        super().__init__(names, expose_value=False, callback=_note, **settings)
+        self.section = section
+        self.variable = f"ALTCRAFT_{str(self.name).upper()}" if variable else None
 
-class _Seconds(_Type):
-    name = "seconds"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def from_environment(self, ctx: click.Context) -> object:
+        """The value of the environment variable, or None. UsageError where it is not one."""
+        text = os.environ.get(self.variable, "").strip() if self.variable else ""
+        if not text:
+            return None
         try:
-            seconds = float(str(value))
-        except ValueError:
-            seconds = math.nan
-        if not (math.isfinite(seconds) and seconds >= 0):
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        return seconds
+            value: object = self.type_cast_value(ctx, text.split(",") if self.multiple else text)
+        except click.BadParameter as error:
+            raise click.UsageError(f"{self.variable}: {error.message}", ctx) from None
+        return value
+
+    def arguments(self, value: object) -> list[str]:
+        """The option as it is typed, for a command that repeats it."""
+        name = max(self.opts, key=len)
+        if self.is_flag:
+            return [name]
+        values = value if isinstance(value, tuple) else (value,)
+        return [word for each in values for word in (name, _text(each))]
 
 
-class _Pace(_Type):
-    """A number of seconds, or two with dots between them."""
-
-    name = "pace"
-
-    def convert(  # type: ignore[override]  # a range is a pair
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | tuple[float, float]:
-        least, dots, most = str(value).partition("..")
-        if not dots:
-            return SECONDS.convert(least, param, ctx)
-        return SECONDS.convert(least, param, ctx), SECONDS.convert(most, param, ctx)
-
-
-SECONDS: Final = _Seconds()
-PACE: Final = _Pace()
-
-
-class Invocation:
-    """One run of the program: what its options said, wherever they stood; the innermost counts."""
-
-    def __init__(self, connect: Connect = make_client) -> None:
-        self.connect = connect
-        self.given: dict[str, object] = {}
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds to wait for a task, None for as long as it takes."""
-        timeout = self.given.get("timeout")
-        return timeout if isinstance(timeout, float) else None
-
-    @property
-    def reporter(self) -> Reporter:
-        """The one that fits: for machines with --json, else for people."""
-        if self.given.get("json"):
-            from altcraft_plugins.cli.jsonlines import JsonReporter
-
-            return JsonReporter()
-        from altcraft_plugins.cli.human import HumanReporter
-
-        return HumanReporter()
-
-    def connection(self) -> Connection:
-        """Where to. UsageError where nobody has said."""
-        url = str(self.given.get("url") or os.environ.get(URL_VARIABLE, "").strip())
-        if not url:
-            raise click.UsageError(
-                f"No URL of an installation: give --url https://your.host or set {URL_VARIABLE}; "
-                f"--url sandbox: tries it without one.",
-                click.get_current_context(),
-            )
-        request_timeout = self.given.get("request_timeout")
-        if request_timeout == 0:
-            raise click.UsageError("--request-timeout takes more than 0 seconds.", click.get_current_context())
-        return Connection(
-            url=url,
-            codec=str(self.given.get("codec", "json")),
-            auth=str(self.given.get("auth", "body")),
-            request_timeout=request_timeout if isinstance(request_timeout, float) else 10.0,
-        )
+def _text(value: object) -> str:
+    """A value as it is typed, but for the password of a proxy: the command that holds it may end up in a log."""
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
+    return re.sub(r"(?<=://)([^/@]*:)[^/@]*(?=@)", r"\1***", str(value))
 
 
 def _note(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Remembers what was typed; an option that was not leaves the outer one's word alone."""
-    assert param.name is not None
-    if ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
-        ctx.ensure_object(Invocation).given[param.name] = value
+    assert isinstance(param, SharedOption)
+    if ctx.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE:
+        invocation: Invocation = ctx.obj
+        invocation.note(param, value)
 
 
 def _refuse_token(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -117,55 +76,183 @@ def _refuse_token(ctx: click.Context, param: click.Parameter, value: object) -> 
         )
 
 
-def _option(*names: str, **settings: object) -> Callable[[F], F]:
-    return click.option(*names, expose_value=False, callback=_note, **settings)  # type: ignore[arg-type]  # click checks them
+def shared(*groups: tuple[SharedOption, ...]) -> Callable[[F], F]:
+    """Adds groups of shared options to a command, and has `--token` refused."""
+
+    def add(command: F) -> F:
+        params: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
+        params.extend(option for group in reversed(groups) for option in reversed(group))
+        return click.option("--token", hidden=True, expose_value=False, callback=_refuse_token)(command)
+
+    return add
 
 
-def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if not value or ctx.resilient_parsing:
-        return
-    from importlib.metadata import PackageNotFoundError, version
+_SECTION = "Connection"
+CONNECTION: Final = (
+    SharedOption(
+        "--url", metavar="URL", section=_SECTION, help="The installation, or sandbox: for the embedded sandbox."
+    ),
+    SharedOption(
+        "--codec", metavar="NAME", section=_SECTION, help="The format: json, xml or a plugin's. [default: json]"
+    ),
+    SharedOption(
+        "--auth",
+        type=click.Choice(["body", "bearer"]),
+        section=_SECTION,
+        help="Where the token travels. [default: body]",
+    ),
+    SharedOption(
+        "--transport",
+        metavar="NAME",
+        section=_SECTION,
+        help="urllib3, http_client, pycurl, httpx or a plugin's. [default: urllib3]",
+    ),
+    SharedOption(
+        "--proxy",
+        metavar="URL",
+        section=_SECTION,
+        help="Send everything through this proxy. [default: as HTTP_PROXY, HTTPS_PROXY and NO_PROXY say]",
+    ),
+    SharedOption(
+        "--ca-file", metavar="FILE", section=_SECTION, help="Certificates to trust, in PEM. [default: the system's]"
+    ),
+    SharedOption(
+        "--connections",
+        type=click.IntRange(1),
+        metavar="N",
+        section=_SECTION,
+        help="How many connections are open at most. [default: 16]",
+    ),
+    SharedOption(
+        "--keep-idle",
+        type=DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="How long an idle connection is used again. [default: 30s]",
+    ),
+    SharedOption(
+        "--request-timeout",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="Limit of one HTTP exchange. [default: 10s]",
+    ),
+    SharedOption(
+        "--plugin",
+        "plugins",
+        multiple=True,
+        metavar="MODULE[:OBJECT]",
+        section=_SECTION,
+        help="Use a plugin. Give it several times for several plugins.",
+    ),
+    SharedOption(
+        "--entry-points", is_flag=True, section=_SECTION, help="Use the plugins of all installed distributions, too."
+    ),
+)
 
-    try:
-        found = version("altcraft-client")
-    except PackageNotFoundError:
-        found = "(not installed: run from its sources)"
-    click.echo(f"altcraft {found}")
-    ctx.exit()
+_SECTION = "Retries and polls"
+RETRIES: Final = (
+    SharedOption(
+        "--retries",
+        type=click.IntRange(0),
+        metavar="N",
+        section=_SECTION,
+        help="How often a failed exchange is repeated. [default: 3]",
+    ),
+    SharedOption(
+        "--retry-base",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="Delay before the first repetition; it doubles. [default: 500ms]",
+    ),
+    SharedOption(
+        "--retry-maximum",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="Longest delay before a repetition. [default: 30s]",
+    ),
+)
+POLLS: Final = (
+    *RETRIES,
+    SharedOption(
+        "--poll-initial",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="First delay between two polls of a task. [default: 1s]",
+    ),
+    SharedOption(
+        "--poll-maximum",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="Longest delay between two polls. [default: 30s]",
+    ),
+    SharedOption(
+        "--poll-factor",
+        type=click.FloatRange(1),
+        metavar="X",
+        section=_SECTION,
+        help="How fast the delay between polls grows. [default: 1.5]",
+    ),
+    SharedOption(
+        "--poll-stall-after",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="Give up a task that makes no progress for so long.",
+    ),
+    SharedOption(
+        "--poll-deadline",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="Give up a task that is older than this.",
+    ),
+    SharedOption(
+        "--poll-done",
+        multiple=True,
+        metavar="STATUS",
+        section=_SECTION,
+        help="A status of a finished task. [default: completed, success]",
+    ),
+    SharedOption(
+        "--poll-failed",
+        multiple=True,
+        metavar="STATUS",
+        section=_SECTION,
+        help="A status of a failed task. [default: failed, error, canceled, cancelled]",
+    ),
+)
 
-
-def versioned(command: F) -> F:
-    """--version."""
-    text = "Show the version and exit."
-    return click.option(
-        "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=text
-    )(command)
-
-
-def reported(command: F) -> F:
-    """--json, and the refusal of --token."""
-    command = click.option("--token", hidden=True, expose_value=False, callback=_refuse_token)(command)
-    return _option("--json", is_flag=True, help="Print JSON lines on stdout, and nothing else there.")(command)
-
-
-def waiting(command: F) -> F:
-    """--timeout."""
-    text = "How long to wait for tasks. [default: no limit]"
-    return _option("--timeout", type=SECONDS, metavar="SECONDS", help=text)(command)
-
-
-def connected(command: F) -> F:
-    """Where to and how, and what `reported` brings."""
-    command = reported(command)
-    command = _option(
-        "--request-timeout", type=SECONDS, metavar="SECONDS", help="Limit of one HTTP exchange. [default: 10]"
-    )(command)
-    command = _option("--auth", type=click.Choice(["body", "bearer"]), help="Where the token travels. [default: body]")(
-        command
-    )
-    command = _option("--codec", type=click.Choice(["json", "xml"]), help="The format that is spoken. [default: json]")(
-        command
-    )
-    return _option(
-        "--url", metavar="URL", help=f"The installation, or sandbox: for the embedded one. [env: {URL_VARIABLE}]"
-    )(command)
+_SECTION = "Waiting and output"
+TIMEOUT: Final = (
+    SharedOption(
+        "--timeout",
+        type=DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="How long to wait for all tasks together. [default: no limit]",
+    ),
+)
+OUTPUT: Final = (
+    SharedOption(
+        "--json",
+        is_flag=True,
+        variable=False,
+        section=_SECTION,
+        help="Print JSON lines on stdout, and nothing else there.",
+    ),
+)
+RESULTS: Final = (
+    SharedOption(
+        "--output",
+        "-o",
+        metavar="FILE",
+        variable=False,
+        section=_SECTION,
+        help="Write the results to FILE when the command ends.",
+    ),
+)

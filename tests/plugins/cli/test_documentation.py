@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from altcraft_plugins.cli import outcome
+from altcraft_plugins.cli import exit_codes
 from altcraft_plugins.cli.commands import root
-from altcraft_plugins.cli.outcome import Problem
+from altcraft_plugins.cli.problems import Problem
 
 PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text("utf-8")
 
@@ -50,7 +50,7 @@ def test_the_commands_that_are_documented_exist() -> None:
 
 
 def test_the_exit_codes_are_documented() -> None:
-    codes = {value for name, value in vars(outcome).items() if name.isupper() and isinstance(value, int)}
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
     assert codes == {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, flags=re.M)}
 
 

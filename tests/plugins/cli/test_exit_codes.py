@@ -113,7 +113,6 @@ def test_every_task_that_is_not_done_leaves_its_token(altcraft) -> None:
         (("segments", "refresh", "--resource", "24"), "ID"),
         (("segments", "refresh", "seven", "--resource", "24"), "seven"),
         ((*REFRESH, "--db-id", "2"), "Give one of --database, --db-id and --list-id"),
-        ((*REFRESH, "--codec", "yaml"), "yaml"),
         ((*REFRESH, "--auth", "basic"), "basic"),
         ((*REFRESH, "--timeout", "soon"), "not a number of seconds"),
         ((*REFRESH, "--timeout", "-1"), "not a number of seconds"),

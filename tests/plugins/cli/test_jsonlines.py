@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from altcraft import Retry
@@ -32,8 +34,11 @@ def test_a_database_says_when_it_was_counted_and_how_long_that_took(altcraft) ->
     assert entry["count_seconds"] == pytest.approx(0.082747)
 
 
-def test_counters_are_one_result_line_without_a_task(altcraft) -> None:
+def test_counters_are_one_result_line_with_the_time_of_reading(altcraft) -> None:
+    before = datetime.now(timezone.utc)
     (line,) = altcraft("segments", "counters", "7", "--resource", "24", "--json", script=[reply([EMAIL])]).lines
+    read_at = datetime.fromisoformat(line.pop("read_at").replace("Z", "+00:00"))
+    assert before <= read_at <= datetime.now(timezone.utc)
     assert line == {
         "event": "result",
         "operation": "segments/get_counters",

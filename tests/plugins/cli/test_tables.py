@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from altcraft import ChannelStatistics, DatabaseStatistics, SegmentStatistics
-from altcraft_plugins.cli.facts import DOCUMENTED, Asked, sheets
-from altcraft_plugins.cli.tables import print_sheet
+from altcraft_plugins.cli.output.reporter import Result
+from altcraft_plugins.cli.output.sheets import DOCUMENTED, sheets
+from altcraft_plugins.cli.output.streams import forgiving_streams
+from altcraft_plugins.cli.output.tables import drawn
+from altcraft_plugins.cli.subjects import Subject
 
-ASKED = Asked("Segment", 7, {"id": 7, "resource_id": 24, "db_id": 1})
+SUBJECT = Subject("Segment", 7, {"id": 7, "resource_id": 24, "db_id": 1})
 
 
 @pytest.fixture
@@ -23,9 +26,9 @@ def show(monkeypatch: pytest.MonkeyPatch):
     """Prints statistics on a screen of that width, and gives its lines."""
 
     def show(
-        result: list[object], *, width: int = 80, asked: Asked | None = ASKED, encoding: str = "utf-8"
+        result: list[object], *, width: int = 80, asked: Subject | None = SUBJECT, encoding: str = "utf-8"
     ) -> list[str]:
-        return printed(monkeypatch, sheets(result, asked), width, encoding)
+        return printed(monkeypatch, sheets(Result("", result, asked)), width, encoding)
 
     return show
 
@@ -37,7 +40,7 @@ def printed(monkeypatch, tables, width: int, encoding: str = "utf-8") -> list[st
         stream = io.TextIOWrapper(raw, encoding=encoding, errors="strict")
         patch.setattr(sys, "stdout", stream)
         for sheet in tables:
-            print_sheet(sheet)
+            stream.write(drawn(sheet, stream))
         stream.flush()
         stream.detach()
     return raw.getvalue().decode(encoding).splitlines()
@@ -106,7 +109,7 @@ def test_what_is_known_about_the_count_stands_above_it(show) -> None:
         in_progress=True,
         refresh_task_id="task_7",
     )
-    text = "\n".join(show([statistics], asked=Asked("Database", 5, {"id": 5})))
+    text = "\n".join(show([statistics], asked=Subject("Database", 5, {"id": 5})))
     for fact in (
         "Database 5, resource 24",
         "updated 2024-04-17 21:36:01 UTC",
@@ -170,7 +173,7 @@ counts = st.dictionaries(names, st.integers(-(2**63), 2**63 - 1), max_size=12)
 def test_no_line_is_wider_than_the_screen_whatever_is_sent(channels, width, total, when) -> None:
     statistics = DatabaseStatistics(channels=channels, total_count=total, last_count_time=when)
     with pytest.MonkeyPatch.context() as patch:
-        lines = printed(patch, sheets([statistics], ASKED), width)
+        lines = printed(patch, sheets(Result("", [statistics], SUBJECT)), width)
     assert all(cell_len(line) <= width for line in lines)
 
 
@@ -178,11 +181,9 @@ def test_a_channel_name_that_the_encoding_lacks_is_escaped_and_not_fatal(monkeyp
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", stream)
-    from altcraft_plugins.cli.reporting import forgiving_streams
-
     forgiving_streams()
-    for sheet in sheets([database(channel("почта", all=1, subscribed=1))], None) or []:
-        print_sheet(sheet)
+    for sheet in sheets(Result("", [database(channel("почта", all=1, subscribed=1))])) or []:
+        sys.stdout.write(drawn(sheet, sys.stdout))
     stream.flush()
     stream.detach()
     assert b"\\u043f\\u043e" in raw.getvalue()

@@ -1,10 +1,9 @@
-"""Statistics as tables that fit: a row a channel, a bar for its share, a column a counter."""
+"""Statistics as tables: a row a channel, a bar for its share, a column a counter. No line is wider than the screen."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from msgspec import Struct
 from rich.box import Box
@@ -13,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from altcraft_plugins.cli.reporting import printable
-from altcraft_plugins.cli.terminal import console_on, is_plain
+from altcraft_plugins.cli.output.streams import printable
+from altcraft_plugins.cli.output.terminal import console_on, is_plain
 
 if TYPE_CHECKING:
-    from altcraft_plugins.cli.facts import Row, Sheet
+    from altcraft_plugins.cli.output.sheets import Row, Sheet
 
-__all__ = ["print_sheet"]
+__all__ = ["drawn"]
 
 GAP: Final = 2
 BAR: Final = 10
@@ -40,12 +39,12 @@ class _Column(Struct, frozen=True):
     width: int
 
 
-def print_sheet(sheet: Sheet) -> None:
-    """One sheet on stdout, and an empty line after it. No line is wider than the terminal."""
-    console = console_on(sys.stdout)
-    with console.capture() as capture:
+def drawn(sheet: Sheet, stream: TextIO) -> str:
+    """One sheet as text that fits the stream's terminal, and an empty line after it."""
+    console = console_on(stream)
+    with console.capture() as capture:  # not printed by rich, which ends the process when the reader has gone
         _print(console, sheet)
-    sys.stdout.write(capture.get())  # rich itself would end the process where nobody reads on
+    return capture.get()
 
 
 def _print(console: Console, sheet: Sheet) -> None:
@@ -67,7 +66,7 @@ def _print(console: Console, sheet: Sheet) -> None:
 
 
 def _packed(notes: Sequence[str], width: int) -> list[str]:
-    """As many notes a line as fit, none of them torn apart without need."""
+    """The notes in lines, as many in each line as fit. Only a note that is too long for a line is broken."""
     lines: list[str] = []
     for note in map(printable, notes):
         if lines and cell_len(f"{lines[-1]}; {note}") <= width:
@@ -78,10 +77,10 @@ def _packed(notes: Sequence[str], width: int) -> list[str]:
 
 
 def _arrange(sheet: Sheet, width: int, share: int) -> tuple[list[list[_Column]], list[str]]:
-    """The columns of each table, one below the other, and the counters that get none: 0 says little, in a row of 0.
+    """The columns of each table, one table below the other, and the counters without a column.
 
-    All in one table if they fit beside the channel; else without those that are 0 in every channel; else with headings
-    of several lines; else in several tables.
+    All counters stand in one table if they fit beside the channel. Otherwise those that are 0 in every channel get no
+    column. If that is not enough, headings take several lines, and the rest goes into further tables.
     """
     zero = [name for name in sheet.counters if all(row.counts.get(name) == 0 for row in sheet.rows)]
     if len(zero) == len(sheet.counters):

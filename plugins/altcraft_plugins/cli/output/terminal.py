@@ -1,4 +1,4 @@
-"""What rich is told of a stream. The tables and the bar are the only others to import it."""
+"""How rich writes to a stream. Only the tables and the progress bars import rich as well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["console_on", "is_plain"]
 
 
 def console_on(stream: TextIO) -> Console:
-    """A console that takes text as it is. NO_COLOR means no style at all; rich heeds COLUMNS and FORCE_COLOR."""
+    """A console that takes text as it is. NO_COLOR turns all styles off; rich itself heeds COLUMNS and FORCE_COLOR."""
     return Console(
         file=stream,
         color_system=None if os.environ.get("NO_COLOR") else "auto",
@@ -22,5 +22,5 @@ def console_on(stream: TextIO) -> Console:
 
 
 def is_plain(console: Console) -> bool:
-    """Whether only ASCII gets through."""
+    """Whether the console's encoding carries only ASCII reliably."""
     return not console.encoding.lower().startswith("utf")

@@ -1,17 +1,21 @@
-"""What a result says, apart from how it is shown: for the tables, and for the JSON lines."""
+"""What a result says, apart from how it is shown: `sheets` for tables, `plain` for JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from altcraft import ChannelStatistics, DatabaseStatistics, ResourceStatistics, SegmentStatistics
+from altcraft_plugins.cli.output.reporter import Result
+from altcraft_plugins.cli.subjects import Subject
 
-__all__ = ["Asked", "Row", "Sheet", "plain", "sheets"]
+__all__ = ["DOCUMENTED", "Row", "Sheet", "plain", "sheets"]
+
+Statistics: TypeAlias = SegmentStatistics | DatabaseStatistics | ResourceStatistics
 
 DOCUMENTED: Final = (
     "all", "subscribed", "unsubscribed", "complained", "hardbounced", "unconfirmed", "suspended", "invalid",
@@ -19,21 +23,7 @@ DOCUMENTED: Final = (
 )  # fmt: skip
 """The counters of the documentation, in its order."""
 
-_COUNTED = (SegmentStatistics, DatabaseStatistics, ResourceStatistics)
 _KINDS: dict[type, str] = {SegmentStatistics: "Segment", DatabaseStatistics: "Database", ResourceStatistics: "Resource"}
-
-
-class Asked(Struct, frozen=True):
-    """What a command asked for: "Segment", 7, and the parameters as the wire has them."""
-
-    kind: str
-    id: int
-    request: Mapping[str, object]
-
-    @property
-    def name(self) -> str:
-        """As in "segment 7"."""
-        return f"{self.kind.lower()} {self.id}"
 
 
 class Row(Struct, frozen=True):
@@ -45,10 +35,10 @@ class Row(Struct, frozen=True):
 
 
 class Sheet(Struct, frozen=True):
-    """One table: a title, what there is to know about the count, a row a channel.
+    """One table: a title, notes about the count, a row a channel.
 
     `counters` are those that some channel sent: the documented ones in the documentation's order, then the others in
-    theirs. `measure` says what the shares are: of which counter, of what.
+    their own. `measure` says what the shares are: of which counter, of what.
     """
 
     title: str
@@ -58,19 +48,21 @@ class Sheet(Struct, frozen=True):
     measure: tuple[str, str] | None
 
 
-def sheets(result: object, asked: Asked | None) -> list[Sheet] | None:
-    """A result as tables, or None where it is something else than statistics."""
-    if not isinstance(result, list):
+def sheets(result: Result) -> list[Sheet] | None:
+    """A result as tables, or None where it is no statistics."""
+    entries = result.value
+    if not isinstance(entries, list):
         return None
-    if all(isinstance(entry, _COUNTED) for entry in result):
-        return [_refreshed(entry, asked) for entry in result]
-    if all(isinstance(entry, ChannelStatistics) for entry in result):
-        return [_sheet(_title(asked, None), ["as the counters stand"], result, None)]
+    if all(isinstance(entry, Statistics) for entry in entries):
+        return [_refreshed(entry, result.subject) for entry in entries]
+    if all(isinstance(entry, ChannelStatistics) for entry in entries):
+        notes = [f"as of the last count; read {_moment(result.read_at)}"] if result.read_at else []
+        return [_sheet(_title(result.subject, None), notes, entries, None)]
     return None
 
 
 def plain(result: object) -> object:
-    """A result as JSON takes it: what the platform sent, and beside `last_count_time` what it says."""
+    """A result as JSON takes it: what the platform sent, and beside `last_count_time` what that says."""
     if isinstance(result, list):
         return [plain(entry) for entry in result]
     built: object = msgspec.to_builtins(result, str_keys=True, enc_hook=str)
@@ -81,7 +73,7 @@ def plain(result: object) -> object:
     return built
 
 
-def _refreshed(entry: SegmentStatistics | DatabaseStatistics | ResourceStatistics, asked: Asked | None) -> Sheet:
+def _refreshed(entry: Statistics, subject: Subject | None) -> Sheet:
     notes: list[str] = []
     total: int | None = None
     if entry.updated is not None:
@@ -96,23 +88,23 @@ def _refreshed(entry: SegmentStatistics | DatabaseStatistics | ResourceStatistic
             notes.append(f"last count: {entry.last_count_time}")
     if entry.in_progress:
         notes.append("another count is under way" + (f": {entry.refresh_task_id}" if entry.refresh_task_id else ""))
-    return _sheet(_title(asked, entry), notes, entry.channels, total)
+    return _sheet(_title(subject, entry), notes, entry.channels, total)
 
 
-def _title(asked: Asked | None, entry: SegmentStatistics | DatabaseStatistics | ResourceStatistics | None) -> str:
-    """Who was counted. What the platform says goes before what was asked for: the two need not agree."""
-    request = asked.request if asked else {}
-    kind = asked.kind if asked else _KINDS[type(entry)]
-    database: object = getattr(entry, "list_id", None)
+def _title(subject: Subject | None, entry: Statistics | None) -> str:
+    """What was counted. The reply may name another database or resource than the request; the reply counts."""
+    request = subject.request if subject else {}
+    kind = subject.kind if subject else _KINDS.get(type(entry), "Statistics")
+    database: object = None if entry is None or isinstance(entry, DatabaseStatistics) else entry.list_id
     if database is None:
         database = request.get("list_id", request.get("db_id"))
     resource: object = entry.resource_id if entry is not None else None
     if resource is None:
         resource = request.get("resource_id")
-    parts = [f"{kind} {asked.id}" if asked else kind]
+    parts = [f"{kind} {subject.id}" if subject else kind]
     if database is not None and kind != "Database":
         parts.append(f"database {database}")
-    if resource is not None and not (asked and kind == "Resource" and resource == asked.id):
+    if resource is not None and not (subject and kind == "Resource" and resource == subject.id):
         parts.append(f"resource {resource}")
     return ", ".join(parts)
 
@@ -131,13 +123,12 @@ def _sheet(title: str, notes: list[str], channels: Sequence[ChannelStatistics], 
 def _shares(
     counts: Sequence[Mapping[str, int]], sent: Sequence[str], total: int | None
 ) -> tuple[tuple[str, str] | None, list[float | None]]:
-    """What the channels are compared by, and each one's share: of `all`, of the total, or of the largest."""
+    """What the channels are compared by, and each one's share: of `all`, of the total, or of the largest channel."""
     candidates = ["subscribed", "subscribed_sendable", *(name for name in sent if name != "all")]
     name = next((name for name in candidates if name in sent), None)
     if name is None:
         return None, [None] * len(counts)
     of_all = all(channel.get("all") for channel in counts if name in channel)
-    largest = max((channel[name] for channel in counts if name in channel), default=0)
     if of_all:
         measure = (name, "of all")
         wholes = [channel.get("all", 0) for channel in counts]
@@ -146,15 +137,26 @@ def _shares(
         wholes = [total] * len(counts)
     else:
         measure = (name, "of the largest")
-        wholes = [largest] * len(counts)
+        wholes = [max(channel[name] for channel in counts if name in channel)] * len(counts)
     return measure, [
-        min(1.0, max(0.0, channel[name] / whole)) if name in channel and whole else None
-        for channel, whole in zip(counts, wholes, strict=True)
+        _share(channel[name], whole) if name in channel else None for channel, whole in zip(counts, wholes, strict=True)
     ]
 
 
+def _share(part: int, whole: int) -> float | None:
+    try:
+        return min(1.0, max(0.0, part / whole))
+    except ArithmeticError:  # a whole of 0, or numbers beyond any float
+        return None
+
+
 def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    """In UTC, or in its own time zone where UTC has no such year: years end at 1 and 9999."""
+    try:
+        moment = moment.astimezone(timezone.utc)
+    except OverflowError:
+        return moment.isoformat(" ", "seconds")
+    return f"{moment.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
 def _duration(duration: timedelta) -> str:

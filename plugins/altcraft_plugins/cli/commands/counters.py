@@ -1,0 +1,82 @@
+"""`altcraft segments counters` and `altcraft databases counters`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import click
+
+from altcraft_plugins.cli.commands.arguments import IDS, RESOURCE, database_options, database_parameter
+from altcraft_plugins.cli.commands.groups import databases, segments
+from altcraft_plugins.cli.options import CONNECTION, OUTPUT, RESULTS, RETRIES, shared
+
+if TYPE_CHECKING:
+    from altcraft.schema import DatabasesGetCounters, SegmentsGetCounters
+    from altcraft_plugins.cli.invocation import Invocation
+
+__all__ = ["databases_counters", "segments_counters"]
+
+SHARED = shared(CONNECTION, RETRIES, RESULTS, OUTPUT)
+
+
+def _counters(
+    invocation: Invocation, operation: str, requests: Sequence[SegmentsGetCounters | DatabasesGetCounters]
+) -> int:
+    from altcraft import AltcraftError
+    from altcraft_plugins.cli.exit_codes import DONE, worst
+    from altcraft_plugins.cli.output.reporter import Result
+    from altcraft_plugins.cli.subjects import subject_of
+
+    codes: list[int] = []
+    with invocation.session() as session:
+        for request in requests:
+            subject = subject_of(request)
+            try:
+                value = session.client.call(request)
+            except AltcraftError as error:
+                codes.append(session.fail(error, subject, named=len(requests) > 1))
+            else:
+                session.reporter.result(Result(operation, value, subject, read_at=datetime.now(timezone.utc)))
+                codes.append(DONE)
+    return worst(codes)
+
+
+@segments.command(
+    "counters",
+    examples="""
+        altcraft segments counters 7 --resource 24 --database 1
+        altcraft segments counters 7 8 11 --resource 24 --database 1 --json
+    """,
+)
+@IDS
+@RESOURCE
+@database_options
+@SHARED
+@click.pass_obj
+def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_id: int, **database: int | None) -> int:
+    """Show the numbers of the last count of segments, without a recount."""
+    from altcraft.schema import SegmentsGetCounters
+
+    db_id, list_id = database_parameter("list_id", database)
+    requests = [SegmentsGetCounters(id, resource_id, list_id, db_id) for id in ids]
+    return _counters(invocation, "segments/get_counters", requests)
+
+
+@databases.command(
+    "counters",
+    examples="""
+        altcraft databases counters 5 --resource 24
+        altcraft databases counters 1 5 9 --resource 12 -o counters.txt
+    """,
+)
+@IDS
+@RESOURCE
+@SHARED
+@click.pass_obj
+def databases_counters(invocation: Invocation, ids: tuple[int, ...], resource_id: int) -> int:
+    """Show the numbers of the last count of databases, without a recount."""
+    from altcraft.schema import DatabasesGetCounters
+
+    return _counters(invocation, "databases/get_counters", [DatabasesGetCounters(id, resource_id) for id in ids])

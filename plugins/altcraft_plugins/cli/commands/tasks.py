@@ -1,0 +1,83 @@
+"""`altcraft tasks status` and `altcraft tasks wait`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from altcraft_plugins.cli.commands.groups import tasks
+from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, shared
+
+if TYPE_CHECKING:
+    from altcraft import Client, Task
+    from altcraft_plugins.cli.invocation import Invocation
+
+__all__ = ["tasks_status", "tasks_wait"]
+
+TASK_IDS = click.argument("ids", metavar="TASK_ID...", nargs=-1, required=True)
+
+
+def _resumed(client: Client, id_or_token: str) -> Task[object]:
+    """A handle on the task. A token of an operation that no plugin declares here stands for its task id."""
+    import json
+
+    from altcraft_plugins.cli.problems import Misuse
+
+    try:
+        return client.tasks.resume(id_or_token)
+    except LookupError:
+        return client.tasks.resume(json.loads(id_or_token)["task_id"])
+    except ValueError as error:
+        raise Misuse(str(error)) from None
+
+
+@tasks.command(
+    "status",
+    examples="""
+        altcraft tasks status 930bfdb0-a5a8-4207-a77d-6b989bdea326
+        altcraft tasks status "$first" "$second" --json
+    """,
+)
+@TASK_IDS
+@shared(CONNECTION, POLLS, RESULTS, OUTPUT)
+@click.pass_obj
+def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
+    """Poll tasks once, and show their status. TASK_ID is the platform's id of a task, or a resume token."""
+    from altcraft import AltcraftError, Polling
+    from altcraft_plugins.cli.exit_codes import DONE, FAILED, worst
+
+    codes: list[int] = []
+    with invocation.session() as session:
+        failed = (session.connection.polling or Polling()).failed
+        for task in [_resumed(session.client, each) for each in ids]:
+            try:
+                status = task.poll()
+            except AltcraftError as error:
+                codes.append(session.fail(error))
+            else:
+                session.reporter.status(task, None, status)
+                codes.append(FAILED if status.status in failed else DONE)
+    return worst(codes)
+
+
+@tasks.command(
+    "wait",
+    examples="""
+        altcraft tasks wait 930bfdb0-a5a8-4207-a77d-6b989bdea326
+        altcraft tasks wait "$first" "$second" --timeout 10m
+    """,
+)
+@TASK_IDS
+@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@click.pass_obj
+def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
+    """Wait for tasks, and show each result as soon as it is there. TASK_ID is the platform's id, or a resume token.
+
+    --timeout is for all tasks together. The exit code is that of the worst outcome.
+    """
+    from altcraft_plugins.cli.following import wait
+
+    with invocation.session() as session:
+        resumed = [_resumed(session.client, each) for each in ids]
+        return wait(session, dict.fromkeys(resumed), several=len(resumed) > 1)

@@ -1,0 +1,175 @@
+"""One run of the program: what its shared options and the environment say, and the objects made from that."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from msgspec import Struct
+
+from altcraft_plugins.cli.connection import Connect, Connection, Token, make_client, open_client, read_token
+from altcraft_plugins.cli.options import CONNECTION, POLLS, SharedOption
+from altcraft_plugins.cli.problems import Misuse
+
+if TYPE_CHECKING:
+    from altcraft import Polling, Retry
+    from altcraft_plugins.cli.output.reporter import Reporter
+    from altcraft_plugins.cli.session import Session
+
+__all__ = ["Invocation"]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The shared options that were given, typed or in the environment. The fields have their names."""
+
+    url: str = ""
+    codec: str = "json"
+    auth: str = "body"
+    transport: str = "urllib3"
+    proxy: str | None = None
+    ca_file: str | None = None
+    connections: int | None = None
+    keep_idle: float | None = None
+    request_timeout: float = 10.0
+    plugins: tuple[str, ...] = ()
+    entry_points: bool = False
+    timeout: float | None = None
+    json: bool = False
+    csv: bool = False
+    output: str | None = None
+
+
+class Invocation:
+    """One run of the program. `connect` makes the clients."""
+
+    def __init__(self, connect: Connect = make_client) -> None:
+        self.connect = connect
+        self._typed: dict[SharedOption, object] = {}
+        self._values: dict[str, object] = {}
+        self._reporter: Reporter | None = None
+
+    def note(self, option: SharedOption, value: object) -> None:
+        """Keeps what was typed. Of several values of one option, the one furthest to the right counts."""
+        self._typed[option] = value
+
+    def begin(self, ctx: click.Context) -> None:
+        """Settles the values for the command of `ctx`. UsageError for an option that the command does not take."""
+        taken = [param for param in ctx.command.params if isinstance(param, SharedOption)]
+        for option in self._typed:
+            if option not in taken:
+                raise click.UsageError(f"{option.opts[0]} does not apply to `{ctx.command_path}`.", ctx)
+        values = {
+            str(option.name): self._typed[option] if option in self._typed else option.from_environment(ctx)
+            for option in taken
+        }
+        self._values = {name: value for name, value in values.items() if value is not None}
+        if self.settings.json and self.settings.csv:
+            raise click.UsageError("Give one of --json and --csv.", ctx)
+
+    @property
+    def settings(self) -> Settings:
+        """The values that are settled."""
+        return msgspec.convert(self._values, Settings)
+
+    @property
+    def reporter(self) -> Reporter:
+        """Reports to people or, with --json, to machines. Made at the first use."""
+        if self._reporter is None:
+            self._reporter = self._make_reporter()
+        return self._reporter
+
+    def finish(self) -> None:
+        """Writes what the reporter still holds. Raises the stream's OSError."""
+        if self._reporter is not None:
+            self._reporter.finish()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """The command's client, and what goes with it, while the block lasts."""
+        from altcraft_plugins.cli.session import Session
+
+        reporter = self.reporter  # opens the output file, so that a bad path ends the command before it submits
+        connection = self._connection()
+        with open_client(self.connect, connection) as client:
+            yield Session(client, reporter, connection, self.settings.timeout)
+
+    @contextmanager
+    def sandbox(self, codec: str, polling: Polling) -> Iterator[Session]:
+        """The same for an embedded sandbox, which needs no setting."""
+        from altcraft_plugins.cli.session import Session
+
+        connection = Connection(url="sandbox:", token=Token("", ""), codec=codec, polling=polling)
+        with open_client(self.connect, connection) as client:
+            yield Session(client, self.reporter, connection, self.settings.timeout)
+
+    def _connection(self) -> Connection:
+        settings = self.settings
+        if not settings.url:
+            raise click.UsageError(
+                "No URL of an installation: give --url https://your.host or set ALTCRAFT_URL; "
+                "--url sandbox: tries it without one.",
+                click.get_current_context(),
+            )
+        return Connection(
+            url=settings.url,
+            token=read_token(),
+            codec=settings.codec,
+            auth=settings.auth,
+            transport=settings.transport,
+            proxy=settings.proxy,
+            ca_file=settings.ca_file,
+            connections=settings.connections,
+            keep_idle=settings.keep_idle,
+            request_timeout=settings.request_timeout,
+            polling=self._polling(),
+            retry=self._retry(),
+            plugins=settings.plugins,
+            entry_points=settings.entry_points,
+        )
+
+    def _polling(self) -> Polling | None:
+        from altcraft import Polling
+
+        changes = self._with_prefix("poll_")
+        try:
+            return Polling().replace(**changes) if changes else None
+        except ValueError as error:
+            raise Misuse(str(error)) from None
+
+    def _retry(self) -> Retry | None:
+        from altcraft import Retry
+
+        changes = self._with_prefix("retry_")
+        retries = self._values.get("retries")
+        if isinstance(retries, int):
+            changes["attempts"] = retries + 1
+        try:
+            return Retry().replace(**changes) if changes else None
+        except ValueError as error:
+            raise Misuse(str(error)) from None
+
+    def _with_prefix(self, prefix: str) -> dict[str, object]:
+        return {name.removeprefix(prefix): value for name, value in self._values.items() if name.startswith(prefix)}
+
+    def _make_reporter(self) -> Reporter:
+        from altcraft_plugins.cli.output.destination import Destination
+
+        settings = self.settings
+        destination = Destination(settings.output)
+        if settings.json:
+            from altcraft_plugins.cli.output.jsonlines import JsonReporter
+
+            return JsonReporter(destination)
+        from altcraft_plugins.cli.output.human import HumanReporter
+
+        return HumanReporter(destination, self._go_on, csv=settings.csv)
+
+    def _go_on(self, resume_token: str) -> str:
+        """The command that waits for a task of this one, with the options that lead to the same installation."""
+        repeated = [word for option, value in self._typed.items() if option in CONNECTION + POLLS
+                    for word in option.arguments(value)]  # fmt: skip
+        return shlex.join(["altcraft", "tasks", "wait", *repeated, resume_token])

@@ -1,0 +1,140 @@
+"""The reporter for people: results and resume tokens on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from altcraft_plugins.cli.output.destination import Destination
+from altcraft_plugins.cli.output.reporter import Follow, Result
+from altcraft_plugins.cli.output.streams import printable, write_line
+from altcraft_plugins.cli.problems import Problem
+from altcraft_plugins.cli.subjects import Subject
+
+if TYPE_CHECKING:
+    from altcraft import Delivery, TaskHandle, TaskStatus
+
+__all__ = ["HumanReporter"]
+
+
+class HumanReporter:
+    """Shows progress bars on a terminal, and results as tables or, with `csv`, as rows.
+
+    `command_for` makes the command that goes on with a resume token. Rows on stdout stay alone there: whatever else is
+    for stdout then goes to stderr.
+    """
+
+    def __init__(self, destination: Destination, command_for: Callable[[str], str], *, csv: bool = False) -> None:
+        self._destination = destination
+        self._command_for = command_for
+        self._rows_on_stdout = csv and destination.is_stdout
+        self._rows: Rows | None = None
+        if csv:
+            from altcraft_plugins.cli.output.rows import Rows
+
+            self._rows = Rows(destination)
+        self._seen: dict[TaskHandle, tuple[str, int | float | None]] = {}
+
+    def say(self, text: str) -> None:
+        """On stdout."""
+        self._print(text)
+
+    def heading(self, task: TaskHandle) -> None:
+        """A line above a table; rows need none."""
+        if self._rows is None:
+            self._destination.write(f"task {printable(task.id)}:\n")
+
+    def submitted(self, task: TaskHandle, subject: Subject | None, *, waits: bool, resumable: bool) -> None:
+        """Without a wait, the resume token. With one, the progress bar says the rest."""
+        if waits:
+            return
+        if not resumable:
+            write_line("the task ends with this command: its sandbox is in this process", to_stderr=True)
+        elif sys.stderr.isatty():
+            go_on = self._command_for(task.resume_token)
+            write_line(f"task {printable(task.id)} is submitted; wait for it with: {go_on}", to_stderr=True)
+        self._print(task.resume_token)
+
+    @contextmanager
+    def following(self, tasks: Mapping[TaskHandle, Subject | None]) -> Iterator[Follow]:
+        """Progress bars on stderr, if that and stdout are terminals: one that stays, or several that go."""
+        if not (sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+            yield lambda task, status, progress: None
+            return
+        from altcraft_plugins.cli.output.progress import progress_bars
+
+        labels = {task: printable(subject.name if subject else f"task {task.id}") for task, subject in tasks.items()}
+        with progress_bars(labels, transient=len(tasks) > 1 or bool(self._seen)) as show:
+            for task in tasks:
+                if task in self._seen:
+                    show(task, *self._seen[task])
+
+            def follow(task: TaskHandle, status: str, progress: int | float | None) -> None:
+                self._seen[task] = (status, progress)
+                show(task, status, progress)
+
+            yield follow
+
+    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
+        """A line, and the result where there is one."""
+        progress = "" if status.progress is None else f", {status.progress:g} %"
+        self._print(f"task {printable(task.id)}: {printable(status.status)}{progress}")
+        if status.result is not None:
+            self.result(Result(task.operation, status.result, subject, task.id))
+
+    def result(self, result: Result) -> None:
+        """Tables of statistics, or rows of them; any other result as JSON."""
+        if self._rows is not None:
+            self._rows.add(result)
+            return
+        from altcraft_plugins.cli.output.sheets import plain, sheets
+
+        tables = sheets(result)
+        if tables is None:
+            self._destination.write(json.dumps(plain(result.value), indent=2) + "\n")
+        elif not tables:
+            name = result.subject.name if result.subject else "the task"
+            self._destination.write(f"{name}: a result without statistics\n")
+        else:
+            from altcraft_plugins.cli.output.tables import drawn
+
+            for sheet in tables:
+                self._destination.write(drawn(sheet, self._destination.stream))
+
+    def serving(self, what: str, url: str) -> None:
+        """A line on stdout."""
+        self._print(f"{what} at {url} (Ctrl-C stops it)")
+
+    def handed_out(self, url: str) -> None:
+        """Alone on its line."""
+        self._print(url)
+
+    def delivery(self, delivery: Delivery) -> None:
+        """A line: which URL, what came, and how it begins."""
+        kind = printable(delivery.content_type) or "no type"
+        begin = printable(delivery.body[:60].decode("utf-8", "replace"))
+        self._print(f"delivery {delivery.key}: {kind}, {len(delivery.body)} bytes: {begin}")
+
+    def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
+        """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""
+        name = f"{subject.name}: " if subject is not None and named else ""
+        write_line(f"altcraft: {name}{printable(problem.message)}", to_stderr=True)
+        if problem.hint:
+            write_line(f"  {problem.hint}", to_stderr=True)
+        if problem.resume_token:
+            write_line(f"  go on with: {self._command_for(problem.resume_token)}", to_stderr=True)
+            if not self._rows_on_stdout:  # the command holds the token, too
+                write_line(problem.resume_token)
+
+    def finish(self) -> None:
+        """Writes the rows, and completes the destination."""
+        if self._rows is not None:
+            self._rows.finish()
+        self._destination.finish()
+
+    def _print(self, text: str) -> None:
+        write_line(text, to_stderr=self._rows_on_stdout)

@@ -1,0 +1,104 @@
+"""The reporter of `--json`: one object a line, in ASCII. Page: docs/command-line.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from altcraft_plugins.cli.output.destination import Destination
+from altcraft_plugins.cli.output.reporter import Follow, Result
+from altcraft_plugins.cli.problems import Problem
+from altcraft_plugins.cli.subjects import Subject
+
+if TYPE_CHECKING:
+    from altcraft import Delivery, TaskHandle, TaskStatus
+
+__all__ = ["JsonReporter"]
+
+
+class JsonReporter:
+    """Writes results to the destination and every other line to stdout."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+
+    def say(self, text: str) -> None:
+        """Nothing: prose is for people."""
+
+    def heading(self, task: TaskHandle) -> None:
+        """Nothing: every line says which task it is about."""
+
+    def submitted(self, task: TaskHandle, subject: Subject | None, *, waits: bool, resumable: bool) -> None:
+        """A "submitted" line."""
+        about: dict[str, object] = {"task_id": task.id, "operation": task.operation, **_request(subject)}
+        self._write("submitted", about | {"resume_token": task.resume_token})
+
+    @contextmanager
+    def following(self, tasks: Mapping[TaskHandle, Subject | None]) -> Iterator[Follow]:
+        """A "progress" line for every status."""
+        yield self._progress
+
+    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
+        """A "progress" line, and a "result" line where there is a result."""
+        self._progress(task, status.status, status.progress)
+        if status.result is not None:
+            self.result(Result(task.operation, status.result, subject, task.id))
+
+    def result(self, result: Result) -> None:
+        """A "result" line."""
+        from altcraft_plugins.cli.output.sheets import plain
+
+        about: dict[str, object] = {} if result.task_id is None else {"task_id": result.task_id}
+        about |= {"operation": result.operation, **_request(result.subject)}
+        if result.read_at is not None:
+            about["read_at"] = msgspec.to_builtins(result.read_at)
+        about["result"] = plain(result.value)
+        self._destination.write(_line("result", about))
+
+    def serving(self, what: str, url: str) -> None:
+        """A "serving" line."""
+        self._write("serving", {"url": url, "message": f"{what} at {url}"})
+
+    def handed_out(self, url: str) -> None:
+        """A "feedback_url" line."""
+        self._write("feedback_url", {"url": url})
+
+    def delivery(self, delivery: Delivery) -> None:
+        """A "delivery" line; its body as text, where it is text."""
+        about = {"key": delivery.key, "task_id": delivery.task_id, "content_type": delivery.content_type}
+        self._write("delivery", about | {"size": len(delivery.body), "body": _text(delivery.body)})
+
+    def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
+        """An "error" line."""
+        self._write("error", {**msgspec.to_builtins(problem), **_request(subject)})
+
+    def finish(self) -> None:
+        """Completes the destination."""
+        self._destination.finish()
+
+    def _progress(self, task: TaskHandle, status: str, progress: int | float | None) -> None:
+        self._write("progress", {"task_id": task.id, "status": status, "progress": progress})
+
+    def _write(self, event: str, fields: Mapping[str, object]) -> None:
+        sys.stdout.write(_line(event, fields))
+        sys.stdout.flush()
+
+
+def _line(event: str, fields: Mapping[str, object]) -> str:
+    return json.dumps({"event": event, **fields}) + "\n"
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _request(subject: Subject | None) -> dict[str, object]:
+    return {} if subject is None else {"request": dict(subject.request)}

@@ -1,0 +1,89 @@
+"""What a command reports: the protocol of the reporters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from altcraft_plugins.cli.problems import Problem
+from altcraft_plugins.cli.subjects import Subject
+
+if TYPE_CHECKING:
+    from altcraft import Delivery, TaskHandle, TaskStatus
+
+__all__ = ["Follow", "Reporter", "Result"]
+
+Follow: TypeAlias = "Callable[[TaskHandle, str, int | float | None], None]"
+"""Called with a task, its status and its progress."""
+
+
+class Result(Struct, frozen=True):
+    """A result, and what it is of. A field is None where it is not known or does not apply.
+
+    `read_at` is when the command read counters: the platform's reply has no time of its own.
+    """
+
+    operation: str
+    value: object
+    subject: Subject | None = None
+    task_id: str | None = None
+    read_at: datetime | None = None
+
+
+class Reporter(Protocol):
+    """Reports as the command goes on. Raises the OSError of a stream that can't be written, which ends the command."""
+
+    def say(self, text: str) -> None:
+        """Prose, for people only."""
+        ...
+
+    def heading(self, task: TaskHandle) -> None:
+        """The next result is this task's. For people, who see no other sign of it."""
+        ...
+
+    def submitted(self, task: TaskHandle, subject: Subject | None, *, waits: bool, resumable: bool) -> None:
+        """The platform has started the task. `waits`: the command now waits for it. `resumable`: another one can."""
+        ...
+
+    def following(self, tasks: Mapping[TaskHandle, Subject | None]) -> AbstractContextManager[Follow]:
+        """Shows the progress of the tasks while the block lasts, as far as the given function is told of it.
+
+        One thread at a time calls that function. There may be several such blocks, one after the other, each with those
+        tasks that are left.
+        """
+        ...
+
+    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
+        """How far a task is, and its result where there is one."""
+        ...
+
+    def result(self, result: Result) -> None:
+        """A result."""
+        ...
+
+    def serving(self, what: str, url: str) -> None:
+        """A server of this command listens at `url`; `what` begins the sentence that says so."""
+        ...
+
+    def handed_out(self, url: str) -> None:
+        """A URL for feedback."""
+        ...
+
+    def delivery(self, delivery: Delivery) -> None:
+        """Feedback has come in."""
+        ...
+
+    def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
+        """What went wrong, and the resume token of a task that may still run.
+
+        `named`: the command is about several subjects, so that people must be told which one this is.
+        """
+        ...
+
+    def finish(self) -> None:
+        """The command has ended: writes what is still to be written."""
+        ...

@@ -1,0 +1,106 @@
+"""What goes wrong, as plain values: the reporters turn them into a line for people or for machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from altcraft_plugins.cli.exit_codes import FAILED, TIMED_OUT
+
+if TYPE_CHECKING:
+    from altcraft import AltcraftError, TaskHandle
+    from altcraft_plugins.cli.signals import Interrupted
+
+__all__ = ["Misuse", "Problem", "Stopped", "problem_of", "problem_of_interrupt", "problem_of_submission"]
+
+IN_DOUBT = "the task may or may not have been started, so the command does not submit it again"
+
+
+class Misuse(Exception):
+    """The command cannot be carried out as it was typed. The text says what to type instead."""
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """An error, as a command reports it. A field is None where it is not known or does not apply.
+
+    `error` is the name of the exception's class, or "Usage" or "Interrupted". `resume_token` leads back to a task that
+    may still run.
+    """
+
+    error: str
+    message: str
+    exit_code: int
+    operation: str | None = None
+    host: str | None = None
+    task_id: str | None = None
+    code: int | None = None
+    http_status: int | None = None
+    retry_after: float | None = None
+    status: str | None = None
+    progress: int | float | None = None
+    hint: str | None = None
+    resume_token: str | None = None
+
+
+class Stopped(Exception):
+    """The command cannot go on; `problem` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def problem_of(error: AltcraftError, *, resume_token: str | None = None, hint: str | None = None) -> Problem:
+    """The problem that an error of the library is. `resume_token` is kept unless the error ends the task."""
+    from altcraft import ApiError, NotFound, TaskFailed, WaitTimeout
+
+    api = error if isinstance(error, ApiError) else None
+    seen = error.status if isinstance(error, (TaskFailed, WaitTimeout)) else None
+    return Problem(
+        error=type(error).__name__,
+        message=str(error),
+        exit_code=TIMED_OUT if isinstance(error, WaitTimeout) else FAILED,
+        operation=error.operation,
+        host=error.host,
+        task_id=error.task_id,
+        code=api.code if api else None,
+        http_status=api.http_status if api else None,
+        retry_after=api.retry_after if api else None,
+        status=seen.status if seen else None,
+        progress=seen.progress if seen else None,
+        hint=hint,
+        resume_token=None if isinstance(error, (NotFound, TaskFailed)) else resume_token,
+    )
+
+
+def problem_of_submission(error: AltcraftError, *, hint: str | None = None) -> Problem:
+    """The problem of a submission that failed. The hint says so when the platform may have started the task."""
+    from altcraft import ApiError, ConnectError, DecodeError, TransportError
+
+    if isinstance(error, ApiError):
+        in_doubt = error.http_status >= 500
+    else:
+        in_doubt = isinstance(error, (TransportError, DecodeError)) and not isinstance(error, ConnectError)
+    return problem_of(error, hint=IN_DOUBT if in_doubt else hint)
+
+
+def problem_of_interrupt(
+    interrupted: Interrupted, *, task: TaskHandle | None = None, resumable: bool = True, hint: str | None = None
+) -> Problem:
+    """The problem of a command that a signal ended, while it waited for `task`.
+
+    A task that is not `resumable` ends with this process.
+    """
+    message = interrupted.cause
+    if task is not None:
+        message += "; the task goes on" if resumable else "; the task ends with the sandbox of this process"
+    return Problem(
+        "Interrupted",
+        message,
+        interrupted.exit_code,
+        operation=task.operation if task else None,
+        task_id=task.id if task else None,
+        resume_token=task.resume_token if task and resumable else None,
+        hint=hint,
+    )
