@@ -1,4 +1,4 @@
-"""Values of every type in the schema, for the property tests of both codecs."""
+"""Strategies for values of every type in the schema, for the property tests of both codecs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from altcraft.schema import (
     TaskStatusRequest,
 )
 
-# What both formats can say. XML has no control characters, and can't tell "" from null where both may stand.
+# What both formats can express. XML has no control characters, can't tell "" from null where both are allowed, and
+# strips words.
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=6)
-words = texts.filter(bool)
+words = texts.map(lambda text: text.strip(" ")).filter(bool)
 numbers = st.integers(-(2**63), 2**63 - 1)
 maybe_numbers = st.none() | numbers
 moments = st.datetimes(timezones=st.just(timezone.utc))
@@ -38,11 +39,11 @@ channels = st.builds(ChannelStatistics, words, st.dictionaries(names, maybe_numb
 shared = {
     "channels": st.lists(channels, max_size=2),
     "in_progress": st.none() | st.booleans(),
-    "refresh_task_id": st.none() | texts,
+    "refresh_task_id": st.none() | words,
     "resource_id": maybe_numbers,
     "updated": st.none() | moments,
 }
-counted = {"last_count_time": st.none() | texts, "total_count": maybe_numbers}
+counted = {"last_count_time": st.none() | words, "total_count": maybe_numbers}
 credentials = {"token": st.none() | words, "format": st.none() | st.sampled_from(["json", "xml"])}
 feedback = st.builds(Feedback, words, st.sampled_from(["JSON", "XML"]) | words)
 progress = st.none() | st.integers(0, 100) | st.floats(0, 100, allow_nan=False)
@@ -53,12 +54,12 @@ resource_statistics = st.builds(ResourceStatistics, **shared, **counted, list_id
 
 
 def envelopes(data: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    """Envelopes around such data; the text is never null beside an empty one, which XML can't tell from it."""
+    """Envelopes around such data. The text is never None, which XML can't tell from an empty one."""
     return st.builds(Envelope, data=data, error=numbers, error_text=texts)
 
 
 def states(result: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    """What tasks/status answers, with such a result."""
+    """Replies of tasks/status with such a result."""
     return st.builds(TaskStatus, words, progress, result)
 
 
@@ -85,7 +86,7 @@ BY_TYPE: dict[type, st.SearchStrategy[object]] = {
     DatabaseStatistics: database_statistics,
     ResourceStatistics: resource_statistics,
     ErrorEnvelope: st.builds(ErrorEnvelope, error=numbers, error_text=texts),
-    Envelope[TaskStarted]: envelopes(st.builds(TaskStarted, texts)),
+    Envelope[TaskStarted]: envelopes(st.builds(TaskStarted, words)),
     Envelope[list[ChannelStatistics]]: envelopes(st.lists(channels, max_size=2)),
     Envelope[TaskStatus[list[SegmentStatistics]]]: envelopes(states(st.lists(segment_statistics, max_size=2))),
     Envelope[TaskStatus[list[DatabaseStatistics]]]: envelopes(states(st.lists(database_statistics, max_size=2))),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 from msgspec import inspect as mi
 
+from altcraft.schema.fields import STRIPPED
 from hostile import Kind, Level
 
 __all__ = ["structs", "values"]
@@ -52,7 +53,8 @@ def values(type_: object, format_: Format) -> st.SearchStrategy[Any]:
 
 def _values(info: mi.Type, format_: Format, depth: int) -> st.SearchStrategy[Any]:
     if isinstance(info, mi.Metadata):
-        return _values(info.type, format_, depth)
+        drawn = _values(info.type, format_, depth)
+        return drawn.map(lambda text: text.strip(" \t\r\n")) if (info.extra or {}).get(STRIPPED) else drawn
     if isinstance(info, mi.UnionType):
         return _union(info, format_, depth)
     if isinstance(info, mi.StrType):

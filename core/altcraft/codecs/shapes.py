@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import inspect as mi
 
+from altcraft.schema.fields import STRIPPED
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
@@ -32,11 +34,12 @@ class Shape:
     """What an element may be. Compared by identity, since a type may contain itself.
 
     An element with children is an object with `fields`, one of several objects (`variants`), or a mapping with
-    `values`. An element without children is a text or a scalar, or means `empty` where it has no text either. Strings
-    keep the white space around them, and so do the `texts`; everything else is read without it.
+    `values`. An element without children is a text or a scalar, or means `empty` where it has no text either. Texts
+    keep the white space around them, and so do the `texts` of an enumeration; everything else is read without it.
     """
 
     is_text: bool = False
+    is_word: bool = False  # a text without the white space around it; see altcraft.schema.fields
     is_scalar: bool = False  # written as a text, but not a string: a number, a moment, an enumeration
     is_int: bool = False  # a scalar that is always an integer or None
     is_float: bool = False  # a scalar that may be a float
@@ -97,7 +100,8 @@ class _Shapes:
         is_text = _has(variants, mi.StrType)
         is_scalar = not is_text and not all(isinstance(variant, _CONTAINERS) for variant in variants)
         is_int = is_scalar and all(isinstance(variant, (mi.IntType, mi.NoneType)) for variant in variants)
-        shape = Shape(is_text, is_scalar, is_int, is_float=is_scalar and _has(variants, mi.FloatType))
+        is_word = is_text and _is_stripped(info)
+        shape = Shape(is_text, is_word, is_scalar, is_int, is_float=is_scalar and _has(variants, mi.FloatType))
         texts = _texts(variants)
         shape.texts = frozenset(text for text in texts if text != text.strip())
         if any(isinstance(variant, mi.StrType) and not variant.min_length for variant in variants):
@@ -185,6 +189,13 @@ def fixed_items(info: mi.Type) -> tuple[mi.Type, ...] | None:
         if isinstance(variant, mi.NamedTupleType):
             return tuple(item.type for item in variant.fields)
     return None
+
+
+def _is_stripped(info: mi.Type) -> bool:
+    """Whether the type is marked as one whose surrounding white space says nothing."""
+    if isinstance(info, mi.UnionType):
+        return any(_is_stripped(part) for part in info.types)
+    return isinstance(info, mi.Metadata) and (bool((info.extra or {}).get(STRIPPED)) or _is_stripped(info.type))
 
 
 def _texts(variants: tuple[mi.Type, ...]) -> set[str]:

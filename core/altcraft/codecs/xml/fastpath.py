@@ -58,6 +58,7 @@ _POSSESSIVE = "+" if sys.version_info >= (3, 11) else ""  # the pattern matches 
 _PROLOG = r'(?:<\?xml version="1\.0"(?: encoding="[Uu][Tt][Ff]-8")?(?: standalone="yes")? ?\?>)?'
 _SPACE = r"[ \t\r\n]*" + _POSSESSIVE
 _TEXT = r'[^\x00-\x1f<>&"\\\xef]*' + _POSSESSIVE  # \xef: U+FFFE and U+FFFF, not in XML, begin with it in UTF-8
+_WORD = f"(?! ){_TEXT}(?<! )"  # _TEXT holds no other white space
 _TOKEN = r"[!#-%'-;=?-\[\]-~]+" + _POSSESSIVE  # ASCII without white space: enough for everything but strings
 _DIGITS = r"[0-9]+" + _POSSESSIVE  # a number in JSON; msgspec refuses 007
 _NUMBER = r"[-+.0-9eE]+" + _POSSESSIVE  # any number but NaN and the infinities
@@ -225,7 +226,8 @@ class _Sketch:
             self._pattern += f"<{name}>{re.escape(text)}</{name}>"
             return f'"{text}"'
         if shape.is_text:
-            self._pattern += f"<{name}>({_TEXT})</{name}>" if text else f"<{name}(?:/|>({_TEXT})</{name})>"
+            content = f"({_WORD if shape.is_word else _TEXT})"
+            self._pattern += f"<{name}>{content}</{name}>" if text else f"<{name}(?:/|>{content}</{name})>"
             return '"%b"'
         if shape.is_scalar and text.strip():
             self._pattern += f"<{name}>({_DIGITS if shape.is_int else _NUMBER if shape.is_float else _TOKEN})</{name}>"

@@ -30,6 +30,9 @@ Walk: TypeAlias = "Callable[[Element, int], object]"
 Childless: TypeAlias = "Callable[[Element], object]"
 """Takes an element without children, and gives its value."""
 
+WHITE_SPACE = " \t\r\n"
+"""As XML defines it."""
+
 _NO_NUMBERS = ("nan", "inf", "infinity")
 """msgspec reads these as floats. JSON has none of them, and no code can compute with such a progress."""
 
@@ -53,10 +56,11 @@ class _Fields:
     """An object's fields, by the way they are read."""
 
     leaves: dict[str, object] = field(default_factory=dict)  # the values: what an empty element means
+    words: dict[str, object] = field(default_factory=dict)  # likewise
     counters: dict[str, Walk] = field(default_factory=dict)  # mappings of scalars
     nested: dict[str, Walk] = field(default_factory=dict)
     arrays: dict[str, Walk] = field(default_factory=dict)
-    of_texts: set[str] = field(default_factory=set)  # arrays in which white space alone is an item
+    of_texts: set[str] = field(default_factory=set)  # arrays in which white space alone is an item: not one of words
     fixed: dict[str, _Fixed] = field(default_factory=dict)  # arrays of fixed length
     is_closed: bool = False
 
@@ -93,8 +97,10 @@ class _Compiler:
                 fields.nested[name] = self.walk(shape)
             elif is_array:
                 fields.arrays[name] = self.walk(shape)
-                if shape.is_text:
+                if shape.is_text and not shape.is_word:
                     fields.of_texts.add(name)
+            elif shape.is_word and not shape.holds_elements:
+                fields.words[name] = shape.empty
             elif shape.is_text or not (self._strip or shape.is_untyped or shape.is_float or shape.holds_elements):
                 fields.leaves[name] = shape.empty
             elif shape.values is not None and not self._strip and _holds_scalars(shape.values):
@@ -106,7 +112,7 @@ class _Compiler:
 
 def _object(fields: _Fields, childless: Childless) -> Walk:
     leaves, counters, nested, arrays = fields.leaves, fields.counters, fields.nested, fields.arrays
-    fixed, is_closed = fields.fixed, fields.is_closed
+    words, fixed, is_closed = fields.words, fields.fixed, fields.is_closed
 
     def object_(element: Element, left: int) -> object:
         children = element[:]  # a list is quicker to go through
@@ -129,6 +135,10 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                 else:
                     values[name] = leaves[name]
                     absent = absent or leaves[name] is ABSENT
+            elif name in words:
+                text = (child.text or "").strip(WHITE_SPACE)
+                values[name] = _untyped(child, left) if len(child) else text or words[name]
+                absent = absent or values[name] is ABSENT
             elif name in counters:
                 entries = child[:]  # all at once; the mapping's own walk reads what is not so simple
                 values[name] = mapping = {entry.tag: entry.text for entry in entries if not len(entry)}
@@ -157,7 +167,7 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                 else:
                     others += 1
         if len(values) + others != len(children):
-            raise _repeated(element, {*leaves, *counters, *nested})
+            raise _repeated(element, {*leaves, *words, *counters, *nested})
         if absent:
             return {name: value for name, value in values.items() if value is not ABSENT}
         return values
@@ -205,7 +215,7 @@ def _mapping(walk: Walk, member: Member, childless: Childless) -> Walk:
                 values[child.tag].append(walk(child, left - 1))
             else:
                 values[child.tag] = [walk(child, left - 1)]
-                if _is_empty(child, blank=not member.shape.is_text):
+                if _is_empty(child, blank=member.shape.is_word or not member.shape.is_text):
                     blank.append(child.tag)
             child.clear()
         for name in blank:
@@ -223,6 +233,8 @@ def _holds_scalars(member: Member) -> bool:
 
 def _childless(shape: Shape, strip: bool) -> Childless:
     empty, texts = shape.empty, shape.texts
+    if shape.is_word:
+        return lambda element: (element.text or "").strip(WHITE_SPACE) or empty
     if shape.is_text:
         return lambda element: element.text or empty
     if shape.is_float:
