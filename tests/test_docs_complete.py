@@ -31,7 +31,9 @@ from altcraft.tasks.machine import CallMachine, Policies, TaskMachine
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
-ERRORS = {name: getattr(errors, name) for name in errors.__all__ if inspect.isclass(getattr(errors, name))}
+CLASSES = {name: kind for name in errors.__all__ if inspect.isclass(kind := getattr(errors, name))}
+ERRORS = {name: kind for name, kind in CLASSES.items() if issubclass(kind, AltcraftError)}
+WARNINGS = {name for name, kind in CLASSES.items() if issubclass(kind, Warning)} - {"AltcraftWarning"}
 HOOKS = {name: hook for name, hook in vars(hooks.Specifications).items() if name.startswith("altcraft_")}
 STRUCTS = {name: struct for name in schema.__all__ if (struct := getattr(schema, name)).__module__ != "builtins"}
 
@@ -193,6 +195,10 @@ def test_the_tree_of_errors_is_the_classes_own() -> None:
         parents[depth] = line.strip()
         if depth:
             assert ERRORS[parents[depth - 1]] in ERRORS[line.strip()].__bases__
+
+
+def test_the_table_of_warnings_has_all_of_them() -> None:
+    assert {name.strip("`") for name, _ in rows("errors.md", "Warnings", 2)} == WARNINGS
 
 
 def test_no_section_describes_an_error_that_does_not_exist() -> None:

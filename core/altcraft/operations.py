@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from altcraft.errors import BadResumeToken
 from altcraft.schema import (
     DatabasesGetCounters,
     DatabasesRefreshCounters,
@@ -152,13 +153,13 @@ class OperationRegistry:
         if request is not None:
             operation: Operation[Any] = self.by_request(request)
             if token.operation not in (None, TASK_STATUS, operation.path):
-                raise ValueError(f"the resume token is that of {token.operation}, not of {operation.path}")
+                raise BadResumeToken(f"the resume token is of a task of {token.operation}, not of {operation.path}")
         elif token.operation in (None, TASK_STATUS):
             operation = unknown_task()
         else:
             operation = self.by_path(token.operation)
         if operation.status is None:
-            raise ValueError(f"{operation.path} starts no task: there is nothing to resume")
+            raise BadResumeToken(f"{operation.path} starts no task: there is nothing to resume")
         return token.task_id, operation
 
     def __iter__(self) -> Iterator[Operation[object]]:

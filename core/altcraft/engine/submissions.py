@@ -7,7 +7,7 @@ from typing import Any
 
 from altcraft.engine.effects import Effects
 from altcraft.engine.engine import Engine
-from altcraft.engine.followed import Handle
+from altcraft.engine.followed import Handle, followed_of
 from altcraft.errors import SubmissionsFailed
 from altcraft.operations import Operation
 from altcraft.schema import TaskRequest
@@ -71,5 +71,6 @@ class Submissions:
         if self._broken is not None:
             raise self._broken
         if self._errors:
-            raise SubmissionsFailed(dict(sorted(self._tasks.items())), dict(sorted(self._errors.items())))
+            tokens = {place: followed_of(task).resume_token for place, task in sorted(self._tasks.items())}
+            raise SubmissionsFailed(tokens, dict(sorted(self._errors.items())))
         return [self._tasks[index] for index in range(self.size)]

@@ -131,9 +131,7 @@ class CodecContract:
                 message = str(error)
             except BaseException as error:
                 raise AssertionError(f"{data[:200]!r} raised {error!r}, not DecodeError") from error
-            assert len(message) < 1000, (
-                f"an error of {len(message)} characters: {message[:200]!r}…"
-            )
+            assert len(message) < 1000, f"an error of {len(message)} characters: {message[:200]!r}…"
 
     def test_a_document_cut_short_or_empty_is_refused(self, codec: Codec) -> None:
         for value, type_ in SAMPLES:
@@ -249,9 +247,7 @@ def _hostile(documents: list[bytes]) -> Iterator[bytes]:
     """Cut, flipped, spliced, repeated and random bytes; the same in every run."""
     dice = random.Random(2024)  # no secret
     yield from (b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b" ")
-    yield from (
-        bytes([byte]) * 20_000 for byte in range(256)
-    )  # a format's opening bracket is among them
+    yield from (bytes([byte]) * 20_000 for byte in range(256))  # a format's opening bracket is among them
     for document in documents:
         yield from (document[:end] for end in range(0, len(document), 1 + len(document) // 100))
         yield from (document[:end] * 5_000 for end in range(1, 9))

@@ -99,7 +99,7 @@ def _xml_decoder(size: str) -> Callable[[Any], Any]:
 
 def _json_exchange(size: str) -> Callable[[Any], Any]:
     codecs, kind = default_registry(), _kind(size)
-    exchange = Exchange("https://x.example/api/v1.1", "x.example", Secret("a token"), codecs.by_name("json"), codecs)
+    exchange = Exchange("https://x.example/api/v1.1", "x.example", Secret("a-token"), codecs.by_name("json"), codecs)
     return partial(exchange.read, "tasks/status", kind)
 
 
