@@ -249,7 +249,7 @@ class WaitTimeout(AltcraftError, TimeoutError):
     `__cause__`.
     """
 
-    def __init__(self, text: str, resume_token: str, status: TaskStatus[object] | None = None) -> None:
+    def __init__(self, text: str, resume_token: str = "", status: TaskStatus[object] | None = None) -> None:
         super().__init__(text)
         # A str, which the root promises only as str | None: pyright minds, since an attribute can be assigned to.
         self.resume_token: str = resume_token  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -36,8 +36,9 @@ from msgspec import Struct, structs
 
 from altcraft.errors import (
     AltcraftError,
+    ApiError,
     ClientClosed,
-    RequestTimeout,
+    NotFound,
     TaskFailed,
     TaskStalled,
     WaitTimeout,
@@ -61,13 +62,19 @@ from altcraft.tasks.events import (
 )
 from altcraft.tasks.hints import HintBreaker
 from altcraft.tasks.polling import History, Polling
-from altcraft.tasks.resume import resume_token
+from altcraft.tasks.resume import Parked
 from altcraft.tasks.retry import Retry
 
 __all__ = ["CallMachine", "Policies", "State", "TaskMachine"]
 
 LAST_POLL = 1.0
 """Seconds that the last poll, which starts at the deadline, may take."""
+
+FAILURES_KEPT = 16
+"""Failed exchanges in a row that a machine remembers: the first and the last ones."""
+
+LONGEST_REASON = 200
+"""Characters of a failure's text that a machine remembers."""
 
 TOO_LATE_TO_POLL = 0.1
 """Seconds before the deadline in which no poll starts."""
@@ -106,7 +113,7 @@ class Awaited(Struct):
     when the hint counts as late; 0 while the machine does not wait for one.
     """
 
-    feedback: Feedback
+    feedback: Feedback | None
     hints: HintBreaker
     prompted: bool = False
     late_at: float = 0.0
@@ -132,14 +139,14 @@ class Ended(Struct, frozen=True):
 class _Machine:
     """Looks every event up in its class's table. An event that the table lacks is the engine's mistake."""
 
-    __slots__ = ("due", "failures", "policies", "state")  # `failures`: in a row, since the last answer
+    __slots__ = ("due", "failed", "policies", "state")
 
     TABLE: ClassVar[Table]
 
     def __init__(self, policies: Policies) -> None:
         self.policies = policies
         self.state = _IDLE
-        self.failures = 0
+        self.failed: tuple[tuple[float, str], ...] = ()  # the failures in a row: when, and what
         self.due = 0.0
 
     def handle(self, event: Event) -> Commands:
@@ -176,11 +183,11 @@ class CallMachine(_Machine):
         return self._end(Finish(result=event.answer))
 
     def _retry(self, event: Failed) -> Commands:
-        self.failures += 1
         retry = self.policies.retry
-        delay = retry.next_delay(self.failures, event.error, safe=self.safe, seed=self.seed)
+        delay = retry.next_delay(len(self.failed) + 1, event.error, safe=self.safe, seed=self.seed)
         if delay is None or delay > retry.maximum:  # a server may ask for a day; the caller decides about that
             return self._end(Finish(error=event.error))
+        self.failed += (_described(event),)
         return self._sleep(event.at, event.at + delay, _BACKING_OFF)
 
     def _wake(self, event: Woke) -> Commands:
@@ -204,6 +211,10 @@ class CallMachine(_Machine):
         (_BACKING_OFF, Woke): _wake,
         (_BACKING_OFF, Cancelled): _cancel,
     }
+
+
+def _described(event: Failed) -> tuple[float, str]:
+    return event.at, f"{type(event.error).__name__}: {event.error.message()[:LONGEST_REASON]}"
 
 
 class TaskMachine(_Machine):
@@ -265,7 +276,7 @@ class TaskMachine(_Machine):
             deadline = min(deadline, self.history.started + polling.deadline)
         bounded = deadline < inf or polling.stall_after is not None
         self._wait = Wait(event.at, deadline) if bounded else _UNBOUNDED
-        self.failures = 0
+        self.failed = ()
         return self._poll(event)
 
     def _poll(self, event: Event) -> Commands:
@@ -279,7 +290,7 @@ class TaskMachine(_Machine):
     # An exchange comes back.
 
     def _answer(self, event: Responded) -> Commands:
-        self.failures = 0
+        self.failed = ()
         emits = self._learn(event)
         return emits + (self._pace(event) if self.state is not _DONE else self._settled(event))
 
@@ -294,7 +305,7 @@ class TaskMachine(_Machine):
             stalled_at = max(self.history.moved_at, self._wait.began) + polling.stall_after  # what this wait saw
             if event.at >= stalled_at:
                 text = f"no progress for {polling.stall_after:g} s, {self._standing()}"
-                return self._give_up(TaskStalled(text, *self._leads()))
+                return self._give_up(TaskStalled(text, status=self.status))
         awaited = self.awaited
         if awaited is not None and self.history.announced and (awaited.prompted or not awaited.hints.is_closed):
             self.history = structs.replace(self.history, announced=False)
@@ -317,15 +328,33 @@ class TaskMachine(_Machine):
         return self._sleep(at, min(until, awaited.late_at), _SLEEPING)
 
     def _retry(self, event: Failed) -> Commands:
-        self.failures += 1
-        delay = self.policies.retry.next_delay(self.failures, event.error, safe=True, seed=self.history.seed)
-        limit = self._wait.deadline
-        time_is_up = event.at >= limit and (delay is not None or isinstance(event.error, RequestTimeout))
-        if delay is None and not time_is_up:
+        retry, limit = self.policies.retry, self._wait.deadline
+        if self._may_appear(event):
+            delay = self.policies.polling.next_delay(self.history)
+        elif not retry.may_help(event.error, safe=True):
             return self._give_up(event.error)
-        if delay is None or time_is_up:
+        else:
+            since = self.failed[0][0] if self.failed else event.at
+            if event.at >= since + retry.patience and event.at < limit:
+                return self._give_up(event.error)
+            self._note(event)
+            delay = retry.delay(len(self.failed), event.error, seed=self.history.seed)
+            asked = event.error.retry_after if isinstance(event.error, ApiError) else None
+            delay = max(min(delay, since + retry.patience - event.at), asked or 0.0)
+        if event.at >= limit:
             return self._give_up(self._expired(event.error))
         return self._sleep(event.at, min(event.at + delay, limit), _BACKING_OFF)
+
+    def _may_appear(self, event: Failed) -> bool:
+        """Whether the platform may not know the task yet: its replicas lag behind a submission."""
+        history = self.history
+        young = history.submitted and event.at < history.started + self.policies.polling.grace
+        return young and isinstance(event.error, NotFound)
+
+    def _note(self, event: Failed) -> None:
+        """Keeps the first failure and the last few, which is all that an error of a long outage shows."""
+        kept = self.failed if len(self.failed) < FAILURES_KEPT else (self.failed[0], *self.failed[2:])
+        self.failed = (*kept, _described(event))
 
     # A sleep ends, or is to end.
 
@@ -354,9 +383,7 @@ class TaskMachine(_Machine):
         return (Sleep(max(0.0, self.due - event.at)),)
 
     def _cancel(self, event: Cancelled) -> Commands:
-        return self._give_up(
-            ClientClosed("the client was closed while the task went on", resume_token=self._leads()[0])
-        )
+        return self._give_up(ClientClosed("the client was closed while the task went on"))
 
     # What is known.
 
@@ -399,7 +426,7 @@ class TaskMachine(_Machine):
 
     def _expired(self, cause: AltcraftError | None = None) -> WaitTimeout:
         failed = "; the last poll failed" if cause is not None else ""
-        error = WaitTimeout(f"not done in time, {self._standing()}{failed}", *self._leads())
+        error = WaitTimeout(f"not done in time, {self._standing()}{failed}", status=self.status)
         error.__cause__ = cause
         error.locate(self.operation, None, self.task_id)
         return error
@@ -416,8 +443,36 @@ class TaskMachine(_Machine):
             return "and no poll was answered"
         return f"last seen {status.status!r}{at_progress(status.progress)}"
 
-    def _leads(self) -> tuple[str, TaskStatus[object] | None]:
-        return resume_token(self.task_id, self.operation), self.status
+    # A machine is parked, and another one goes on from there.
+
+    def park(self) -> Parked:
+        """Where the machine stands. One that is in the middle of an exchange will poll at once."""
+        parked = {_SLEEPING: "sleeping", _SENDING: "sleeping", _BACKING_OFF: "backing_off"}.get(self.state, "idle")
+        return Parked(
+            parked,
+            self.history.at if self.state is _SENDING else float(self.due),
+            self.history,
+            len(self.failed),
+            self.failed[0][0] if self.failed else 0.0,
+            self._wait.began,
+            self._wait.deadline,
+            None if self.awaited is None else self.awaited.late_at,
+        )
+
+    def unpark(self, parked: Parked, hints: HintBreaker) -> None:
+        """Goes on where another machine was parked."""
+        self.state = {"sleeping": _SLEEPING, "backing_off": _BACKING_OFF}.get(parked.state, _IDLE)
+        self.due = parked.due
+        self.history = parked.history
+        if parked.failures:
+            elsewhere = (parked.failing_since, "failed before the task was resumed")
+            self.failed = (elsewhere,) * min(parked.failures, FAILURES_KEPT)
+        if (parked.began, parked.deadline) != (_UNBOUNDED.began, _UNBOUNDED.deadline):
+            self._wait = Wait(parked.began, parked.deadline)
+        if parked.late_at is not None:
+            self.awaited = Awaited(None, hints, late_at=parked.late_at)
+        if self.history.polls:
+            self._seen = self.history.progress
 
     TABLE: ClassVar[Table] = {
         (_IDLE, Began): _begin,

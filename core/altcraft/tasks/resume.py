@@ -1,47 +1,356 @@
-"""The resume token: the id of a task and the operation that started it, as versioned JSON without any secret."""
+"""The resume token: one word that leads back to a task, in any process. It holds no secret and no address.
+
+A token of version 2 is `at2_` and the digits of a number in base 62: the checksum, then MessagePack, positional. So it
+survives shells, queues and double-clicks, and a mangled one is recognized. Times in it are on the wall clock, in
+milliseconds before the moment of saving, since two hosts share no monotonic clock. Page: docs/resuming.md.
+"""
 
 from __future__ import annotations
+
+import zlib
+from math import inf
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from altcraft.errors import BadResumeToken
+from altcraft.tasks.polling import History
 
-__all__ = ["parse_resume_token", "resume_token"]
+__all__ = ["Parked", "ResumeToken", "parse_resume_token"]
 
-VERSION = 1
+NOTE_LENGTH = 200
+"""Characters that a caller's note may have."""
+KEY_LENGTH = 100
+"""Characters that the key of a submission may have."""
+
+_PREFIX = "at2_"
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+_LONGEST = 8192  # characters of a token
+_LONGEST_ID = 72  # characters of a task id; a token is longer than that
+_LONGEST_REQUEST = 2048  # bytes of a request; a longer one stays behind
+_TEN_YEARS = 3.2e8  # seconds: no time in a token is further from its saving
+# What built-in paths are written as. Only append.
+_PATHS = ("segments/refresh_counters", "databases/refresh_counters", "resources/refresh_counters", "tasks/status")
+_STATES = ("idle", "sleeping", "backing_off")
 
 
-class ResumeToken(Struct, frozen=True):
-    """The content of a token. `operation` is the path that started the task; None where only the id is known."""
+class Parked(Struct, frozen=True):
+    """Where a task's machine stands, so that another one goes on from there. Times are seconds on one clock.
 
+    `due` is when the machine wants to be woken; `failures` counts the failed exchanges in a row, the first of which was
+    at `failing_since`. `late_at` is when an awaited hint is late, 0 for not now, None for a task without feedback.
+    """
+
+    state: str
+    due: float
+    history: History
+    failures: int = 0
+    failing_since: float = 0.0
+    began: float = -inf
+    deadline: float = inf
+    late_at: float | None = None
+
+    def shifted(self, seconds: float) -> Parked:
+        """The same on a clock that is ahead by so many seconds."""
+        history = msgspec.structs.replace(
+            self.history,
+            started=self.history.started + seconds,
+            at=self.history.at + seconds,
+            moved_at=self.history.moved_at + seconds,
+            before=self.history.before + seconds,
+            origin=None if self.history.origin is None else self.history.origin + seconds,
+        )
+        return msgspec.structs.replace(
+            self,
+            due=self.due + seconds,
+            history=history,
+            failing_since=self.failing_since + seconds,
+            began=self.began + seconds,
+            deadline=self.deadline + seconds,
+            late_at=self.late_at + seconds if self.late_at else self.late_at,
+        )
+
+
+class ResumeToken(Struct, frozen=True, kw_only=True):
+    """What a token holds. Times are seconds since 1970, on the wall clock.
+
+    `operation` is the path that started the task, None where only the id is known. `request` has the request's own
+    fields, `key` names the submission, `note` is the caller's.
+    """
+
+    task_id: str
+    operation: str | None = None
+    request: dict[str, Any] | None = None
+    key: str | None = None
+    note: str = ""
+    saved_at: float = 0.0
+    submitted_at: float | None = None
+    parked: Parked | None = None
+
+    def encode(self) -> str:
+        """The token as one word."""
+        saved = round(self.saved_at * 1000)
+        path = self.operation
+        content = msgspec.msgpack.encode(
+            (
+                _packed_hex(self.task_id),
+                _PATHS.index(path) if path in _PATHS else path,
+                self.request if len(msgspec.msgpack.encode(self.request)) <= _LONGEST_REQUEST else None,
+                _packed_hex(self.key),
+                self.note,
+                saved,
+                None if self.submitted_at is None else saved - round(self.submitted_at * 1000),
+                None if self.parked is None else _packed(self.parked, self.saved_at),
+            )
+        )
+        return _PREFIX + _word(zlib.crc32(content).to_bytes(4, "big") + content)
+
+
+def parse_resume_token(text: str) -> ResumeToken:
+    """A token's content. A bare task id counts as a token that knows the id alone. BadResumeToken for a broken one.
+
+    The JSON form of version 1 is still read.
+    """
+    text = text.strip()
+    if text.startswith("{"):
+        return _version_1(text)
+    if text[:4].lower() == _PREFIX:
+        return _version_2(text)
+    if not text:
+        raise BadResumeToken("an empty task id: pass the id that the platform gave, or a resume token")
+    if len(text) > _LONGEST_ID or not text.isprintable() or any(character.isspace() for character in text):
+        raise BadResumeToken(
+            "neither a task id nor a resume token: it is too long, or has white space in it; copy the token whole"
+        )
+    return ResumeToken(task_id=text)
+
+
+class _Version1(Struct):
     v: int
     task_id: str
     operation: str | None = None
 
 
-def resume_token(task_id: str, operation: str | None) -> str:
-    """The token of a task."""
-    return msgspec.json.encode(ResumeToken(VERSION, task_id, operation)).decode()
-
-
-def parse_resume_token(text: str) -> ResumeToken:
-    """The content of a token. A bare task id is read as a token without operation.
-
-    BadResumeToken for a broken token, or one of another version.
-    """
-    if not text.lstrip().startswith("{"):
-        if not text.strip():
-            raise BadResumeToken("an empty task id: pass the id that the platform gave, or a resume token")
-        return ResumeToken(VERSION, text.strip())
+def _version_1(text: str) -> ResumeToken:
     try:
-        token = msgspec.json.decode(text, type=ResumeToken)
-    except msgspec.MsgspecError as error:
+        token = msgspec.json.decode(text, type=_Version1)
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise BadResumeToken(f"not a resume token: {error}") from None
-    if token.v != VERSION:
-        raise BadResumeToken(
-            f"a resume token of version {token.v}; this release of altcraft-client reads version {VERSION}"
-        )
+    if token.v != 1:
+        raise BadResumeToken(f"a resume token of version {token.v}, which this release of altcraft-client can't read")
     if not token.task_id:
         raise BadResumeToken("a resume token without a task id")
+    return ResumeToken(task_id=token.task_id, operation=token.operation)
+
+
+def _version_2(text: str) -> ResumeToken:
+    data = _bytes(text[len(_PREFIX) :]) if len(text) <= _LONGEST and text.startswith(_PREFIX) else None
+    if data is None or zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:
+        raise BadResumeToken("a resume token that is damaged: copy it whole, from at2_ to its last character")
+    try:
+        content = msgspec.msgpack.decode(data[4:], type=_Content)
+        saved = content.saved / 1000
+        parked = None if content.parked is None else _unpacked(content.parked, _unpacked_hex(content.task_id), saved)
+        token = ResumeToken(
+            task_id=_unpacked_hex(content.task_id),
+            operation=_PATHS[content.operation] if isinstance(content.operation, int) else content.operation,
+            request=content.request,
+            key=None if content.key is None else _unpacked_hex(content.key),
+            note=content.note,
+            saved_at=saved,
+            submitted_at=None if content.submitted is None else saved - content.submitted / 1000,
+            parked=parked,
+        )
+        _check(token, content)
+    except (msgspec.MsgspecError, ValueError, IndexError, OverflowError):
+        raise BadResumeToken("a resume token that no altcraft-client has made, or a newer one") from None
     return token
+
+
+class _Content(Struct, array_like=True):
+    task_id: str | bytes
+    operation: int | str | None
+    request: dict[str, Any] | None
+    key: str | bytes | None
+    note: str
+    saved: int
+    submitted: int | None
+    parked: tuple[Any, ...] | None
+
+
+class _Packed(Struct, array_like=True):
+    """`Parked`, its times in milliseconds before the saving (those that lie ahead are negative)."""
+
+    state: int
+    due: int
+    failures: int
+    failing_since: int
+    began: int | None
+    deadline: int | None
+    late_at: int | None
+    has_feedback: bool
+    submitted: bool
+    started: int
+    at: int
+    moved_at: int
+    before: int
+    origin: int | None
+    base: float
+    polls: int
+    status: str
+    progress: float
+    quantum: float
+    late: int
+    announced: bool
+
+
+def _packed(parked: Parked, saved_at: float) -> _Packed:
+    def ago(time: float) -> int:
+        return round((saved_at - time) * 1000)
+
+    history = parked.history
+    return _Packed(
+        _STATES.index(parked.state),
+        ago(parked.due) if parked.state != "idle" else 0,
+        parked.failures,
+        ago(parked.failing_since) if parked.failures else 0,
+        None if parked.began == -inf else ago(parked.began),
+        None if parked.deadline == inf else ago(parked.deadline),
+        ago(parked.late_at) if parked.late_at else None,
+        parked.late_at is not None,
+        history.submitted,
+        ago(history.started),
+        ago(history.at),
+        ago(history.moved_at),
+        ago(history.before),
+        None if history.origin is None else ago(history.origin),
+        _short(history.base),
+        history.polls,
+        history.status[:100],
+        _short(history.progress),
+        _short(history.quantum),
+        history.late,
+        history.announced,
+    )
+
+
+def _unpacked(values: tuple[Any, ...], task_id: str, saved_at: float) -> Parked:
+    packed = msgspec.convert(values, _Packed)
+
+    def time(ago: int) -> float:
+        if abs(ago) > _TEN_YEARS * 1000:
+            raise ValueError
+        return saved_at - ago / 1000
+
+    history = History(
+        time(packed.started),
+        packed.submitted,
+        task_id,
+        time(packed.at),
+        time(packed.moved_at),
+        time(packed.before),
+        None if packed.origin is None else time(packed.origin),
+        packed.base,
+        packed.polls,
+        packed.status,
+        packed.progress,
+        packed.quantum,
+        packed.late,
+        packed.announced,
+    )
+    if not (0 <= history.base <= 100 and 0 <= history.progress <= 100 and 0 < history.quantum <= 100):
+        raise ValueError
+    if not (0 <= history.polls < 2**31 and 0 <= history.late < 2**31 and 0 <= packed.failures < 2**31):
+        raise ValueError
+    if not (history.started <= history.moved_at <= history.at and history.started <= history.before <= history.at):
+        raise ValueError
+    if history.origin is not None and not history.started <= history.origin <= history.at:
+        raise ValueError
+    late_at = None
+    if packed.has_feedback:
+        late_at = 0.0 if packed.late_at is None else time(packed.late_at)
+    return Parked(
+        _STATES[packed.state] if packed.state >= 0 else "",
+        time(packed.due),
+        history,
+        packed.failures,
+        time(packed.failing_since) if packed.failures else 0.0,
+        -inf if packed.began is None else time(packed.began),
+        inf if packed.deadline is None else time(packed.deadline),
+        late_at,
+    )
+
+
+def _check(token: ResumeToken, content: _Content) -> None:
+    """ValueError for values that no client writes."""
+    lengths = (
+        (token.task_id, 1, 4096),
+        (token.operation or "x", 1, 500),
+        (token.key or "x", 1, KEY_LENGTH),
+        (token.note, 0, NOTE_LENGTH),
+    )
+    if any(not least <= len(text) <= most or not text.isprintable() for text, least, most in lengths):
+        raise ValueError
+    if not 0 <= content.saved < 2**53 or not 0 <= (content.submitted or 0) <= _TEN_YEARS * 1000:
+        raise ValueError
+    if token.parked is not None and token.parked.state not in _STATES:
+        raise ValueError
+
+
+def _short(number: float) -> float:
+    """A whole number as an int, which takes fewer bytes."""
+    return int(number) if number == int(number) else number
+
+
+def _packed_hex(text: str | None) -> str | bytes | None:
+    """A UUID, or its 32 digits, as bytes: 17 where there are hyphens, 16 where there are none."""
+    if text is None:
+        return None
+    digits = text.replace("-", "")
+    if len(digits) == 32 and digits == digits.lower():
+        try:
+            data = bytes.fromhex(digits)
+        except ValueError:
+            return text
+        if text == digits:
+            return data
+        if text == _hyphenated(digits):
+            return b"-" + data
+    return text
+
+
+def _unpacked_hex(packed: str | bytes) -> str:
+    if isinstance(packed, str):
+        return packed
+    if len(packed) == 17 and packed[:1] == b"-":
+        return _hyphenated(packed[1:].hex())
+    if len(packed) != 16:
+        raise ValueError
+    return packed.hex()
+
+
+def _hyphenated(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _word(data: bytes) -> str:
+    """Bytes as digits in base 62, behind a leading 1 that keeps zeros at the beginning."""
+    number, digits = int.from_bytes(b"\x01" + data, "big"), []
+    while number:
+        number, value = divmod(number, 62)
+        digits.append(_DIGITS[value])
+    return "".join(reversed(digits))
+
+
+def _bytes(word: str) -> bytes | None:
+    """The bytes of such a word, None where it is none."""
+    number = 0
+    for digit in word:
+        value = _VALUES.get(digit)
+        if value is None:
+            return None
+        number = number * 62 + value
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return data[1:] if data[:1] == b"\x01" and len(data) > 5 else None
