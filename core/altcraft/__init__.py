@@ -40,7 +40,7 @@ from altcraft.errors import (
     UnsafeXml,
     WaitTimeout,
 )
-from altcraft.hooks import TaskHandle, hookimpl
+from altcraft.hooks import ObservedExchange, Submission, TaskHandle, hookimpl
 from altcraft.operations import Operation
 from altcraft.schema import (
     ChannelStatistics,
@@ -54,7 +54,7 @@ from altcraft.schema import (
     TaskRequest,
     TaskStatus,
 )
-from altcraft.task import AsyncTask, Task
+from altcraft.task import AsyncTask, Step, Task
 from altcraft.tasks.budget import RetryBudget
 from altcraft.tasks.polling import History, Polling
 from altcraft.tasks.retry import Retry
@@ -89,6 +89,7 @@ __all__ = [
     "LimitReached",
     "MissingExtra",
     "NotFound",
+    "ObservedExchange",
     "Operation",
     "PlainRequest",
     "Polling",
@@ -100,6 +101,8 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "SegmentStatistics",
+    "Step",
+    "Submission",
     "SubmissionsFailed",
     "Task",
     "TaskFailed",

@@ -86,9 +86,11 @@ class AsyncClient:
         self.resources = AsyncResources(self)
         self.tasks = AsyncTasks(self)
 
-    async def submit(self, request: TaskRequest[R]) -> AsyncTask[R]:
+    async def submit(self, request: TaskRequest[R], *, key: str | None = None, note: str = "") -> AsyncTask[R]:
         """As `Client.submit`."""
-        return cast("AsyncTask[R]", await self._runner.run(self._engine.submit(self.operations.of(request), request)))
+        return cast(
+            "AsyncTask[R]", await self._runner.run(self._engine.submit(self.operations.of(request), request, key, note))
+        )
 
     async def call(self, request: PlainRequest[R]) -> R:
         """As `Client.call`."""
@@ -249,5 +251,5 @@ class AsyncTasks:
         self, task_id_or_token: str, request: type[TaskRequest[R]] | None = None
     ) -> AsyncTask[R] | AsyncTask[object]:
         """As `Tasks.resume`."""
-        task_id, operation = self._client.operations.resumed(task_id_or_token, request)
-        return cast("AsyncTask[R]", self._client._engine.resume(task_id, operation))
+        token, operation = self._client.operations.resumed(task_id_or_token, request)
+        return cast("AsyncTask[R]", self._client._engine.resume(token, operation))

@@ -100,14 +100,14 @@ class Client:
         self.resources = Resources(self)
         self.tasks = Tasks(self)
 
-    def submit(self, request: TaskRequest[R]) -> Task[R]:
+    def submit(self, request: TaskRequest[R], *, key: str | None = None, note: str = "") -> Task[R]:
         """Starts a task, and returns at once with a handle on it. Any declared task operation will do.
 
         Sent again only where nothing can have been sent before: a lost answer is ConnectionLost or RequestTimeout, and
         the task may or may not have been started. Raises ApiError, TransportError, DecodeError; TypeError for a field
         of the wrong type; LookupError for an operation that nobody has declared.
         """
-        return cast("Task[R]", self._runner.run(self._engine.submit(self.operations.of(request), request)))
+        return cast("Task[R]", self._runner.run(self._engine.submit(self.operations.of(request), request, key, note)))
 
     def call(self, request: PlainRequest[R]) -> R:
         """The answer of a plain operation. Raises as `submit` does."""
@@ -287,5 +287,5 @@ class Tasks:
         and anything else as the codec gives it without a type. ValueError for a broken token, LookupError for an
         operation that this client does not know.
         """
-        task_id, operation = self._client.operations.resumed(task_id_or_token, request)
-        return cast("Task[R]", self._client._engine.resume(task_id, operation))
+        token, operation = self._client.operations.resumed(task_id_or_token, request)
+        return cast("Task[R]", self._client._engine.resume(token, operation))

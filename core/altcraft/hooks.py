@@ -6,10 +6,16 @@ called. Who listens is remembered, so that a hook without listeners costs a look
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeVar
+import re
+from collections import UserDict
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import msgspec
 import pluggy
+
+from altcraft.schema import Request
 
 if TYPE_CHECKING:
     from altcraft.codecs import CodecRegistry
@@ -19,7 +25,16 @@ if TYPE_CHECKING:
     from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
     from altcraft.wire.transport import TransportRegistry
 
-__all__ = ["ENTRY_POINTS", "PROJECT", "Hooks", "TaskHandle", "guarded", "hookimpl"]
+__all__ = [
+    "ENTRY_POINTS",
+    "PROJECT",
+    "Hooks",
+    "ObservedExchange",
+    "Submission",
+    "TaskHandle",
+    "guarded",
+    "hookimpl",
+]
 
 T = TypeVar("T")
 
@@ -47,6 +62,21 @@ class TaskHandle(Protocol):
         ...
 
     @property
+    def request(self) -> Request[Any] | None:
+        """The request that started the task, without the token; None where only the id is known."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """The key of the task's submission; None where only the id is known."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What the caller has given as `submit(note=…)`."""
+        ...
+
+    @property
     def feedback(self) -> Feedback | None:
         """Where the platform was asked to report the end, if it was."""
         ...
@@ -65,6 +95,65 @@ class TaskHandle(Protocol):
         ...
 
 
+class Submission(msgspec.Struct, frozen=True):
+    """A request that starts a task, from before it is sent.
+
+    `key` is unique, and the same over all retries; `note` is the caller's. `request` is the struct without the token.
+    `submitted_at` is aware, in UTC.
+    """
+
+    key: str
+    operation: str
+    request: Request[Any]
+    submitted_at: datetime
+    note: str = ""
+
+
+class ObservedExchange:
+    """One HTTP exchange, as observers see it: one object for its start and its end.
+
+    `operation` is the method's path, `task_id` the task that is polled, or None. `attempt` counts from 1 over the
+    repetitions. Put further headers into `headers` when the exchange starts: traceparent, say. They never replace those
+    of the client. `retry_in` is set at the end, when another attempt follows, to the seconds until then. `context` is
+    for the plugins' own state.
+    """
+
+    __slots__ = ("attempt", "context", "headers", "operation", "request", "retry_in", "task_id")
+
+    def __init__(self, request: HttpRequest, operation: str, task_id: str | None, attempt: int) -> None:
+        self.request = request
+        self.operation = operation
+        self.task_id = task_id
+        self.attempt = attempt
+        self.retry_in: float | None = None
+        self.headers: MutableMapping[str, str] = _AddedHeaders()
+        self.context: dict[str, object] = {}
+
+    def to_send(self) -> HttpRequest:
+        """The request with the headers that observers have added."""
+        if not self.headers:
+            return self.request
+        ours = {name.lower() for name in (*self.request.headers, *_TRANSPORTS_HEADERS)}
+        added = {name: value for name, value in self.headers.items() if name.lower() not in ours}
+        headers = type(self.request.headers)({**added, **self.request.headers})  # type: ignore[call-arg]  # a dict
+        return msgspec.structs.replace(self.request, headers=headers)
+
+    def __repr__(self) -> str:
+        return f"<exchange {self.operation}, attempt {self.attempt}>"
+
+
+_TRANSPORTS_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "authorization", "cookie")
+
+
+class _AddedHeaders(UserDict[str, str]):
+    """Headers that an observer adds. ValueError for one that would break the request."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not value.isprintable() or not value.isascii():
+            raise ValueError(f"not a header: {name!r}: give a name of letters, and a value of printable ASCII")
+        super().__setitem__(name, value)
+
+
 class Specifications:
     """What a plugin may implement. It takes as many of a hook's arguments as it needs, by name."""
 
@@ -81,16 +170,50 @@ class Specifications:
         """A client is being made: declare operations of your own. An error here ends the making of it."""
 
     @_hookspec
-    def altcraft_request(self, request: HttpRequest) -> None:
-        """A request is about to be sent, by this thread. Its body and headers hold the token: show neither."""
+    def altcraft_exchange_started(self, exchange: ObservedExchange) -> None:
+        """A request is about to be sent. `exchange.headers` takes further headers."""
 
     @_hookspec
-    def altcraft_response(self, request: HttpRequest, response: HttpResponse, elapsed: float) -> None:
-        """A request was answered, with whatever status, after `elapsed` seconds. Failed exchanges don't call this."""
+    def altcraft_exchange_finished(
+        self,
+        exchange: ObservedExchange,
+        response: HttpResponse | None,
+        error: BaseException | None,
+        elapsed: float,
+    ) -> None:
+        """The exchange that altcraft_exchange_started has announced is over, after `elapsed` seconds.
+
+        Called once for every exchange that was started. A reply was received (`response`, with any status), or the
+        exchange ended without one (`error`): it failed, was cancelled, or the client was closed.
+        """
 
     @_hookspec
-    def altcraft_task_submitted(self, task: TaskHandle) -> None:
+    def altcraft_submitting(self, submission: Submission) -> None:
+        """A task is about to be submitted; nothing has been sent. What this raises ends the submission here."""
+
+    @_hookspec
+    def altcraft_submission_failed(self, submission: Submission, error: BaseException, in_doubt: bool) -> None:
+        """A submission has started no task that this client knows of. Each submitting ends in this or task_submitted.
+
+        `in_doubt` says that the platform may have started a task all the same: the request was sent, and its answer
+        did not arrive, or could not be read.
+        """
+
+    @_hookspec
+    def altcraft_task_submitted(self, task: TaskHandle, submission: Submission) -> None:
         """The platform has started a task. Resuming one does not call this."""
+
+    @_hookspec
+    def altcraft_wait_started(self, task: TaskHandle) -> None:
+        """A caller begins to wait for the task, alone or in a group. A task may be waited for again and again."""
+
+    @_hookspec
+    def altcraft_wait_ended(self, task: TaskHandle, error: BaseException | None) -> None:
+        """A wait is over. `error` is None when it ended with the task's outcome, be it a failure of the task.
+
+        Otherwise it is what ended the wait: a timeout, a stall, the error of an exchange, the close of the client, the
+        cancellation of the caller.
+        """
 
     @_hookspec
     def altcraft_task_progress(self, task: TaskHandle, status: TaskStatus[object]) -> None:
@@ -170,6 +293,16 @@ class Hooks:
             for name, call in self._listeners.get(f"altcraft_register_{kind}", ()):
                 if only is None or name in only:
                     call(registry=registry)
+
+    @property
+    def observes_exchanges(self) -> bool:
+        """Whether a plugin listens to exchanges."""
+        return "altcraft_exchange_started" in self.heard or "altcraft_exchange_finished" in self.heard
+
+    def ask(self, hook: str, **arguments: object) -> None:
+        """Calls every listener of that hook; what one raises goes through, and the others are not called."""
+        for _, call in self._listeners.get(hook, ()):
+            call(**arguments)
 
     def fire(self, hook: str, **arguments: object) -> None:
         """Calls every listener of that hook, guarded. Ask `heard` first where time counts."""

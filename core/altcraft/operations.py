@@ -31,7 +31,7 @@ from altcraft.schema import (
     TaskStarted,
     TaskStatus,
 )
-from altcraft.tasks.resume import parse_resume_token
+from altcraft.tasks.resume import ResumeToken, parse_resume_token
 
 __all__ = ["TASK_STATUS", "Operation", "OperationRegistry", "default_operations", "recognise"]
 
@@ -147,8 +147,8 @@ class OperationRegistry:
             raise LookupError(f"no operation has the path {path!r}: register it with client.operations first")
         return operation
 
-    def resumed(self, task_id_or_token: str, request: type[Request[R]] | None) -> tuple[str, Operation[Any]]:
-        """The id of a task that is taken up again, and the operation that started it, as far as either tells."""
+    def resumed(self, task_id_or_token: str, request: type[Request[R]] | None) -> tuple[ResumeToken, Operation[Any]]:
+        """What a resume token holds, and the operation that started its task, as far as either tells."""
         token = parse_resume_token(task_id_or_token)
         if request is not None:
             operation: Operation[Any] = self.by_request(request)
@@ -160,7 +160,7 @@ class OperationRegistry:
             operation = self.by_path(token.operation)
         if operation.status is None:
             raise BadResumeToken(f"{operation.path} starts no task: there is nothing to resume")
-        return token.task_id, operation
+        return token, operation
 
     def __iter__(self) -> Iterator[Operation[object]]:
         return iter(self._by_path.values())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+from msgspec import Struct
 
 from altcraft.engine.followed import Handle, OnProgress
 from altcraft.errors import TaskFailed
@@ -12,12 +14,19 @@ from altcraft.schema import TaskStatus
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from altcraft.schema import Feedback
+    from altcraft.schema import Feedback, TaskRequest
     from altcraft.tasks.events import Finish
 
-__all__ = ["AsyncTask", "Task"]
+__all__ = ["AsyncTask", "Step", "Task"]
 
 R = TypeVar("R")
+
+
+class Step(Struct, frozen=True):
+    """What `step` says. `delay` is the seconds until the schedule wants the next step, None once the task is done."""
+
+    done: bool
+    delay: float | None
 
 
 class _Handle(Handle[R]):
@@ -34,6 +43,22 @@ class _Handle(Handle[R]):
     def operation(self) -> str:
         """The path that started the task, or "tasks/status" where that is not known."""
         return self._followed.operation
+
+    @property
+    def request(self) -> TaskRequest[R] | None:
+        """The request that started the task, without the token; None where only the id is known."""
+        submission = self._followed.submission
+        return None if submission is None else cast("TaskRequest[R]", submission.request)
+
+    @property
+    def key(self) -> str | None:
+        """The key of the task's submission; None where only the id is known."""
+        return None if self._followed.submission is None else self._followed.submission.key
+
+    @property
+    def note(self) -> str:
+        """What the caller has given as `submit(note=…)`."""
+        return "" if self._followed.submission is None else self._followed.submission.note
 
     @property
     def feedback(self) -> Feedback | None:
@@ -60,6 +85,12 @@ class _Handle(Handle[R]):
         """A hint that there may be news, from any thread: a wait for the task polls now. The hint proves nothing."""
         self._followed.hint()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} holds its client, and is neither pickled nor copied: send task.resume_token, "
+            f"and call client.tasks.resume(token) on the other side"
+        )
+
     def _run(self, effects: Generator[Any, Any, Any]) -> Any:
         return self._followed.engine.runner.run(effects)
 
@@ -80,6 +111,15 @@ class Task(_Handle[R]):
         """Polls the task: exactly one exchange, never retried. Raises the error of the exchange."""
         status: TaskStatus[R] = self._run(self._followed.engine.poll(self))
         return status
+
+    def step(self) -> Step:
+        """Polls the task if its poll is due: at most one exchange. The state is in `resume_token` afterwards.
+
+        Once it is done, `result(timeout=0)` does no I/O. A failed exchange that time may cure is no error, but a later
+        step. Raises as `result` does when the wait is over: WaitTimeout, TaskStalled, ClientClosed, or the error of the
+        exchange.
+        """
+        return _step(self._run(self._followed.engine.step(self)))
 
     def result(self, timeout: float | None = None, on_progress: OnProgress[R] | None = None) -> R:
         """The final data, waited for at most `timeout` seconds.
@@ -110,6 +150,10 @@ class AsyncTask(_Handle[R]):
         status: TaskStatus[R] = await self._run(self._followed.engine.poll(self))
         return status
 
+    async def step(self) -> Step:
+        """As `Task.step`."""
+        return _step(await self._run(self._followed.engine.step(self)))
+
     async def result(self, timeout: float | None = None, on_progress: OnProgress[R] | None = None) -> R:
         """As `Task.result`."""
         result: R = _result(await self._run(self._followed.engine.wait(self, timeout, on_progress)))
@@ -121,6 +165,10 @@ class AsyncTask(_Handle[R]):
 
     def __await__(self) -> Generator[Any, None, R]:
         return self.result().__await__()
+
+
+def _step(delay: float | None) -> Step:
+    return Step(delay is None, delay)
 
 
 def _result(finish: Finish) -> Any:

@@ -22,8 +22,8 @@ from altcraft import (
     WaitTimeout,
 )
 from altcraft.tasks.events import Began, Command, Emit, Failed, Finish, Responded, Send, Sleep, Woke
-from altcraft.tasks.machine import State
-from tasks.machines import REQUEST_TIMEOUT, RUNNING, STEADY, call, error_of, only, sleeping, waiting
+from altcraft.tasks.machine import FAILURES_KEPT, State
+from tasks.machines import DONE, REQUEST_TIMEOUT, RUNNING, STEADY, call, error_of, only, sleeping, task, waiting
 
 # Rule 3: three things, three names.
 
@@ -49,7 +49,7 @@ def test_the_next_delay_follows_from_the_whole_history() -> None:
 
 
 def test_a_failed_exchange_is_repeated_by_retry_and_not_by_polling() -> None:
-    machine = waiting(retry=Retry(attempts=3, base=2.0, maximum=8.0))
+    machine = waiting(retry=Retry(patience=29.0, base=2.0, maximum=8.0))
     first = only(machine.handle(Failed(1.0, RequestTimeout("slow"))))
     assert isinstance(first, Sleep)
     assert 1.0 <= first.seconds <= 2.0
@@ -64,8 +64,8 @@ def test_a_failed_exchange_is_repeated_by_retry_and_not_by_polling() -> None:
     assert (error.operation, error.task_id) == ("segments/refresh_counters", "930b")
 
 
-def test_an_answer_resets_the_count_of_failures() -> None:
-    machine = waiting(retry=Retry(attempts=2))
+def test_an_answer_renews_the_patience_with_failures() -> None:
+    machine = waiting(retry=Retry(patience=50.0))
     at = 0.0
     for _ in range(10):
         assert isinstance(only(machine.handle(Failed(at, ConnectionLost("reset")))), Sleep)
@@ -79,8 +79,8 @@ def test_an_answer_resets_the_count_of_failures() -> None:
     assert isinstance(error_of(machine.handle(Failed(at + 100, ConnectionLost("reset")))), ConnectionLost)
 
 
-def test_a_new_wait_begins_with_all_its_attempts() -> None:
-    machine = waiting(retry=Retry(attempts=2))
+def test_a_new_wait_begins_with_all_its_patience() -> None:
+    machine = waiting(retry=Retry(patience=5.0))
     machine.handle(Failed(0.0, ConnectionLost("reset")))
     machine.handle(Woke(9.0))
     error_of(machine.handle(Failed(9.0, ConnectionLost("reset"))))
@@ -90,7 +90,7 @@ def test_a_new_wait_begins_with_all_its_attempts() -> None:
 
 @pytest.mark.parametrize("error", [BadRequest(400), NotFound(404), ApiError(500, "", 500), DecodeError("html")])
 def test_a_refusal_that_a_retry_cannot_cure_ends_the_wait(error: AltcraftError) -> None:
-    assert error_of(waiting().handle(Failed(1.0, error))) is error
+    assert error_of(waiting(polling=STEADY.replace(grace=0)).handle(Failed(1.0, error))) is error
 
 
 def test_a_wait_that_times_out_over_a_failing_exchange_names_it_as_the_cause() -> None:
@@ -195,3 +195,80 @@ def test_an_unknown_status_is_data(status: str, progress: float | None) -> None:
     assert emit == Emit("progress", state)
     assert isinstance(command, Sleep)
     assert 0 < command.seconds <= STEADY.maximum
+
+
+# Outages, and replicas that lag behind.
+
+
+def test_attempts_do_not_bound_a_wait() -> None:
+    machine, at = waiting(retry=Retry(attempts=1, patience=300.0)), 0.0
+    for _ in range(8):
+        command = only(machine.handle(Failed(at, ConnectError("refused"))))
+        assert isinstance(command, Sleep)
+        at += command.seconds
+        machine.handle(Woke(at))
+    assert machine.handle(Responded(at, DONE))[-1] == Finish(result=["result"])
+
+
+def test_the_last_repetition_comes_at_the_end_of_the_patience() -> None:
+    machine, at, sleeps = waiting(retry=Retry(patience=20.0, base=8.0, maximum=16.0)), 0.0, []
+    while isinstance(command := only(machine.handle(Failed(at, ConnectError("refused")))), Sleep):
+        sleeps.append(command.seconds)
+        at += command.seconds
+        machine.handle(Woke(at))
+    assert at == 20.0
+    assert len(sleeps) >= 2
+
+
+def test_the_deadline_ends_a_wait_before_its_patience_does() -> None:
+    machine = waiting(deadline=10.0, retry=Retry(base=8.0, maximum=16.0))
+    (sleep,) = machine.handle(Failed(4.0, ConnectError("refused")))
+    assert sleep == Sleep(pytest.approx(6.0, abs=2.1))
+    machine.handle(Woke(10.0))
+    assert isinstance(error_of(machine.handle(Failed(10.0, ConnectError("refused")))), WaitTimeout)
+
+
+def test_a_retry_after_beyond_the_patience_is_kept() -> None:
+    machine = waiting(retry=Retry(patience=20.0))
+    assert machine.handle(Failed(0.0, RateLimited(429, "", 429, retry_after=60.0))) == (Sleep(60.0),)
+
+
+def test_a_patience_of_0_ends_a_wait_with_the_first_failure() -> None:
+    failure = ConnectError("refused")
+    assert error_of(waiting(retry=Retry(patience=0)).handle(Failed(1.0, failure))) is failure
+
+
+def test_a_machine_remembers_the_first_failure_and_the_last_ones() -> None:
+    machine = waiting(retry=Retry(patience=1e9))
+    for number in range(100):
+        machine.handle(Failed(number * 60.0, ConnectError(f"refused {number}")))
+        machine.handle(Woke(number * 60.0 + 59))
+    assert len(machine.failed) == FAILURES_KEPT
+    assert machine.failed[0] == (0.0, "ConnectError: refused 0")
+    assert machine.failed[-1] == (99 * 60.0, "ConnectError: refused 99")
+
+
+def test_a_task_that_the_platform_does_not_know_yet_is_polled_again_within_the_grace() -> None:
+    machine = waiting(polling=STEADY.replace(grace=5.0))
+    assert machine.handle(Failed(0.1, NotFound(404))) == (Sleep(pytest.approx(1.0)),)
+    machine.handle(Woke(1.1))
+    assert machine.failed == ()
+    assert isinstance(only(machine.handle(Responded(1.2, RUNNING))), Sleep)
+
+
+def test_a_task_that_the_platform_does_not_know_after_the_grace_ends_the_wait() -> None:
+    machine = waiting(polling=STEADY.replace(grace=5.0))
+    assert isinstance(error_of(machine.handle(Failed(5.0, NotFound(404)))), NotFound)
+
+
+def test_the_grace_is_for_tasks_submitted_here() -> None:
+    machine = task(submitted=False)
+    machine.handle(Began(0.0))
+    assert isinstance(error_of(machine.handle(Failed(0.1, NotFound(404)))), NotFound)
+
+
+def test_a_deadline_within_the_grace_is_a_timeout() -> None:
+    machine = waiting(deadline=1.0)
+    machine.handle(Failed(0.1, NotFound(404)))
+    machine.handle(Woke(1.0))
+    assert isinstance(error_of(machine.handle(Failed(1.0, NotFound(404)))), WaitTimeout)

@@ -71,6 +71,10 @@ class Runner(Protocol):
         """The time of the transport's clock, in seconds. It never runs backwards."""
         ...
 
+    def wall(self, at: float) -> float:
+        """A moment of that clock on the wall clock: seconds since 1970."""
+        ...
+
     def signal(self) -> Signal:
         """A new signal."""
         ...

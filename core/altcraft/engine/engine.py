@@ -5,25 +5,51 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar, cast
 
 from altcraft.codecs import make_ready
 from altcraft.engine.effects import Effects, Runner, SendRequest, Signal, SleepFor, WaitFor
 from altcraft.engine.followed import Followed, Handle, OnProgress, followed_of
-from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, RequestTimeout, TransportError
+from altcraft.engine.submission import (
+    checked_key,
+    checked_note,
+    may_be_processed,
+    resumed_submission,
+    without_credentials,
+)
+from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
 from altcraft.exchange import Exchange
-from altcraft.hooks import Hooks
+from altcraft.hooks import Hooks, ObservedExchange, Submission
 from altcraft.operations import TASK_STATUS, Operation
 from altcraft.schema import Feedback, Request, TaskStatus, TaskStatusRequest
-from altcraft.tasks.events import Began, Cancelled, Event, Failed, Finish, Responded, Send, Sleep, Woke
+from altcraft.tasks.budget import TokenBucket
+from altcraft.tasks.events import (
+    Began,
+    Cancelled,
+    Command,
+    Commands,
+    Event,
+    Failed,
+    Finish,
+    Responded,
+    Send,
+    Sleep,
+    Woke,
+)
 from altcraft.tasks.hints import HintBreaker
 from altcraft.tasks.machine import LAST_POLL, CallMachine, Policies, TaskMachine
+from altcraft.tasks.polling import History
+from altcraft.tasks.resume import Parked, ResumeToken
 from altcraft.wire.messages import HttpResponse
 
 __all__ = ["Engine", "Polls"]
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+_LED_ELSEWHERE = 1.0
+"""Seconds after which a step looks again at a task that a wait or a group leads."""
 
 
 class Engine:
@@ -47,6 +73,7 @@ class Engine:
         self.runner = runner
         self.now = runner.now
         self.hints = HintBreaker()
+        self.budget = TokenBucket(policies.retry.budget)
         self.lock = threading.RLock()
         self.closed = False
         self.changed = runner.signal()
@@ -82,19 +109,42 @@ class Engine:
             return False
         return True
 
+    def wall(self, at: float) -> datetime:
+        """A moment of the engine's clock, on the wall clock."""
+        return datetime.fromtimestamp(self.runner.wall(at), timezone.utc)
+
     # One exchange with its retries.
 
-    def submit(self, operation: Operation[R], request: Request[R]) -> Effects[Handle[R]]:
+    def submit(
+        self, operation: Operation[R], request: Request[R], key: str | None = None, note: str = ""
+    ) -> Effects[Handle[R]]:
         """Starts a task. Returns the handle on it."""
         if operation.status is None:
             raise TypeError(f"{operation.path} starts no task: use client.call")
-        task_id = yield from self._repeat(operation, request, lambda reply: self.exchange.task_id(operation, reply))
-        feedback = getattr(request, "feedback", None)
-        task = self._follow_new(
-            task_id, operation, submitted=True, feedback=feedback if isinstance(feedback, Feedback) else None
+        submission = Submission(
+            checked_key(key), operation.path, without_credentials(request), self.wall(self.now()), checked_note(note)
         )
-        if "altcraft_task_submitted" in self.hooks.heard:
-            self.hooks.fire("altcraft_task_submitted", task=task)
+        in_doubt = False
+
+        def read(response: HttpResponse) -> str:
+            nonlocal in_doubt
+            in_doubt = True  # until the reply says otherwise
+            return self.exchange.task_id(operation, response)
+
+        try:
+            self.hooks.ask("altcraft_submitting", submission=submission)
+            in_doubt = True
+            task_id = yield from self._repeat(operation, request, read)
+        except BaseException as error:
+            self.hooks.fire(
+                "altcraft_submission_failed",
+                submission=submission,
+                error=error,
+                in_doubt=in_doubt and may_be_processed(error),
+            )
+            raise
+        task = self._follow_new(task_id, operation, submission, submitted=True)
+        self.hooks.fire("altcraft_task_submitted", task=task, submission=submission)
         return task
 
     def call(self, operation: Operation[R], request: Request[R]) -> Effects[R]:
@@ -107,91 +157,176 @@ class Engine:
         """Sends a request until it is answered, or `Retry` gives up. `read` makes the answer of a reply."""
         self._make_ready(operation)
         machine = CallMachine(self.policies, safe=operation.safe, seed=id(request))
-        event: Event = Cancelled(self.now()) if self.closed else Began(self.now())
-        while True:
+
+        def feed(event: Event) -> Command:
             command = machine.handle(event)[-1]
-            if isinstance(command, Finish):
-                if command.error is not None:
-                    command.error.locate(operation.path, self.host)
-                    raise command.error
-                return cast(T, command.result)
+            if isinstance(event, Failed) and isinstance(command, Sleep):
+                with self.lock:
+                    if not self.budget.take(event.at):
+                        return Finish(error=event.error)
+            return command
+
+        command = feed(Cancelled(self.now()) if self.closed else Began(self.now()))
+        while not isinstance(command, Finish):
             if isinstance(command, Send):
-                event = yield from self._exchange(operation.path, request, read, command.timeout)
+                attempt = len(machine.failed) + 1
+                command = yield from self._exchange(operation.path, request, read, command.timeout, feed, attempt)
             else:
-                event = yield from self._sleep(cast(Sleep, command))
+                command = feed((yield from self._sleep(cast(Sleep, command))))
+        if command.error is not None:
+            command.error.locate(operation.path, self.host)
+            self.add_attempts(command.error, machine.failed)
+            raise command.error
+        return cast(T, command.result)
 
     # Tasks.
 
-    def resume(self, task_id: str, operation: Operation[R]) -> Handle[R]:
+    def resume(self, token: ResumeToken, operation: Operation[R]) -> Handle[R]:
         """A handle on a task that was submitted elsewhere, or earlier."""
-        return self._follow_new(task_id, operation, submitted=False)
+        task = self._follow_new(token.task_id, operation, resumed_submission(token, operation), submitted=False)
+        now, parked = self.now(), token.parked
+        if parked is None and token.submitted_at is not None:
+            started = token.submitted_at
+            parked = Parked("idle", 0.0, History.begin(started, True, token.task_id))
+        if parked is not None:
+            # On a wall clock that is behind the other host's, no time has passed since the saving.
+            passed = max(0.0, self.runner.wall(now) - token.saved_at)
+            followed_of(task).unpark(parked.shifted(now - passed - token.saved_at))
+        return task
 
     def status(self, task: Handle[R]) -> Effects[TaskStatus[R]]:
-        """The status of a task, by exactly one exchange. No watcher and no hook hears of it."""
-        return cast("TaskStatus[R]", (yield from self._poll(followed_of(task))).answer)
+        """The status of a task, by exactly one exchange. No watcher and no hook hears of it as progress."""
+        return cast("TaskStatus[R]", (yield from self._poll(task)).answer)
 
     def poll(self, task: Handle[R], timeout: float = math.inf) -> Effects[TaskStatus[R]]:
         """The same; watchers and hooks hear of it, and it may settle the outcome."""
-        followed = followed_of(task)
-        event = yield from self._poll(followed, timeout)
-        followed.observe(event.at, event.answer, task)
+        event = yield from self._poll(task, timeout)
+        followed_of(task).observe(event.at, event.answer, task)
         return cast("TaskStatus[R]", event.answer)
+
+    def step(self, task: Handle[R]) -> Effects[float | None]:
+        """At most one exchange about a task. Seconds until the schedule wants the next one; None when it is done."""
+        followed = followed_of(task)
+        if followed.outcome is not None:
+            return None
+        self._unless_closed(followed)
+        with self.lock:
+            now = self.now()
+            if followed.leader is not None:
+                return max(followed.due - now, _LED_ELSEWHERE)
+            if followed.is_parked and followed.due > now and not followed.is_hinted:
+                return followed.due - now
+            followed.lead(self, keep_place=True)
+        try:
+            command = followed.begin(now)
+            if isinstance(command, Send):
+                _, command = yield from self.send_poll(task, command.timeout, lambda at: self.closed)
+        finally:
+            with self.lock:
+                followed.park()
+            self.changed.notify()
+        if isinstance(command, Sleep):
+            return max(command.seconds, 0.001)
+        error = cast(Finish, command).error
+        if error is not None and followed.outcome is None:
+            error.locate(None, self.host)
+            raise error
+        return None
 
     def wait(self, task: Handle[R], timeout: float | None, on_progress: OnProgress[R] | None) -> Effects[Finish]:
         """The task's outcome, or the error that ends this wait. Of several waits for one task, one polls."""
         followed = followed_of(task)
+        finish = followed.outcome
+        if finish is not None:
+            return finish
         deadline = None if timeout is None else self.now() + timeout
         watcher = None if on_progress is None else followed.watch(on_progress)
+        ended_by: BaseException | None = None
+        self.hooks.fire("altcraft_wait_started", task=task)
         try:
-            finish = followed.outcome
-            if finish is None:
-                if (yield from self._take_lead(followed, deadline)):
-                    finish = yield from self._follow(task, followed, deadline)
-                else:
-                    finish = yield from self._poll_at_deadline(task, followed)
+            if (yield from self._take_lead(followed, deadline)):
+                finish = yield from self._follow(task, followed, deadline)
+            else:
+                finish = yield from self._poll_at_deadline(task, followed)
+            if finish.error is not None:
+                finish.error.locate(None, self.host)
+                ended_by = None if followed.outcome is finish else finish.error
+        except BaseException as error:
+            ended_by = error
+            raise
         finally:
             if watcher is not None:
                 followed.unwatch(watcher)
-        if finish.error is not None:
-            finish.error.locate(None, self.host)
+            self.hooks.fire("altcraft_wait_ended", task=task, error=ended_by)
         return finish
 
     def notified(self, followed: Followed[Any]) -> None:
         """Ends the sleep of the wait that leads the task: see `Leader`."""
         self.runner.wake(followed)
 
-    def send_poll(self, followed: Followed[R], timeout: float) -> Effects[Responded | Failed]:
-        """One exchange about a task, and what came of it."""
+    def send_poll(
+        self, task: Handle[R], timeout: float, is_over: Callable[[float], bool]
+    ) -> Effects[tuple[Event, Command]]:
+        """One exchange about a task that has a leader: the event that its machine got, and the next command.
+
+        A failure counts as the end of the wait where `is_over(at)` holds: the end was near, which may be why it failed.
+        """
+        followed = followed_of(task)
+        fed: Event
+        commands: Commands = ()
+
+        def feed(event: Event) -> Command:
+            nonlocal commands, fed
+            fed = Cancelled(event.at) if isinstance(event, Failed) and is_over(event.at) else event
+            commands = followed.feed(fed)
+            return commands[-1]
+
         polls = followed.polls
         self._make_ready(polls.operation)
         request = TaskStatusRequest(followed.id)
-        return self._exchange(TASK_STATUS, request, polls.read, timeout, followed.id)
+        command = yield from self._exchange(
+            TASK_STATUS, request, polls.read, timeout, feed, followed.failures + 1, followed.id
+        )
+        followed.announce(commands, task)
+        return fed, command
+
+    def add_attempts(self, error: AltcraftError, failed: tuple[tuple[float, str], ...]) -> None:
+        """Notes in an error what was tried before."""
+        if failed:
+            error.attempts = tuple((self.wall(at), reason) for at, reason in failed)
 
     def _follow_new(
-        self, task_id: str, operation: Operation[R], *, submitted: bool, feedback: Feedback | None = None
+        self, task_id: str, operation: Operation[R], submission: Submission | None, *, submitted: bool
     ) -> Handle[R]:
         polls = self._polls.get(operation)
         if polls is None:
             polls = self._polls[operation] = Polls(self, operation)
+        feedback = getattr(submission.request, "feedback", None) if submission is not None and submitted else None
         machine = TaskMachine(
             task_id,
             operation.path,
             self.policies,
             at=self.now(),
             submitted=submitted,
-            feedback=feedback,
+            feedback=feedback if isinstance(feedback, Feedback) else None,
             hints=self.hints,
         )
-        return self._handle(Followed(polls, machine))
+        return self._handle(Followed(polls, machine, submission))
 
-    def _poll(self, followed: Followed[R], timeout: float = math.inf) -> Effects[Responded]:
-        if self.closed:
-            raise ClientClosed(resume_token=followed.resume_token)
-        event = yield from self.send_poll(followed, min(timeout, self.policies.request_timeout))
+    def _poll(self, task: Handle[R], timeout: float = math.inf) -> Effects[Responded]:
+        followed = followed_of(task)
+        self._unless_closed(followed)
+        polls = followed.polls
+        self._make_ready(polls.operation)
+        request = TaskStatusRequest(followed.id)
+        came: list[Event] = []
+        timeout = min(timeout, self.policies.request_timeout)
+        yield from self._exchange(TASK_STATUS, request, polls.read, timeout, came.append, 1, followed.id)
+        (event,) = came
         if isinstance(event, Failed):
             self._unless_closed(followed, event.error)
             raise event.error
-        return event
+        return cast(Responded, event)
 
     def _take_lead(self, followed: Followed[R], deadline: float | None) -> Effects[bool]:
         """Waits until no other wait leads the task, and leads it; False when the deadline comes first."""
@@ -211,18 +346,15 @@ class Engine:
 
     def _follow(self, task: Handle[R], followed: Followed[R], deadline: float | None) -> Effects[Finish]:
         """Leads the task until its machine says that the wait is over."""
-        event: Event = Cancelled(self.now()) if self.closed else Began(self.now(), deadline)
         try:
-            while True:
-                command = followed.feed(event, task)
-                if isinstance(command, Finish):
-                    return command
+            first: Event = Cancelled(self.now()) if self.closed else Began(self.now(), deadline)
+            command = followed.feed(first)[-1]
+            while not isinstance(command, Finish):
                 if isinstance(command, Send):
-                    event = yield from self.send_poll(followed, command.timeout)
-                    if self.closed and isinstance(event, Failed):
-                        event = Cancelled(event.at)
+                    _, command = yield from self.send_poll(task, command.timeout, lambda at: self.closed)
                 else:
-                    event = yield from self._sleep(cast(Sleep, command), followed)
+                    command = followed.feed((yield from self._sleep(cast(Sleep, command), followed)))[-1]
+            return command
         finally:
             with self.lock:
                 followed.release()
@@ -235,9 +367,7 @@ class Engine:
             try:
                 yield from self.poll(task, LAST_POLL)
             except AltcraftError as error:
-                if self.policies.retry.next_delay(1, error, safe=True) is None and not isinstance(
-                    error, RequestTimeout
-                ):
+                if not self.policies.retry.may_help(error, safe=True):
                     raise
                 cause = error
         return followed.expired(cause)
@@ -267,29 +397,54 @@ class Engine:
         request: Request[Any],
         read: Callable[[HttpResponse], object],
         timeout: float,
+        feed: Callable[[Event], T],
+        attempt: int = 1,
         task_id: str | None = None,
-    ) -> Effects[Responded | Failed]:
-        """One exchange, and what came of it. What is raised before anything is sent goes through."""
+    ) -> Effects[T]:
+        """One exchange; what came of it goes to `feed`, whose answer is returned.
+
+        What is raised before anything is sent goes through.
+        """
         http = self.exchange.build(path, request)
-        heard = self.hooks.heard
-        if "altcraft_request" in heard:
-            self.hooks.fire("altcraft_request", request=http)
-        is_heard = "altcraft_response" in heard
-        began = self.now() if is_heard else 0.0
+        observed: ObservedExchange | None = None
+        if self.hooks.observes_exchanges:
+            observed = ObservedExchange(http, path, task_id, attempt)
+            self.hooks.fire("altcraft_exchange_started", exchange=observed)
+            http = observed.to_send()
+        began = self.now() if observed is not None else 0.0
+        response: HttpResponse | None = None
+        ended_by: BaseException | None = None
+        event: Event
         try:
-            response = yield SendRequest(http, timeout)
-            if is_heard:
-                elapsed = self.now() - began
-                self.hooks.fire("altcraft_response", request=http, response=response, elapsed=elapsed)
-            return Responded(self.now(), read(response))
-        except AltcraftError as error:
-            error.locate(path, self.host, task_id)
-            return Failed(self.now(), error)
-        except OSError as error:  # a transport that does not sort its errors: the request may have been processed
-            lost = ConnectionLost(f"the transport failed: {error!r}")
-            lost.__cause__ = error
-            lost.locate(path, self.host, task_id)
-            return Failed(self.now(), lost)
+            try:
+                response = yield SendRequest(http, timeout)
+                event = Responded(self.now(), read(response))
+            except AltcraftError as error:
+                error.locate(path, self.host, task_id)
+                event = Failed(self.now(), error)
+            except OSError as error:  # a transport that does not sort its errors: the request may have been processed
+                lost = ConnectionLost(f"the transport failed: {error!r}")
+                lost.__cause__ = error
+                lost.locate(path, self.host, task_id)
+                event = Failed(self.now(), lost)
+            command = feed(event)
+            if isinstance(event, Failed):
+                ended_by = event.error
+                if observed is not None and isinstance(command, Sleep):
+                    observed.retry_in = command.seconds
+            return command
+        except BaseException as error:
+            ended_by = error
+            raise
+        finally:
+            if observed is not None:
+                self.hooks.fire(
+                    "altcraft_exchange_finished",
+                    exchange=observed,
+                    response=response,
+                    error=None if response is not None else ended_by,
+                    elapsed=self.now() - began,
+                )
 
 
 class Polls(Generic[R]):

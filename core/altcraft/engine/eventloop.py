@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.engine.effects import Effects, SendRequest, SleepFor, WaitFor
-from altcraft.engine.threads import SleptTime, clock_of
+from altcraft.engine.threads import SleptTime, clock_of, wall_time
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import AsyncTransport
 
@@ -38,6 +38,10 @@ class LoopRunner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleeps: dict[object, set[asyncio.Future[None]]] = {}
 
+    def wall(self, at: float) -> float:
+        """A moment of `now`, in seconds since 1970."""
+        return wall_time(at)
+
     def signal(self) -> LoopSignal:
         """A new signal."""
         return LoopSignal()
@@ -50,7 +54,7 @@ class LoopRunner:
     async def run(self, effects: Effects[T]) -> T:
         """Carries out the effects, one after the other; returns, or raises, what they come to."""
         answer: HttpResponse | None = None
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             self._enter()
             while True:
@@ -63,7 +67,7 @@ class LoopRunner:
                         await self._sleep(effect)
                     else:
                         await self._wait(effect)
-                except Exception as raised:
+                except BaseException as raised:  # a cancellation, too, goes through the effects' own handlers
                     error = raised
         except StopIteration as stop:
             result: T = stop.value

@@ -9,17 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from altcraft.hooks import guarded
+from altcraft.engine.submission import own_fields
+from altcraft.hooks import Submission, guarded
 from altcraft.schema import TaskStatus
-from altcraft.tasks.events import Began, Cancelled, Command, Emit, Event, Notified, Observed, Woke
+from altcraft.tasks.events import (
+    Began,
+    Cancelled,
+    Command,
+    Commands,
+    Emit,
+    Event,
+    Failed,
+    Finish,
+    Notified,
+    Observed,
+    Sleep,
+    Woke,
+)
 from altcraft.tasks.machine import State, TaskMachine
-from altcraft.tasks.resume import resume_token
+from altcraft.tasks.resume import Parked, ResumeToken
 
 if TYPE_CHECKING:
     from altcraft.engine.engine import Engine, Polls
     from altcraft.errors import AltcraftError
     from altcraft.schema import Feedback
-    from altcraft.tasks.events import Finish
 
 __all__ = ["Followed", "Handle", "Leader", "OnProgress", "followed_of"]
 
@@ -47,13 +60,15 @@ class Leader(Protocol):
 class Followed(Generic[R]):
     """One task's machine, its leader, and who watches it. Thread-safe under the engine's lock.
 
-    `polls` says how the task is polled. `due` is when the machine wants the next event, on the engine's clock.
+    `polls` says how the task is polled, `submission` what has started it, as far as that is known. `due` is when the
+    machine wants the next event, on the engine's clock.
     """
 
-    __slots__ = ("_hinted", "_leader", "_machine", "_watchers", "polls")
+    __slots__ = ("_hinted", "_leader", "_machine", "_watchers", "polls", "submission")
 
-    def __init__(self, polls: Polls[R], machine: TaskMachine) -> None:
+    def __init__(self, polls: Polls[R], machine: TaskMachine, submission: Submission | None) -> None:
         self.polls = polls
+        self.submission = submission
         self._machine = machine
         self._leader: Leader | None = None
         self._hinted = False
@@ -85,7 +100,23 @@ class Followed(Generic[R]):
     @property
     def resume_token(self) -> str:
         """Leads back to the task, in any process."""
-        return resume_token(self.id, self.operation)
+        engine, submission = self.engine, self.submission
+        with engine.lock:
+            parked = self._machine.park()
+        # Saved when it was polled last, so that the token stays the same until the next poll.
+        at = parked.history.at
+        wall = engine.runner.wall(at)
+        is_fresh = parked.state == "idle" and not parked.history.polls
+        return ResumeToken(
+            task_id=self.id,
+            operation=self.operation,
+            request=None if submission is None else own_fields(submission.request),
+            key=None if submission is None else submission.key,
+            note="" if submission is None else submission.note,
+            saved_at=wall,
+            submitted_at=None if submission is None else submission.submitted_at.timestamp(),
+            parked=None if is_fresh else parked.shifted(wall - at),
+        ).encode()
 
     @property
     def status(self) -> TaskStatus[object] | None:
@@ -112,6 +143,16 @@ class Followed(Generic[R]):
         return self._machine.state is State.BACKING_OFF
 
     @property
+    def is_parked(self) -> bool:
+        """Whether the machine is in the middle of a wait."""
+        return self._machine.state not in (State.IDLE, State.DONE)
+
+    @property
+    def failures(self) -> int:
+        """How many exchanges have failed in a row."""
+        return len(self._machine.failed)
+
+    @property
     def is_hinted(self) -> bool:
         """Whether a hint has come that the machine has not heard of."""
         return self._hinted
@@ -123,28 +164,39 @@ class Followed(Generic[R]):
         """The wait or the group that polls for the task, if one does."""
         return self._leader
 
-    def lead(self, leader: Leader) -> None:
-        """Makes `leader` the one that polls. Under the lock, and only where there is no other leader."""
+    def lead(self, leader: Leader, *, keep_place: bool = False) -> None:
+        """Makes `leader` the one that polls. Under the lock, and only where there is no other leader.
+
+        `keep_place` leaves a task that is parked in the middle of its schedule there; else its next poll is immediate.
+        """
         self._leader = leader
+        if not keep_place and self.is_parked:
+            self._machine.handle(Cancelled(self.engine.now()))
 
     def release(self) -> None:
         """Lets another wait lead. A machine in the middle of a wait goes back to its beginning. Under the lock."""
         self._leader = None
-        if self._machine.state not in (State.IDLE, State.DONE):
+        if self.is_parked:
             self._machine.handle(Cancelled(self.engine.now()))
+
+    def park(self) -> None:
+        """Lets another wait lead, and leaves the machine where it sleeps. Under the lock."""
+        self._leader = None
+        if self._machine.state is State.SENDING:  # the exchange was broken off
+            self._machine.handle(Cancelled(self.engine.now()))
+
+    def unpark(self, parked: Parked) -> None:
+        """Goes on where another process has parked the task."""
+        self._machine.unpark(parked, self.engine.hints)
 
     # What happens.
 
-    def begin(self, at: float, deadline: float | None = None) -> Command:
-        """Begins a wait, or wakes the machine of one that has begun: the command to carry out first."""
-        is_idle = self._machine.state in (State.IDLE, State.DONE)
-        return self.feed(Began(at, deadline) if is_idle else Woke(at), None)
+    def begin(self, at: float) -> Command:
+        """Begins a wait without a deadline, or wakes the machine of one that has begun: the command to carry out."""
+        return self.feed(Woke(at) if self.is_parked else Began(at))[-1]
 
-    def feed(self, event: Event, task: Handle[R] | None) -> Command:
-        """Hands an event to the machine, announces what it emits, and returns the command to carry out next.
-
-        Only an answer or a failure makes the machine emit. Feed those outside the lock, with the task's handle.
-        """
+    def feed(self, event: Event) -> Commands:
+        """Hands an event to the machine. The last command is to be carried out; the others go to `announce`."""
         machine = self._machine
         with self.engine.lock:
             if self._hinted and not isinstance(event, Cancelled):
@@ -153,16 +205,22 @@ class Followed(Generic[R]):
                     event = Notified(event.at)
                 elif machine.state is not State.DONE:
                     machine.handle(Notified(event.at))
+            failed = machine.failed
             commands = machine.handle(event)
-        if len(commands) > 1 and task is not None:
-            self._announce(commands, task)
-        return commands[-1]
+            command = commands[-1]
+            if isinstance(event, Failed) and isinstance(command, Sleep):
+                wait = self.engine.budget.reserve(event.at)
+                if wait > command.seconds:
+                    return (machine.postpone(event.at, wait),)
+            elif isinstance(command, Finish) and machine.outcome is None:
+                self._completed(command, failed)
+        return commands
 
     def observe(self, at: float, status: object, task: Handle[R]) -> None:
         """Takes in a status that was learnt outside the wait. Outside the lock."""
         with self.engine.lock:
             commands = self._machine.handle(Observed(at, status))
-        self._announce(commands, task)
+        self.announce(commands, task)
         if self.outcome is not None:
             self.hint()  # the leader may be asleep
 
@@ -176,7 +234,14 @@ class Followed(Generic[R]):
 
     def expired(self, cause: AltcraftError | None = None) -> Finish:
         """The end of a wait whose time is up and that did not lead."""
-        return self.outcome or self._machine.out_of_time(cause)
+        return self.outcome or self._completed(self._machine.out_of_time(cause), self._machine.failed)
+
+    def _completed(self, finish: Finish, failed: tuple[tuple[float, str], ...]) -> Finish:
+        """Notes in the error that ends a wait how to go on, and what was tried."""
+        if finish.error is not None:
+            finish.error.resume_token = self.resume_token
+            self.engine.add_attempts(finish.error, failed)
+        return finish
 
     # Who watches.
 
@@ -200,7 +265,7 @@ class Followed(Generic[R]):
                 return
         guarded(callback, task)
 
-    def _announce(self, commands: tuple[Command, ...], task: Handle[R]) -> None:
+    def announce(self, commands: Commands, task: Handle[R]) -> None:
         """Passes on what the machine emits, to watchers, hooks and callbacks. Never under the lock."""
         for command in commands:
             if isinstance(command, Emit):

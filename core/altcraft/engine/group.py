@@ -219,10 +219,7 @@ class Group(Generic[TaskT]):
         if self._deadline != inf:
             timeout = min(timeout, max(self._deadline - sent, 0.0) + _CUT)
         try:
-            event: Event = yield from engine.send_poll(followed, timeout)
-            if isinstance(event, Failed) and (engine.closed or self._stopped or event.at >= self._deadline):
-                event = Cancelled(event.at)  # the end was near, which may be why it failed
-            next_command = followed.feed(event, task)
+            event, next_command = yield from engine.send_poll(task, timeout, self._ends_by)
         except BaseException:
             with engine.lock:
                 self._turns.discard(task)
@@ -233,6 +230,9 @@ class Group(Generic[TaskT]):
             is_news = self._put_back(task, next_command, event, sent)
         if is_news:  # outside the lock, which the consumer takes first
             self._announce()
+
+    def _ends_by(self, at: float) -> bool:
+        return self._engine.closed or self._stopped or at >= self._deadline
 
     def _take_due(self, at: float) -> tuple[TaskT, Send, float] | None:
         """The task that is due longest, if one is. Under the lock."""
@@ -248,7 +248,7 @@ class Group(Generic[TaskT]):
                 if followed.leader is not None:
                     schedule.add(task, followed.due if followed.due > at else at + _LED_ELSEWHERE)
                     continue
-                followed.lead(self)
+                followed.lead(self, keep_place=True)
             command = self._owed.pop(task) if task in self._owed else followed.begin(at)
             if isinstance(command, Send):
                 schedule.started(at)

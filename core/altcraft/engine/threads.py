@@ -14,9 +14,12 @@ from altcraft.engine.effects import Effects, SendRequest, SleepFor
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import Clock, Transport, Wakeable
 
-__all__ = ["SleptTime", "ThreadRunner", "Workers", "clock_of"]
+__all__ = ["SleptTime", "ThreadRunner", "Workers", "clock_of", "wall_time"]
 
 T = TypeVar("T")
+
+_CLOCK_WAS_SET = 0.5
+"""Seconds by which the distance of the clocks changes when one is set, or the machine was suspended."""
 
 _NAP = 0.5
 """Seconds after which a sleeping worker looks whether the work has ended, over a transport without `wake`."""
@@ -27,6 +30,25 @@ def clock_of(transport: object) -> Callable[[], float]:
     if isinstance(transport, Clock):
         return transport.monotonic
     return time.monotonic if isinstance(transport, Wakeable) else SleptTime()
+
+
+class _WallTime:
+    """A moment of such a clock, in seconds since 1970. A clock of a transport's own counts as this machine's.
+
+    The distance of the two clocks is kept until one of them was set, so that a moment has one time on the wall clock.
+    """
+
+    def __init__(self) -> None:
+        self._distance = time.time() - time.monotonic()
+
+    def __call__(self, at: float) -> float:
+        distance = time.time() - time.monotonic()
+        if abs(distance - self._distance) > _CLOCK_WAS_SET:
+            self._distance = distance
+        return at + self._distance
+
+
+wall_time = _WallTime()
 
 
 class SleptTime:
@@ -58,6 +80,10 @@ class ThreadRunner:
         self.longest_sleep = math.inf if self._wake_sleepers is not None else _NAP
         self._groups: set[Workers] = set()  # those whose threads may not have ended yet
 
+    def wall(self, at: float) -> float:
+        """A moment of `now`, in seconds since 1970."""
+        return wall_time(at)
+
     def signal(self) -> ThreadSignal:
         """A new signal."""
         return ThreadSignal()
@@ -70,7 +96,7 @@ class ThreadRunner:
     def run(self, effects: Effects[T]) -> T:
         """Carries out the effects, one after the other, in this thread; returns, or raises, what they come to."""
         answer: HttpResponse | None = None
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             while True:
                 effect = effects.send(answer) if error is None else effects.throw(error)
@@ -82,7 +108,7 @@ class ThreadRunner:
                         self._sleep(effect.seconds)
                     else:
                         cast(ThreadSignal, effect.signal).wait(effect.seen, effect.seconds)
-                except Exception as raised:
+                except BaseException as raised:  # an interrupt, too, goes through the effects' own handlers
                     error = raised
         except StopIteration as stop:
             result: T = stop.value

@@ -443,6 +443,11 @@ class TaskMachine(_Machine):
             return "and no poll was answered"
         return f"last seen {status.status!r}{at_progress(status.progress)}"
 
+    def postpone(self, at: float, seconds: float) -> Sleep:
+        """Puts the next poll off, to `seconds` from now, or to the deadline if that comes first."""
+        self.due = min(at + seconds, self._wait.deadline)
+        return Sleep(max(self.due - at, 0.0))
+
     # A machine is parked, and another one goes on from there.
 
     def park(self) -> Parked:

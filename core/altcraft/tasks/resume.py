@@ -29,6 +29,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _LONGEST = 8192  # characters of a token
 _LONGEST_ID = 72  # characters of a task id; a token is longer than that
+_SHORTEST = 56  # bytes of content, so that what is left of a token cut short is still no task id
 _LONGEST_REQUEST = 2048  # bytes of a request; a longer one stays behind
 _TEN_YEARS = 3.2e8  # seconds: no time in a token is further from its saving
 # What built-in paths are written as. Only append.
@@ -93,19 +94,21 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
         """The token as one word."""
         saved = round(self.saved_at * 1000)
         path = self.operation
-        content = msgspec.msgpack.encode(
-            (
-                _packed_hex(self.task_id),
-                _PATHS.index(path) if path in _PATHS else path,
-                self.request if len(msgspec.msgpack.encode(self.request)) <= _LONGEST_REQUEST else None,
-                _packed_hex(self.key),
-                self.note,
-                saved,
-                None if self.submitted_at is None else saved - round(self.submitted_at * 1000),
-                None if self.parked is None else _packed(self.parked, self.saved_at),
-            )
+        content = _Content(
+            _packed_hex(self.task_id),
+            _PATHS.index(path) if path in _PATHS else path,
+            self.request if len(msgspec.msgpack.encode(self.request)) <= _LONGEST_REQUEST else None,
+            _packed_hex(self.key),
+            self.note,
+            saved,
+            None if self.submitted_at is None else saved - round(self.submitted_at * 1000),
+            None if self.parked is None else msgspec.structs.astuple(_packed(self.parked, self.saved_at)),
         )
-        return _PREFIX + _word(zlib.crc32(content).to_bytes(4, "big") + content)
+        data = msgspec.msgpack.encode(content)
+        if len(data) < _SHORTEST:
+            content.padding = bytes(_SHORTEST - len(data))
+            data = msgspec.msgpack.encode(content)
+        return _PREFIX + _word(zlib.crc32(data).to_bytes(4, "big") + data)
 
 
 def parse_resume_token(text: str) -> ResumeToken:
@@ -170,14 +173,15 @@ def _version_2(text: str) -> ResumeToken:
 
 
 class _Content(Struct, array_like=True):
-    task_id: str | bytes
+    task_id: Any  # str or bytes: see `_packed_hex`
     operation: int | str | None
     request: dict[str, Any] | None
-    key: str | bytes | None
+    key: Any  # likewise
     note: str
     saved: int
     submitted: int | None
     parked: tuple[Any, ...] | None
+    padding: bytes = b""
 
 
 class _Packed(Struct, array_like=True):
@@ -287,8 +291,8 @@ def _check(token: ResumeToken, content: _Content) -> None:
     """ValueError for values that no client writes."""
     lengths = (
         (token.task_id, 1, 4096),
-        (token.operation or "x", 1, 500),
-        (token.key or "x", 1, KEY_LENGTH),
+        ("x" if token.operation is None else token.operation, 1, 500),
+        ("x" if token.key is None else token.key, 1, KEY_LENGTH),
         (token.note, 0, NOTE_LENGTH),
     )
     if any(not least <= len(text) <= most or not text.isprintable() for text, least, most in lengths):
@@ -321,9 +325,11 @@ def _packed_hex(text: str | None) -> str | bytes | None:
     return text
 
 
-def _unpacked_hex(packed: str | bytes) -> str:
+def _unpacked_hex(packed: object) -> str:
     if isinstance(packed, str):
         return packed
+    if not isinstance(packed, bytes):
+        raise ValueError
     if len(packed) == 17 and packed[:1] == b"-":
         return _hyphenated(packed[1:].hex())
     if len(packed) != 16:
