@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import logging
@@ -21,8 +22,10 @@ from altcraft import (
     Feedback,
     HttpRequest,
     HttpResponse,
+    ObservedExchange,
     Operation,
     PlainRequest,
+    Submission,
     TaskFailed,
     TaskStatus,
     WaitTimeout,
@@ -32,6 +35,7 @@ from altcraft.codecs import CodecRegistry
 from altcraft.codecs.json import JsonCodec
 from altcraft.hooks import Hooks, Specifications
 from altcraft.operations import OperationRegistry
+from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import FakeClock, FakeTransport, reply
 from altcraft.wire.transport import TransportRegistry
 from altcraft_plugins.feedback import FeedbackReceiver
@@ -43,7 +47,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 SPECIFIED = [name for name in vars(Specifications) if name.startswith("altcraft_")]
 OBSERVERS = [name for name in SPECIFIED if not name.startswith("altcraft_register_")]
-OF_A_RUN = [name for name in OBSERVERS if name != "altcraft_feedback_received"]
+OF_A_RUN = [
+    name
+    for name in OBSERVERS
+    if name not in ("altcraft_feedback_received", "altcraft_submitting", "altcraft_submission_failed")
+]
 ARGUMENTS = {name: list(inspect.signature(getattr(Specifications, name)).parameters)[1:] for name in SPECIFIED}
 TESTED: set[str] = set()
 NUMBERS = itertools.count()
@@ -79,16 +87,34 @@ class Recorder:
         return [arguments for name, arguments in self.calls if name == hook]
 
     @hookimpl
-    def altcraft_request(self, request: HttpRequest) -> None:
-        self.note("altcraft_request", request=request)
+    def altcraft_exchange_started(self, exchange: ObservedExchange) -> None:
+        self.note("altcraft_exchange_started", exchange=exchange)
 
     @hookimpl
-    def altcraft_response(self, request: HttpRequest, response: HttpResponse, elapsed: float) -> None:
-        self.note("altcraft_response", request=request, response=response, elapsed=elapsed)
+    def altcraft_exchange_finished(
+        self, exchange: ObservedExchange, response: HttpResponse | None, error: BaseException | None, elapsed: float
+    ) -> None:
+        self.note("altcraft_exchange_finished", exchange=exchange, response=response, error=error, elapsed=elapsed)
 
     @hookimpl
-    def altcraft_task_submitted(self, task: altcraft.TaskHandle) -> None:
-        self.note("altcraft_task_submitted", task=task, done=task.done())
+    def altcraft_submitting(self, submission: Submission) -> None:
+        self.note("altcraft_submitting", submission=submission)
+
+    @hookimpl
+    def altcraft_submission_failed(self, submission: Submission, error: BaseException, in_doubt: bool) -> None:
+        self.note("altcraft_submission_failed", submission=submission, error=error, in_doubt=in_doubt)
+
+    @hookimpl
+    def altcraft_task_submitted(self, task: altcraft.TaskHandle, submission: Submission) -> None:
+        self.note("altcraft_task_submitted", task=task, submission=submission, done=task.done())
+
+    @hookimpl
+    def altcraft_wait_started(self, task: altcraft.TaskHandle) -> None:
+        self.note("altcraft_wait_started", task=task)
+
+    @hookimpl
+    def altcraft_wait_ended(self, task: altcraft.TaskHandle, error: BaseException | None) -> None:
+        self.note("altcraft_wait_ended", task=task, error=error)
 
     @hookimpl
     def altcraft_task_progress(self, task: altcraft.TaskHandle, status: TaskStatus[object]) -> None:
@@ -147,9 +173,13 @@ def test_the_hooks_are_those_that_are_promised() -> None:
         "altcraft_register_codecs": ["registry"],
         "altcraft_register_transports": ["registry"],
         "altcraft_register_operations": ["registry"],
-        "altcraft_request": ["request"],
-        "altcraft_response": ["request", "response", "elapsed"],
-        "altcraft_task_submitted": ["task"],
+        "altcraft_exchange_started": ["exchange"],
+        "altcraft_exchange_finished": ["exchange", "response", "error", "elapsed"],
+        "altcraft_submitting": ["submission"],
+        "altcraft_submission_failed": ["submission", "error", "in_doubt"],
+        "altcraft_task_submitted": ["task", "submission"],
+        "altcraft_wait_started": ["task"],
+        "altcraft_wait_ended": ["task", "error"],
         "altcraft_task_progress": ["task", "status"],
         "altcraft_task_completed": ["task", "result"],
         "altcraft_task_failed": ["task", "error"],
@@ -200,18 +230,27 @@ def test_a_plugins_operation_can_be_called() -> None:
         assert made.call(Ping()) == "pong"
 
 
-@proves("altcraft_request", "altcraft_response")
+EXCHANGED = ["exchange_started", "exchange_finished"]
+
+
+@proves("altcraft_exchange_started", "altcraft_exchange_finished")
 def test_every_exchange_is_shown_before_and_after() -> None:
     recorder = Recorder()
     refusal = reply(error=503, status=503)
     with client([refusal, reply([])], recorder) as made:
         made.databases.get_counters(5, resource_id=24)
-    assert recorder.names == ["request", "response"] * 2
-    asked, answered = recorder.of("altcraft_request"), recorder.of("altcraft_response")
-    assert [call["request"].url for call in asked] == ["https://your.host/api/v1.1/databases/get_counters"] * 2
-    assert [call["request"] for call in answered] == [call["request"] for call in asked]
-    assert [call["response"].status for call in answered] == [503, 200]
-    assert all(call["elapsed"] >= 0 for call in answered)
+    assert recorder.names == EXCHANGED * 2
+    started, finished = recorder.of("altcraft_exchange_started"), recorder.of("altcraft_exchange_finished")
+    first, second = (call["exchange"] for call in started)
+    assert [call["exchange"] for call in finished] == [first, second]
+    assert first.request.url == "https://your.host/api/v1.1/databases/get_counters"
+    assert (first.operation, first.task_id, first.attempt) == ("databases/get_counters", None, 1)
+    assert second.attempt == 2
+    assert first.retry_in is not None
+    assert second.retry_in is None
+    assert [call["response"].status for call in finished] == [503, 200]
+    assert [call["error"] for call in finished] == [None, None]
+    assert all(call["elapsed"] >= 0 for call in finished)
 
 
 def test_the_time_of_an_exchange_is_what_it_took() -> None:
@@ -223,24 +262,182 @@ def test_the_time_of_an_exchange_is_what_it_took() -> None:
 
     with client([slow], recorder, clock=clock) as made:
         made.databases.get_counters(5, resource_id=24)
-    assert recorder.of("altcraft_response")[0]["elapsed"] == pytest.approx(1.5)
+    assert recorder.of("altcraft_exchange_finished")[0]["elapsed"] == pytest.approx(1.5)
 
 
-def test_an_exchange_without_an_answer_has_no_response_hook() -> None:
+def test_an_exchange_without_a_reply_ends_with_its_error() -> None:
     recorder = Recorder()
     made = client([altcraft.ConnectionLost("reset")], recorder, retry=altcraft.Retry(attempts=1))
-    with made, pytest.raises(altcraft.ConnectionLost):
+    with made, pytest.raises(altcraft.ConnectionLost) as raised:
         made.databases.get_counters(5, resource_id=24)
-    assert recorder.names == ["request"]
+    (finished,) = recorder.of("altcraft_exchange_finished")
+    assert finished["response"] is None
+    assert finished["error"] is raised.value
+
+
+def test_a_reply_that_cannot_be_read_is_a_response() -> None:
+    recorder = Recorder()
+    with client([HttpResponse(200, {}, b"<html>")], recorder) as made, pytest.raises(altcraft.DecodeError):
+        made.databases.get_counters(5, resource_id=24)
+    (finished,) = recorder.of("altcraft_exchange_finished")
+    assert (finished["response"].status, finished["error"]) == (200, None)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_an_exchange_that_is_broken_off_has_its_end(end: type[BaseException]) -> None:
+    recorder = Recorder()
+    with client([end()], recorder) as made, pytest.raises(end):
+        made.databases.get_counters(5, resource_id=24)
+    assert recorder.names == EXCHANGED
+    assert isinstance(recorder.of("altcraft_exchange_finished")[0]["error"], end)
+
+
+def test_the_polls_of_a_wait_are_numbered_over_their_repetitions() -> None:
+    recorder = Recorder()
+    with client([altcraft.ConnectionLost("reset")] * 2 + [RUNNING, DONE], recorder) as made:
+        made.tasks.resume("t-1").result()
+    polls = [call["exchange"] for call in recorder.of("altcraft_exchange_finished")]
+    assert [(poll.attempt, poll.retry_in is not None) for poll in polls] == [
+        (1, True),
+        (2, True),
+        (3, False),
+        (1, False),
+    ]
+    assert {(poll.operation, poll.task_id) for poll in polls} == {("tasks/status", "t-1")}
+
+
+def test_an_observer_adds_headers_and_never_replaces_ours() -> None:
+    def add(exchange: ObservedExchange) -> None:
+        exchange.headers["traceparent"] = "00-abc-def-01"
+        exchange.headers["content-type"] = "text/evil"
+        exchange.headers.update({"AUTHORIZATION": "Bearer other", "Host": "other.host"})
+
+    sent: list[HttpRequest] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        sent.append(request)
+        return reply([])
+
+    with client([answer], plugin("altcraft_exchange_started", add), auth="bearer") as made:
+        made.databases.get_counters(5, resource_id=24)
+    headers = sent[0].headers
+    assert headers["traceparent"] == "00-abc-def-01"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Authorization"] == "Bearer s3cr3t"
+    assert {name.lower() for name in headers} == {
+        "traceparent", "content-type", "accept", "user-agent", "authorization",
+    }  # fmt: skip
+    assert "s3cr3t" not in repr(headers)
+
+
+@pytest.mark.parametrize(("name", "value"), [("x\r\ny", "z"), ("x", "y\r\nz"), ("", "y"), ("x", "ж"), ("x y", "z")])
+def test_a_header_that_would_break_the_request_is_reported_and_left_out(
+    name: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def add(exchange: ObservedExchange) -> None:
+        exchange.headers[name] = value
+
+    with client([reply([])], plugin("altcraft_exchange_started", add)) as made:
+        assert made.databases.get_counters(5, resource_id=24) == []
+    assert "not a header" in caplog.text
+
+
+@proves("altcraft_submitting", "altcraft_submission_failed")
+def test_a_submission_is_announced_and_ends_in_a_task_or_a_failure() -> None:
+    recorder = Recorder()
+    request = SegmentsRefreshCounters(7, 24, db_id=1)
+    script = [STARTED, reply(error=400, error_text="no such segment"), altcraft.ConnectionLost("reset")]
+    with client(script, recorder) as made:
+        task = made.submit(request, key="my-key", note="crm-42")
+        for refused in (altcraft.BadRequest, altcraft.ConnectionLost):
+            with pytest.raises(refused):
+                made.submit(request)
+    first, second, third = (call["submission"] for call in recorder.of("altcraft_submitting"))
+    assert (first.key, first.operation, first.request, first.note) == (
+        "my-key", "segments/refresh_counters", request, "crm-42",
+    )  # fmt: skip
+    assert first.submitted_at.tzinfo is not None
+    assert len({first.key, second.key, third.key}) == 3
+    (submitted,) = recorder.of("altcraft_task_submitted")
+    assert submitted["submission"] is first
+    assert (task.request, task.key, task.note) == (request, "my-key", "crm-42")
+    failed = recorder.of("altcraft_submission_failed")
+    assert [call["submission"] for call in failed] == [second, third]
+    assert [call["in_doubt"] for call in failed] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "in_doubt"),
+    [
+        (altcraft.ConnectError("refused"), False),
+        (altcraft.RequestTimeout("slow"), True),
+        (KeyboardInterrupt(), True),
+        (reply(error=401, status=401), False),
+        (reply(error=429, status=429), False),
+        (HttpResponse(502, {}, b"<html>bad gateway</html>"), True),
+        (HttpResponse(200, {}, b"<html>welcome</html>"), True),
+        (reply({}), True),
+    ],
+    ids=["connect", "timeout", "interrupt", "refused", "rate", "gateway", "page", "no id"],
+)
+def test_a_failed_submission_says_whether_a_task_may_have_been_started(outcome: Any, in_doubt: bool) -> None:
+    recorder = Recorder()
+    made = client([outcome], recorder, retry=altcraft.Retry(attempts=1))
+    with made, pytest.raises((altcraft.AltcraftError, KeyboardInterrupt)):
+        made.segments.refresh_counters(7, resource_id=24)
+    (failed,) = recorder.of("altcraft_submission_failed")
+    assert failed["in_doubt"] is in_doubt
+
+
+def test_the_key_stays_the_same_over_the_retries_of_a_submission() -> None:
+    recorder = Recorder()
+    with client([altcraft.ConnectError("refused"), STARTED], recorder) as made:
+        made.segments.refresh_counters(7, resource_id=24)
+    assert len(recorder.of("altcraft_submitting")) == 1
+    assert len(recorder.of("altcraft_exchange_started")) == 2
+
+
+def test_what_submitting_raises_ends_the_submission_before_it_is_sent() -> None:
+    recorder = Recorder()
+    made = client([], plugin("altcraft_submitting", raises), recorder)
+    with made, pytest.raises(ValueError, match="a bug in a plugin"):
+        made.segments.refresh_counters(7, resource_id=24)
+    assert recorder.names == ["submitting", "submission_failed"]
+    assert recorder.of("altcraft_submission_failed")[0]["in_doubt"] is False
+
+
+@proves("altcraft_wait_started", "altcraft_wait_ended")
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ([DONE], None),
+        ([FAILED], None),
+        ([RUNNING] * 50, WaitTimeout),
+        ([reply(error=403)], altcraft.Forbidden),
+        ([KeyboardInterrupt()], KeyboardInterrupt),
+    ],
+    ids=["done", "failed", "timeout", "refusal", "interrupt"],
+)
+def test_every_wait_has_its_start_and_its_end(script: list[Any], error: type[BaseException] | None) -> None:
+    recorder = Recorder()
+    with client(script, recorder) as made:
+        task = made.tasks.resume("t-1")
+        with contextlib.suppress(TaskFailed, error or TaskFailed):
+            task.result(timeout=5)
+    (started,), (ended,) = recorder.of("altcraft_wait_started"), recorder.of("altcraft_wait_ended")
+    assert started["task"] is ended["task"]
+    assert ended["error"] is None if error is None else isinstance(ended["error"], error)
+    assert recorder.names[0] == "wait_started"
+    assert recorder.names[-1] == "wait_ended"
 
 
 @proves("altcraft_task_submitted", "altcraft_task_progress", "altcraft_task_completed")
 def test_a_task_is_watched_from_its_submission_to_its_result() -> None:
     recorder = Recorder()
     result = run([RUNNING, DONE], recorder)
-    exchanged = ["request", "response"]
     assert recorder.names == [
-        *exchanged, "task_submitted", *exchanged, "task_progress", *exchanged, "task_progress", "task_completed",
+        "submitting", *EXCHANGED, "task_submitted", "wait_started", *EXCHANGED, "task_progress", *EXCHANGED,
+        "task_progress", "task_completed", "wait_ended",
     ]  # fmt: skip
     (submitted,), (completed,) = recorder.of("altcraft_task_submitted"), recorder.of("altcraft_task_completed")
     progress = recorder.of("altcraft_task_progress")
@@ -261,7 +458,7 @@ def test_a_failed_task_is_told_as_failed_and_not_as_completed() -> None:
     (failed,) = recorder.of("altcraft_task_failed")
     assert (failed["error"], failed["done"]) == (error, True)
     assert "your.host" in str(failed["error"])
-    assert recorder.names[-2:] == ["task_progress", "task_failed"]
+    assert recorder.names[-3:] == ["task_progress", "task_failed", "wait_ended"]
     assert not recorder.of("altcraft_task_completed")
 
 
@@ -315,7 +512,7 @@ def test_resuming_a_task_is_no_submission() -> None:
     recorder = Recorder()
     with client([DONE], recorder) as made:
         made.tasks.resume("t-1").result()
-    assert recorder.names == ["request", "response", "task_progress", "task_completed"]
+    assert recorder.names == ["wait_started", *EXCHANGED, "task_progress", "task_completed", "wait_ended"]
 
 
 # Guarded.
@@ -373,10 +570,10 @@ def test_what_an_observer_returns_changes_nothing() -> None:
 def order(*plugins: tuple[str, dict[str, bool]]) -> str:
     called: list[str] = []
     hooks = Hooks(
-        plugin("altcraft_request", lambda _request, name=name: called.append(name), **options)
+        plugin("altcraft_exchange_started", lambda _exchange, name=name: called.append(name), **options)
         for name, options in plugins
     )
-    hooks.fire("altcraft_request", request=None)
+    hooks.fire("altcraft_exchange_started", exchange=None)
     return "".join(called)
 
 
@@ -429,7 +626,7 @@ def test_an_implementation_takes_as_many_arguments_as_it_needs() -> None:
 
     class Frugal:
         @hookimpl
-        def altcraft_response(self, elapsed: float) -> None:
+        def altcraft_exchange_finished(self, elapsed: float) -> None:
             seen.append(elapsed)
 
         @hookimpl
@@ -443,7 +640,7 @@ def test_an_implementation_takes_as_many_arguments_as_it_needs() -> None:
 def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
     class Wrong:
         @hookimpl
-        def altcraft_request(self, answer: object) -> None:
+        def altcraft_exchange_started(self, answer: object) -> None:
             """Asks for what no request has."""
 
     with pytest.raises((ValueError, pluggy.PluginValidationError), match="answer"):
@@ -452,7 +649,7 @@ def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
 
 def test_functions_without_the_mark_are_not_hooks() -> None:
     class Unmarked:
-        def altcraft_request(self, request: HttpRequest) -> None:
+        def altcraft_exchange_started(self, exchange: ObservedExchange) -> None:
             raise AssertionError
 
     assert Hooks([Unmarked()]).heard == frozenset()
@@ -478,11 +675,11 @@ def test_who_listens_is_remembered_and_forgotten() -> None:
 def test_a_plugin_that_went_is_not_called_and_the_others_are() -> None:
     gone, here = Recorder(), Recorder()
     hooks = Hooks([gone, here])
-    hooks.fire("altcraft_request", request=None)
+    hooks.fire("altcraft_exchange_started", exchange=None)
     hooks.unregister(gone)
-    hooks.fire("altcraft_request", request=None)
+    hooks.fire("altcraft_exchange_started", exchange=None)
     hooks.register(gone)
-    hooks.fire("altcraft_request", request=None)
+    hooks.fire("altcraft_exchange_started", exchange=None)
     assert (len(gone.calls), len(here.calls)) == (2, 3)
 
 
@@ -504,7 +701,7 @@ def test_a_plugin_that_comes_while_a_client_lives_is_heard_from_then_on() -> Non
         task.poll()
         made.hooks.register(recorder)
         task.result()
-    assert recorder.names == ["request", "response", "task_progress", "task_completed"]
+    assert recorder.names == ["wait_started", *EXCHANGED, "task_progress", "task_completed", "wait_ended"]
 
 
 # What nobody listens to.
@@ -551,13 +748,13 @@ GOOD = """
 import altcraft
 called = []
 @altcraft.hookimpl
-def altcraft_request(request):
-    called.append(request)
+def altcraft_exchange_started(exchange):
+    called.append(exchange)
 """
 UNSPECIFIED = """
 import altcraft
 @altcraft.hookimpl
-def altcraft_request(nonsense):
+def altcraft_exchange_started(nonsense):
     pass
 """
 
@@ -630,7 +827,7 @@ def test_one_entry_point_alone_can_be_asked_for(installed: Callable[..., None]) 
     installed({"good_plugin": GOOD, "bad_plugin": "1 / 0"}, {"good": "good_plugin", "bad": "bad_plugin"})
     hooks = Hooks()
     assert hooks.load_entry_points("good")
-    assert hooks.heard == {"altcraft_request"}
+    assert hooks.heard == {"altcraft_exchange_started"}
     assert hooks.broken == {}
     assert not hooks.load_entry_points("good")  # it is here already
     assert not hooks.load_entry_points("no such")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
 import traceback
@@ -17,6 +16,7 @@ from altcraft import (
     ConnectionLost,
     HttpRequest,
     HttpResponse,
+    ObservedExchange,
     Operation,
     Polling,
     RequestTimeout,
@@ -36,6 +36,7 @@ from altcraft.schema import (
     SegmentsRefreshCounters,
     TaskStatusRequest,
 )
+from altcraft.tasks.resume import parse_resume_token
 from altcraft.testing import reply
 from altcraft.wire.messages import Headers
 from altcraft.wire.secret import Auth, Secret
@@ -162,8 +163,11 @@ def test_a_client_and_a_task_are_not_pickled_with_the_token(choose: Callable[[An
 @both_formats
 def test_a_resume_token_holds_no_secret(auth: Auth, codec: str) -> None:
     with client([STARTED], auth=auth, codec=codec) as made:
-        token = made.segments.refresh_counters(7, resource_id=24).resume_token
-    assert json.loads(token) == {"v": 1, "task_id": "t-1", "operation": "segments/refresh_counters"}
+        feedback = Feedback("https://me.example/secret-path")
+        token = made.databases.refresh_counters(5, resource_id=24, feedback=feedback).resume_token
+    content = parse_resume_token(token)
+    assert (content.task_id, content.operation) == ("t-1", "databases/refresh_counters")
+    assert content.request == {"id": 5, "resource_id": 24}
 
 
 # Errors, and the frames that they come through.
@@ -302,12 +306,12 @@ class Clumsy:
     """A plugin that raises wherever it can."""
 
     @hookimpl
-    def altcraft_request(self, request: HttpRequest) -> None:
-        raise ValueError(request)
+    def altcraft_exchange_started(self, exchange: ObservedExchange) -> None:
+        raise ValueError(exchange, exchange.request)
 
     @hookimpl
-    def altcraft_response(self, request: HttpRequest, response: HttpResponse) -> None:
-        raise ValueError(request, response)
+    def altcraft_exchange_finished(self, exchange: ObservedExchange, response: HttpResponse | None) -> None:
+        raise ValueError(exchange, exchange.request, response)
 
     @hookimpl
     def altcraft_task_progress(self, task: object, status: object) -> None:

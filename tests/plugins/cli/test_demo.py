@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from altcraft_plugins.cli.app import run
-from altcraft_plugins.cli.connection import Connection, make_client
 from altcraft_plugins.cli.commands.demo import SNIPPET
+from altcraft_plugins.cli.connection import Connection, make_client
 from plugins.cli.running import TOKEN, environment, process
 
 
