@@ -20,6 +20,10 @@ def server(*args: str, end: int = signal.SIGINT) -> Iterator[str]:
     with started("sandbox", "serve", "--port", "0", "--pace", "0", *args, env={}) as running:
         assert running.stdout is not None
         yield running.stdout.readline()
+        exports = [] if "--json" in args else [running.stdout.readline(), running.stdout.readline()]
+        assert [line.partition("=")[0] for line in exports] == ["export ALTCRAFT_URL", "export ALTCRAFT_TOKEN"][
+            : len(exports)
+        ]
         running.send_signal(end)
         out, err = running.communicate(timeout=30)
     assert (running.returncode, out, err) == (0, "", "")
