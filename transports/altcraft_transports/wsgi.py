@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
+from altcraft.errors import AltcraftError, ConnectError, ConnectionLost
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._common.body import MAX_RESPONSE, Body
 from altcraft_transports._common.sleep import Sleeping
@@ -19,21 +19,41 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application, PEP 3333."""
 
 
-def create(url: str, *, app: WsgiApp | None = None, max_response: int = MAX_RESPONSE) -> WsgiTransport:
+class SleepingClock(Protocol):
+    """A time to live in, such as `altcraft.testing.FakeClock`."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+def create(
+    url: str,
+    *,
+    app: WsgiApp | None = None,
+    clock: SleepingClock | None = None,
+    max_response: int = MAX_RESPONSE,
+) -> WsgiTransport:
     """The transport for an application. TypeError without one."""
     if app is None:
         raise TypeError("the wsgi transport needs an application: transport=WsgiTransport(app)")
-    return WsgiTransport(app, max_response=max_response)
+    return WsgiTransport(app, clock=clock, max_response=max_response)
 
 
 class WsgiTransport(Sleeping):
-    """Each exchange is a call of `app`, in the calling thread. Timeouts don't apply: nobody can interrupt a call.
+    """Each exchange is a call of `app`, in the calling thread.
 
-    Closing it closes the application too, where that has a `close`. Thread-safe as far as the application is.
+    A call can't be interrupted when its time is over. An application that waits finds its limit, in seconds, as
+    `altcraft.timeout` in the environ, and raises RequestTimeout; errors of this library pass through. With a `clock`,
+    such as `altcraft.testing.FakeClock`, the client lives in that clock's time. Closing the transport closes the
+    application too, where that has a `close`. Thread-safe as far as the application is.
     """
 
-    def __init__(self, app: WsgiApp, *, max_response: int = MAX_RESPONSE) -> None:
+    def __init__(self, app: WsgiApp, *, clock: SleepingClock | None = None, max_response: int = MAX_RESPONSE) -> None:
         super().__init__()
+        self._clock = clock
+        if clock is not None:
+            self.monotonic = clock.monotonic  # present only with a clock: see `altcraft.wire.transport.Clock`
         self._app = app
         self._max_response = max_response
         self._closed = False
@@ -50,7 +70,7 @@ class WsgiTransport(Sleeping):
             return body.feed
 
         try:
-            chunks = self._app(_environ(request), start_response)
+            chunks = self._app(_environ(request) | {"altcraft.timeout": timeout}, start_response)
             try:
                 for chunk in chunks:
                     body.feed(chunk)
@@ -58,7 +78,7 @@ class WsgiTransport(Sleeping):
                 close = getattr(chunks, "close", None)
                 if close is not None:
                     close()
-        except ResponseTooLarge:
+        except AltcraftError:
             raise
         except Exception as error:
             raise ConnectionLost(f"the application failed: {type(error).__name__}") from error
@@ -70,6 +90,13 @@ class WsgiTransport(Sleeping):
             key = name.lower()
             named[key] = f"{named[key]}, {value}" if key in named else value
         return HttpResponse(int(status[:3]), named, body.whole())
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps in the clock's time, or else until the transport is woken or closed."""
+        if self._clock is not None:
+            self._clock.sleep(seconds)
+        else:
+            super().sleep(seconds)
 
     def close(self) -> None:
         """Ends all sleeps, and closes the application where it can be closed."""
