@@ -28,9 +28,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The tests that the README's line leaves out, except those that need nginx and squid."""
+    """The tests that the README's line leaves out, except those that need more than Python packages or take a build."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "-m", "slow and not servers", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-m", "slow and not servers and not frozen", *session.posargs)
 
 
 @nox.session
@@ -38,6 +38,13 @@ def servers(session: nox.Session) -> None:
     """The scenario behind real servers. Needs nginx and squid, from the system's packages."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "-q", "-m", "servers", *session.posargs)
+
+
+@nox.session
+def frozen(session: nox.Session) -> None:
+    """Programs that PyInstaller packs, from an installation that is not editable."""
+    session.install(".[freeze,test]")
+    session.run("python", "-m", "pytest", "-q", "-m", "frozen", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
