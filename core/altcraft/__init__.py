@@ -38,6 +38,7 @@ from altcraft.errors import (
     Unauthorized,
     UnmarkedHookWarning,
     UnsafeXml,
+    UsedAfterFork,
     WaitTimeout,
 )
 from altcraft.hooks import TaskHandle, hookimpl
@@ -113,6 +114,7 @@ __all__ = [
     "Unauthorized",
     "UnmarkedHookWarning",
     "UnsafeXml",
+    "UsedAfterFork",
     "WaitTimeout",
     "hookimpl",
 ]

@@ -43,6 +43,7 @@ __all__ = [
     "Unauthorized",
     "UnmarkedHookWarning",
     "UnsafeXml",
+    "UsedAfterFork",
     "WaitTimeout",
     "api_error",
     "at_progress",
@@ -200,6 +201,10 @@ class ConnectionLost(TransportError):
 
 class ResponseTooLarge(TransportError):
     """The reply is larger than the transport accepts. A repetition would not help."""
+
+
+class UsedAfterFork(AltcraftError, RuntimeError):
+    """A forked process uses an AsyncClient of its parent, whose connections and event loop it must not touch."""
 
 
 class DecodeError(AltcraftError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from altcraft import ConnectError, ConnectionLost, HttpRequest, RequestTimeout, ResponseTooLarge
+from altcraft import ConnectError, ConnectionLost, HttpRequest, RequestTimeout, ResponseTooLarge, TransportSettings
 from altcraft.testing import FakeClock
 from altcraft.wire.transport import Clock
 from altcraft_transports.asgi import AsgiTransport
@@ -106,10 +106,10 @@ def test_a_reply_beyond_the_limit_is_refused_while_it_grows() -> None:
             await send({"type": "http.response.body", "body": b"x" * 100, "more_body": True})
 
     with pytest.raises(ResponseTooLarge):
-        WsgiTransport(wsgi, max_response=950).send(REQUEST, timeout=1)
+        WsgiTransport(wsgi, TransportSettings(max_response=950)).send(REQUEST, timeout=1)
     assert len(produced) == 10
     with pytest.raises(ResponseTooLarge):
-        asyncio.run(AsgiTransport(asgi, max_response=950).send(REQUEST, timeout=1))
+        asyncio.run(AsgiTransport(asgi, TransportSettings(max_response=950)).send(REQUEST, timeout=1))
 
 
 def test_an_asgi_application_that_takes_too_long_is_cancelled() -> None:
@@ -152,7 +152,7 @@ def test_a_wsgi_application_knows_its_limit_and_may_raise_this_librarys_errors()
     def wsgi(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         raise RequestTimeout(f"nothing within {environ['altcraft.timeout']:g} s")
 
-    with pytest.raises(RequestTimeout, match="nothing within 2.5 s"):
+    with pytest.raises(RequestTimeout, match=r"nothing within 2\.5 s"):
         WsgiTransport(wsgi).send(REQUEST, timeout=2.5)
 
 

@@ -88,18 +88,6 @@ def test_a_transport_of_one_kind_says_so_when_the_other_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", SYNC)
-def test_the_environments_proxies_are_not_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    transport = TransportRegistry().create(name, "http://x")
-    try:
-        with Loopback(answering(reply(b"direct"))) as server:
-            assert transport.send(HttpRequest("POST", server.url + "/", {}, b""), timeout=5).body == b"direct"
-    finally:
-        transport.close()
-
-
-@pytest.mark.parametrize("name", SYNC)
 def test_a_header_that_would_break_out_of_its_line_is_not_sent(name: str) -> None:
     transport = TransportRegistry().create(name, "http://x")
     try:
@@ -111,12 +99,6 @@ def test_a_header_that_would_break_out_of_its_line_is_not_sent(name: str) -> Non
         assert not server.requests
     finally:
         transport.close()
-
-
-@pytest.mark.parametrize("name", ["http_client", "httpx"])
-def test_a_proxy_that_is_not_http_is_refused_at_once(name: str) -> None:
-    with pytest.raises(ValueError, match="proxies are http ones"):
-        TransportRegistry().create(name, "http://x", proxy="socks5://127.0.0.1:1")
 
 
 def test_a_url_that_is_not_http_is_a_connect_error() -> None:
