@@ -58,16 +58,19 @@ def test_a_missing_library_is_one_line_that_says_what_to_install(name: str) -> N
 
 
 def test_a_module_of_the_package_is_a_transport_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pigeon.py").write_text("def create(url, *, settings=None):\n    return f'a pigeon to {url}'\n")
+    (tmp_path / "heron.py").write_text("def create(url, *, settings=None):\n    return f'a heron to {url}'\n")
     (tmp_path / "_feathers.py").write_text("create = None\n")
     monkeypatch.setattr(altcraft_transports, "__path__", [*altcraft_transports.__path__, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "altcraft_transports.pigeon", raising=False)
     registry = TransportRegistry()
-    assert {"pigeon", "urllib3", *ASYNC} <= set(registry)
+    assert {"heron", "urllib3", *ASYNC} <= set(registry)
     assert not {name for name in registry if name.startswith("_")}
-    assert "pigeon" in registry
+    assert "heron" in registry
     assert "_feathers" not in registry
-    assert registry.create("pigeon", "https://x.example") == "a pigeon to https://x.example"
+    try:
+        assert registry.create("heron", "https://x.example") == "a heron to https://x.example"
+    finally:
+        sys.modules.pop("altcraft_transports.heron", None)
+        vars(altcraft_transports).pop("heron", None)
 
 
 def test_asking_for_a_name_imports_no_library() -> None:
