@@ -12,7 +12,7 @@ import click
 
 from altcraft_plugins.cli.commands import root
 from altcraft_plugins.cli.commands.click_classes import MissingCommand
-from altcraft_plugins.cli.connection import TOKEN_VARIABLE, Connect, Token, make_client
+from altcraft_plugins.cli.connection import Connect, make_client, masked
 from altcraft_plugins.cli.exit_codes import BROKEN_PIPE, DONE, FAILED, USAGE
 from altcraft_plugins.cli.invocation import Invocation
 from altcraft_plugins.cli.output.streams import forgiving_streams, printable
@@ -65,7 +65,7 @@ def _guarded(argv: Sequence[str], invocation: Invocation) -> int:
 
 def _misused(argv: Sequence[str], error: click.UsageError) -> int:
     """Says what to type instead: in click's form or, where the arguments ask for JSON lines, as one of those."""
-    message = Token(os.environ.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE).mask(error.format_message())
+    message = masked(error.format_message())
     if "--json" in argv[: argv.index("--") if "--" in argv else None]:
         from altcraft_plugins.cli.output.destination import Destination
         from altcraft_plugins.cli.output.jsonlines import JsonReporter

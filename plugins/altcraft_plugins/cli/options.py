@@ -173,6 +173,13 @@ RETRIES: Final = (
         section=_SECTION,
         help="Longest delay before a repetition. [default: 30s]",
     ),
+    SharedOption(
+        "--retry-patience",
+        type=DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="How long a wait repeats polls that keep failing. [default: 2m]",
+    ),
 )
 POLLS: Final = (
     *RETRIES,
@@ -210,6 +217,13 @@ POLLS: Final = (
         metavar="DURATION",
         section=_SECTION,
         help="Give up a task that is older than this.",
+    ),
+    SharedOption(
+        "--poll-grace",
+        type=DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="How long a new task may be unknown to the platform. [default: 5s]",
     ),
     SharedOption(
         "--poll-done",

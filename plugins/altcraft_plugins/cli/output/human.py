@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -91,11 +90,11 @@ class HumanReporter:
         if self._rows is not None:
             self._rows.add(result)
             return
-        from altcraft_plugins.cli.output.sheets import plain, sheets
+        from altcraft_plugins.cli.output.sheets import as_json, sheets
 
         tables = sheets(result)
         if tables is None:
-            self._destination.write(json.dumps(plain(result.value), indent=2) + "\n")
+            self._destination.write(as_json(result.value) + "\n")
         elif not tables:
             name = result.subject.name if result.subject else "the task"
             self._destination.write(f"{name}: a result without statistics\n")

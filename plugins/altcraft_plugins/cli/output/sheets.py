@@ -1,7 +1,8 @@
-"""What a result says, apart from how it is shown: `sheets` for tables, `plain` for JSON."""
+"""What a result says, apart from how it is shown: as tables, or as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeAlias
@@ -10,10 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from altcraft import ChannelStatistics, DatabaseStatistics, ResourceStatistics, SegmentStatistics
+from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.reporter import Result
+from altcraft_plugins.cli.problems import Problem, Stopped
 from altcraft_plugins.cli.subjects import Subject
 
-__all__ = ["DOCUMENTED", "Row", "Sheet", "plain", "sheets"]
+__all__ = ["DOCUMENTED", "Row", "Sheet", "as_json", "sheets"]
 
 Statistics: TypeAlias = SegmentStatistics | DatabaseStatistics | ResourceStatistics
 
@@ -61,10 +64,20 @@ def sheets(result: Result) -> list[Sheet] | None:
     return None
 
 
-def plain(result: object) -> object:
-    """A result as JSON takes it: what the platform sent, and beside `last_count_time` what that says."""
-    if isinstance(result, list):
-        return [plain(entry) for entry in result]
+def as_json(result: object, about: Mapping[str, object] | None = None) -> str:
+    """A result as JSON: what the platform sent, and beside `last_count_time` what that says.
+
+    With `about`, it is the last item of that object, on one line. Stopped for a result that is nested too deeply.
+    """
+    try:
+        plain = [_plain(entry) for entry in result] if isinstance(result, list) else _plain(result)
+        return json.dumps(plain, indent=2) if about is None else json.dumps({**about, "result": plain})
+    except RecursionError:
+        message = "the result is nested too deeply to be shown"
+        raise Stopped(Problem("RecursionError", message, FAILED)) from None
+
+
+def _plain(result: object) -> object:
     built: object = msgspec.to_builtins(result, str_keys=True, enc_hook=str)
     if isinstance(result, (DatabaseStatistics, ResourceStatistics)) and result.counted_at and isinstance(built, dict):
         built["counted_at"] = msgspec.to_builtins(result.counted_at)
