@@ -41,7 +41,7 @@ from altcraft.errors import (
     UsedAfterFork,
     WaitTimeout,
 )
-from altcraft.hooks import TaskHandle, hookimpl
+from altcraft.hooks import Plugin, TaskHandle, hookimpl
 from altcraft.operations import Operation
 from altcraft.schema import (
     ChannelStatistics,
@@ -92,6 +92,7 @@ __all__ = [
     "NotFound",
     "Operation",
     "PlainRequest",
+    "Plugin",
     "Polling",
     "RateLimited",
     "Reply",

@@ -90,6 +90,9 @@ class CodecRegistry:
         start = data.lstrip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n")[:1]  # the NUL is half of a space in UTF-16
         return self._by_first_byte.get(start[0]) if start else None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
     def __iter__(self) -> Iterator[Codec]:
         return iter(self._by_name.values())
 
