@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -48,12 +49,13 @@ class Heard:
 
 
 class Platform:
-    """A transport that answers as the platform would. Its tasks tell no progress, and run until the test ends them."""
+    """A transport that answers as the platform does. Its tasks tell no progress, and run until the test ends them."""
 
-    def __init__(self) -> None:
+    def __init__(self, poll_takes: float = 0.0) -> None:
+        self.poll_takes = poll_takes
         self.polls: Counter[str] = Counter()
-        self.at_once = 0
         self.most_at_once = 0
+        self._at_once = 0
         self._started = 0
         self._ended: set[str] = set()
         self._changed = threading.Condition()
@@ -76,11 +78,13 @@ class Platform:
                 return reply({"task_id": f"t-{self._started}"})
         task_id = json.loads(request.body)["task_id"]
         with self._changed:
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        if self.poll_takes:
+            time.sleep(self.poll_takes)
         status = "completed" if task_id in self._ended else "running"
         with self._changed:
-            self.at_once -= 1
+            self._at_once -= 1
             self.polls[task_id] += 1
             self._changed.notify_all()
         return reply({"status": status, "result": []})
