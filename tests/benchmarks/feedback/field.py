@@ -23,7 +23,9 @@ SERVE = """
 import sys
 from altcraft_plugins.sandbox.server import serve
 db, least, most, feedback = sys.argv[1:]
-serve(port=0, db=db, pace=(float(least), float(most)), feedback=feedback or None)
+with serve(port=0, db=db, pace=(float(least), float(most)), tokens=["sandbox"], feedback=feedback or None) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
 """
 PATIENCE = 120.0
 
@@ -95,14 +97,15 @@ def follow(run: Run, url: str, tasks: int, at_once: int) -> list[tuple[str, floa
 def sandbox(file: Path, misbehaviour: str, lengths: tuple[float, float]) -> Iterator[tuple[str, Path]]:
     """Serve a sandbox; its URL and its database file."""
     command = [sys.executable, "-c", SERVE, str(file), *map(str, lengths), misbehaviour]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        yield line[line.index("http://") :].split()[0], file
+        yield process.stdout.readline().strip(), file
+        process.communicate(timeout=20)  # the end of its input ends it
     finally:
-        process.terminate()
-        process.communicate(timeout=20)
+        process.kill()
+        process.wait()
 
 
 def stamp(text: str) -> float:
