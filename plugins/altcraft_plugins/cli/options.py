@@ -16,7 +16,12 @@ from altcraft_plugins.cli.parameter_types import DURATION, POSITIVE_DURATION
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
 
-__all__ = ["CONNECTION", "OUTPUT", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption", "shared"]
+__all__ = [
+    "COMPLETION_VARIABLE", "CONNECTION", "OUTPUT", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption", "shared",
+]  # fmt: skip
+
+COMPLETION_VARIABLE: Final = "_ALTCRAFT_COMPLETE"
+"""In the environment, it has the program print completions: the shell's script sets it."""
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -87,13 +92,22 @@ def shared(*groups: tuple[SharedOption, ...]) -> Callable[[F], F]:
     return add
 
 
+def _one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes one of the names. A plugin may bring others, so any name is accepted."""
+    return lambda ctx, param, incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 _SECTION = "Connection"
 CONNECTION: Final = (
     SharedOption(
         "--url", metavar="URL", section=_SECTION, help="The installation, or sandbox: for the embedded sandbox."
     ),
     SharedOption(
-        "--codec", metavar="NAME", section=_SECTION, help="The format: json, xml or a plugin's. [default: json]"
+        "--codec",
+        metavar="NAME",
+        shell_complete=_one_of("json", "xml"),
+        section=_SECTION,
+        help="The format: json, xml or a plugin's. [default: json]",
     ),
     SharedOption(
         "--auth",
@@ -104,6 +118,7 @@ CONNECTION: Final = (
     SharedOption(
         "--transport",
         metavar="NAME",
+        shell_complete=_one_of("urllib3", "http_client", "pycurl", "httpx"),
         section=_SECTION,
         help="urllib3, http_client, pycurl, httpx or a plugin's. [default: urllib3]",
     ),

@@ -198,11 +198,5 @@ def test_json_draws_in_no_rich() -> None:
     assert ended.stderr == b"False"
 
 
-def test_a_shell_gets_its_completion() -> None:
-    ran = process(env={"_ALTCRAFT_COMPLETE": "bash_source"})
-    assert ran.code == 0
-    assert "_altcraft_completion" in ran.out
-
-
 def test_the_version_is_the_distribution_s(command) -> None:
     assert command("--version") == (0, f"altcraft {version('altcraft-client')}\n", "")
