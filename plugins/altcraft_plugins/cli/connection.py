@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
-from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
+from altcraft_plugins.cli.exit_codes import FAILED
+from altcraft_plugins.cli.problems import Misuse, Problem, Stopped, problem_of
 
 if TYPE_CHECKING:
     import ssl
@@ -155,10 +156,17 @@ def open_client(connect: Connect, connection: Connection) -> Client:
 
     try:
         return connect(connection)
+    except Misuse:
+        raise
     except AltcraftError as error:
         raise Stopped(problem_of(error)) from None
     except (ValueError, TypeError, LookupError) as error:
         raise Misuse(str(error.args[0]) if error.args else str(error)) from None
+    except Exception as error:  # a plugin's, when it registers something
+        if not (connection.plugins or connection.entry_points):
+            raise
+        message = f"a plugin has failed: {type(error).__name__}: {error}"
+        raise Stopped(Problem(type(error).__name__, message, FAILED)) from None
 
 
 def _plugin(name: str) -> object:

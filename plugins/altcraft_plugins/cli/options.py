@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
 
 __all__ = [
-    "COMPLETION_VARIABLE", "CONNECTION", "OUTPUT", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption", "shared",
+    "COMPLETION_VARIABLE", "CONNECTION", "OUTPUT", "PLUGINS", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption",
+    "shared",
 ]  # fmt: skip
 
 COMPLETION_VARIABLE: Final = "_ALTCRAFT_COMPLETE"
@@ -98,6 +99,19 @@ def _one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list
 
 
 _SECTION = "Connection"
+PLUGINS: Final = (
+    SharedOption(
+        "--plugin",
+        "plugins",
+        multiple=True,
+        metavar="MODULE[:OBJECT]",
+        section=_SECTION,
+        help="Use a plugin. Give it several times for several plugins.",
+    ),
+    SharedOption(
+        "--entry-points", is_flag=True, section=_SECTION, help="Use the plugins of all installed distributions, too."
+    ),
+)
 CONNECTION: Final = (
     SharedOption(
         "--url", metavar="URL", section=_SECTION, help="The installation, or sandbox: for the embedded sandbox."
@@ -152,17 +166,7 @@ CONNECTION: Final = (
         section=_SECTION,
         help="Limit of one HTTP exchange. [default: 10s]",
     ),
-    SharedOption(
-        "--plugin",
-        "plugins",
-        multiple=True,
-        metavar="MODULE[:OBJECT]",
-        section=_SECTION,
-        help="Use a plugin. Give it several times for several plugins.",
-    ),
-    SharedOption(
-        "--entry-points", is_flag=True, section=_SECTION, help="Use the plugins of all installed distributions, too."
-    ),
+    *PLUGINS,
 )
 
 _SECTION = "Retries and polls"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 import pytest
 
-from altcraft import Polling, Retry, hookimpl
+from altcraft import Polling, Retry
 from altcraft.testing import reply
 from altcraft_plugins.cli.app import run
 from plugins.cli.running import EMAIL, REFRESH, RUNNING, STARTED, Terminal
@@ -126,45 +123,3 @@ def test_an_embedded_sandbox_needs_no_proxy(capsys, monkeypatch) -> None:
     monkeypatch.setenv("ALTCRAFT_PROXY", "http://127.0.0.1:9")
     assert run(["databases", "counters", "5", "--resource", "24", "--url", "sandbox:"]) == 0
     assert "1336" in capsys.readouterr().out
-
-
-# ------------------------------------------------------------------------------------- plugins
-
-
-class Audit:
-    """A plugin that counts submissions."""
-
-    submitted = 0
-
-    @hookimpl
-    def altcraft_task_submitted(self, task: object) -> None:
-        type(self).submitted += 1
-
-
-@pytest.fixture
-def acme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module = ModuleType("acme_audit")
-    module.Audit = Audit
-    module.instance = Audit()
-    module.altcraft_task_submitted = hookimpl(lambda task: module.heard.append(task.id))
-    module.heard = []
-    monkeypatch.setitem(sys.modules, "acme_audit", module)
-    monkeypatch.setattr(Audit, "submitted", 0)
-    return module
-
-
-def refresh_in_the_sandbox(*args: str) -> int:
-    return run(["databases", "refresh", "5", "--resource", "24", "--url", "sandbox:?pace=0", "--no-wait", *args])
-
-
-def test_a_plugin_is_a_module_an_object_or_a_class(acme, capsys) -> None:
-    assert refresh_in_the_sandbox("--plugin", "acme_audit") == 0
-    assert len(acme.heard) == 1
-    assert refresh_in_the_sandbox("--plugin", "acme_audit:instance", "--plugin", "acme_audit:Audit") == 0
-    assert Audit.submitted == 2
-
-
-def test_plugins_are_set_in_the_environment_with_commas(acme, capsys, monkeypatch) -> None:
-    monkeypatch.setenv("ALTCRAFT_PLUGINS", "acme_audit,acme_audit:instance")
-    assert refresh_in_the_sandbox() == 0
-    assert (len(acme.heard), Audit.submitted) == (1, 1)

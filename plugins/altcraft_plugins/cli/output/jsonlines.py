@@ -16,7 +16,7 @@ from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
-    from altcraft import Delivery, TaskHandle, TaskStatus
+    from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
 
 __all__ = ["JsonReporter"]
 
@@ -73,6 +73,10 @@ class JsonReporter:
         """A "delivery" line; its body as text, where it is text."""
         about = {"key": delivery.key, "task_id": delivery.task_id, "content_type": delivery.content_type}
         self._write("delivery", about | {"size": len(delivery.body), "body": _text(delivery.body)})
+
+    def plugin(self, plugin: Plugin) -> None:
+        """A "plugin" line."""
+        self._write("plugin", msgspec.to_builtins(plugin))
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """An "error" line."""
