@@ -43,6 +43,7 @@ from altcraft.errors import (
 )
 from altcraft.hooks import Plugin, TaskHandle, hookimpl
 from altcraft.operations import Operation
+from altcraft.rows import rows
 from altcraft.schema import (
     ChannelStatistics,
     Counters,
@@ -118,4 +119,5 @@ __all__ = [
     "UsedAfterFork",
     "WaitTimeout",
     "hookimpl",
+    "rows",
 ]

@@ -79,6 +79,7 @@ def build(
     if name is not None:
         token = token or Secret.of(transports.default_token(name))
     exchange = Exchange(base, host, token, codecs.by_name(codec), codecs, auth)
+    operations.check_with(exchange.check)
     if isinstance(transport, str):
         transport = kind.create(transports, name or transport, url, settings)
     runner = kind.runner(transport)

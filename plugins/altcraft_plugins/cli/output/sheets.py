@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from altcraft import ChannelStatistics, DatabaseStatistics, ResourceStatistics, SegmentStatistics
+from altcraft import ChannelStatistics, Counters, DatabaseStatistics, ResourceStatistics, SegmentStatistics
 from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.reporter import Result
 from altcraft_plugins.cli.problems import Problem, Stopped
 from altcraft_plugins.cli.subjects import Subject
 
-__all__ = ["DOCUMENTED", "Row", "Sheet", "as_json", "sheets"]
+__all__ = ["Row", "Sheet", "as_json", "sheets"]
 
 Statistics: TypeAlias = SegmentStatistics | DatabaseStatistics | ResourceStatistics
-
-DOCUMENTED: Final = (
-    "all", "subscribed", "unsubscribed", "complained", "hardbounced", "unconfirmed", "suspended", "invalid",
-    "subscribed_sendable", "unconfirmed_sendable",
-)  # fmt: skip
-"""The counters of the documentation, in its order."""
 
 _KINDS: dict[type, str] = {SegmentStatistics: "Segment", DatabaseStatistics: "Database", ResourceStatistics: "Resource"}
 
@@ -33,7 +27,7 @@ class Row(Struct, frozen=True):
     """A channel. `share` is its part of the whole, from 0 to 1, or None where there is nothing to compare with."""
 
     channel: str
-    counts: Mapping[str, int]
+    counts: Mapping[str, object]
     share: float | None
 
 
@@ -123,10 +117,12 @@ def _title(subject: Subject | None, entry: Statistics | None) -> str:
 
 
 def _sheet(title: str, notes: list[str], channels: Sequence[ChannelStatistics], total: int | None) -> Sheet:
-    counts = [dict(channel.status) for channel in channels]
+    counts = [channel.status for channel in channels]
     sent = list(dict.fromkeys(name for channel in counts for name in channel))
-    ordered = [name for name in DOCUMENTED if name in sent] + [name for name in sent if name not in DOCUMENTED]
-    measure, shares = _shares(counts, ordered, total)
+    ordered = [name for name in Counters.documented if name in sent]
+    ordered += [name for name in sent if name not in Counters.documented]
+    numbers = [{name: count for name, count in row.items() if type(count) is int} for row in counts]
+    measure, shares = _shares(numbers, [name for name in ordered if any(name in row for row in numbers)], total)
     rows = [
         Row(channel.channel, counted, share) for channel, counted, share in zip(channels, counts, shares, strict=True)
     ]
