@@ -6,8 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, ValidationError
 
-from altcraft.codecs import Codec, CodecRegistry, make_ready
-from altcraft.codecs.charsets import charset_of, in_charset
+from altcraft.codecs import Codec, CodecRegistry, charset_of, in_charset, make_ready
 from altcraft.codecs.per_type import PerType
 from altcraft.errors import ApiError, DecodeError, api_error
 from altcraft.operations import TASK_STATUS
