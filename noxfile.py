@@ -28,9 +28,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The tests that the README's line leaves out, except those that need nginx and squid."""
+    """The tests that the README's line leaves out, except those that need more than Python packages or take a build."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "-m", "slow and not servers", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-m", "slow and not servers and not frozen", *session.posargs)
 
 
 @nox.session
@@ -38,6 +38,13 @@ def servers(session: nox.Session) -> None:
     """The scenario behind real servers. Needs nginx and squid, from the system's packages."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "-q", "-m", "servers", *session.posargs)
+
+
+@nox.session
+def frozen(session: nox.Session) -> None:
+    """Programs that PyInstaller packs, from an installation that is not editable."""
+    session.install(".[freeze,test]")
+    session.run("python", "-m", "pytest", "-q", "-m", "frozen", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -70,18 +77,20 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """The wheel, installed without extras, out of sight of the source tree."""
+    """The wheel, out of sight of the source tree: installed without extras, then with the command line's."""
     dist = pathlib.Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(dist), ".")
-    (built,) = dist.glob("*.whl")
+    (built,) = (path.resolve() for path in dist.glob("*.whl"))
     session.install("--force-reinstall", str(built))
     with session.chdir(dist):
         session.run("python", "-I", "-c", f"import {', '.join(PACKAGES)}; print(*{PACKAGES}, 'imported')")
         # Without the extra, the command says in one line what to install.
         said = session.run("altcraft", success_codes=[2], silent=True)
-        if not isinstance(said, str) or len(said.splitlines()) != 1 or "pip install click rich" not in said:
+        if not isinstance(said, str) or len(said.splitlines()) != 1 or "pip install" not in said:
             session.error(f"`altcraft` without its extra said {said!r}")
+        session.install(f"{built}[cli]")
+        session.run("altcraft", "demo")
 
 
 @nox.session

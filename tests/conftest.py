@@ -1,4 +1,4 @@
-"""What every test gets without asking: no thread left behind, and property tests that repeat themselves."""
+"""What every test gets without asking: no thread left behind, no proxy, and property tests that repeat themselves."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ import pytest
 
 from both_clients import KINDS, World
 
-# A shell without job control starts what it puts into the background deaf to SIGINT, and that is handed down: tests
-# that interrupt themselves, or a process of theirs, would wait for ever.
+# A shell without job control has its background processes ignore SIGINT, and their children inherit that. A test that
+# interrupts itself or a process of its own would then wait for ever.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The machine's own proxies are not for servers on loopback, nor for the processes that tests start.
+for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 
 # The same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones, and longer. No clock fails them.
 _PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
@@ -26,8 +31,8 @@ hypothesis.settings.register_profile("explore", max_examples=2000, **_PATIENT)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
-# What an interpreter's version hardly touches, and what takes long: whole processes, floods, mutants by the thousand.
-# The default interpreter runs it; on the others, `-m "not once"` leaves it out.
+# Tests to which the interpreter's version hardly matters. CI runs them on the default interpreter alone: on the others,
+# `-m "not once"` leaves them out.
 ONCE = (
     "codecs/test_xml_limits.py", "fuzz", "hostile", "plugins/cli", "plugins/feedback", "test_codec_benchmark.py",
     "test_packaging.py", "testing/test_transport_contract.py",
@@ -45,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def no_thread_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that ends with a thread it started; a thread that is ending gets a second to do so."""
+    """Fails a test that leaves a thread running. A thread that is about to end has a second for it."""
     before = set(threading.enumerate())
     yield
     if request.node.get_closest_marker("leaves_threads"):
@@ -61,7 +66,7 @@ both_kinds = pytest.fixture(params=["threads", "asyncio"])
 
 @both_kinds
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Every test that asks for it runs on both clients."""
+    """Runs a test on both clients."""
     made = World(is_async=request.param == "asyncio")
     yield made
     made.close()
@@ -69,7 +74,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @both_kinds
 def both_clients(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The same for those who make their clients with `plain_client`."""
+    """Runs a test that makes its clients with `plain_client` on both clients."""
     KINDS.append(request.param)
     yield
     KINDS.pop()

@@ -104,9 +104,18 @@ def test_a_declared_operations_example_is_read_in_both_formats(format_: str) -> 
     assert reply.data.result.urls == ["/api/download/data/4cf4/1_database_export.csv"]
 
 
-@pytest.mark.parametrize("path", ["profiles/get_all", "/profiles/get_all", "profiles/get_all/", "/profiles/get_all/"])
-def test_slashes_around_a_path_say_nothing(path: str) -> None:
-    assert Operation(path, ProfilesGetAll).path == "profiles/get_all"
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("profiles/list", "profiles/list"),
+        ("/profiles/list", "profiles/list"),
+        ("profiles/list/", "profiles/list/"),
+        ("/profiles/list/", "profiles/list/"),
+        ("list/", "list/"),
+    ],
+)
+def test_a_slash_at_the_end_of_a_path_is_kept(path: str, kept: str) -> None:
+    assert Operation(path, ProfilesGetAll).path == kept
 
 
 def test_a_request_of_a_request_inherits_what_its_answer_is() -> None:
@@ -148,22 +157,68 @@ def test_what_nobody_has_declared_is_a_look_up_error_with_what_to_do() -> None:
         registry.by_path("profiles/get_all")
 
 
-def test_a_subclass_of_a_declared_request_needs_its_own_declaration() -> None:
-    class Narrower(ProfilesGetAll, frozen=True):
-        pass
+class WithParameter(ProfilesGetAll, frozen=True, kw_only=True):
+    """A parameter that is newer than the declaration."""
 
+    since: str | None = None
+
+
+def test_a_request_derived_from_a_declared_one_is_sent_by_its_operation() -> None:
     registry = OperationRegistry()
-    registry.register(Operation("profiles/get_all", ProfilesGetAll))
-    with pytest.raises(LookupError, match="Narrower"):
-        registry.of(Narrower("database", 1))
+    operation = registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    assert registry.of(WithParameter("database", 1, since="today")) is operation
+    assert registry.by_request(WithParameter) is operation
+
+
+def test_a_request_derived_from_a_declared_one_may_take_over_its_operation() -> None:
+    registry = OperationRegistry()
+    known = registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    newer = registry.register(Operation("profiles/get_all", WithParameter, safe=True))
+    assert registry.by_path("profiles/get_all") is registry.by_request(WithParameter) is newer
+    assert registry.by_request(ProfilesGetAll) is known
+    assert list(registry) == [newer]
+
+
+def test_the_base_may_be_registered_again_after_a_derived_request() -> None:
+    registry = OperationRegistry()
+    newer = registry.register(Operation("profiles/get_all", WithParameter))
+    known = registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    assert registry.by_path("profiles/get_all") is newer
+    assert registry.by_request(ProfilesGetAll) is known
+
+
+def test_two_plugins_may_each_derive_from_a_built_in_request() -> None:
+    class Mine(DatabasesRefreshCounters, frozen=True, kw_only=True):
+        mine: str | None = None
+
+    class Yours(DatabasesRefreshCounters, frozen=True, kw_only=True):
+        yours: str | None = None
+
+    registry = default_operations()
+    mine = registry.register(Operation("databases/refresh_counters", Mine))
+    yours = registry.register(Operation("databases/refresh_counters/", Yours))
+    assert (registry.by_request(Mine), registry.by_request(Yours)) == (mine, yours)
+    assert registry.by_path("databases/refresh_counters") is yours
+    assert yours.path == "databases/refresh_counters/"
+    assert len(list(registry)) == 5
 
 
 def test_the_same_declaration_may_come_twice_and_the_later_one_counts() -> None:
     registry = OperationRegistry()
     registry.register(Operation("profiles/get_all", ProfilesGetAll))
-    safer = registry.register(Operation("/profiles/get_all/", ProfilesGetAll, safe=True))
+    safer = registry.register(Operation("/profiles/get_all", ProfilesGetAll, safe=True))
     assert registry.by_path("profiles/get_all") is registry.by_request(ProfilesGetAll) is safer
     assert len(list(registry)) == 1
+
+
+def test_a_slash_at_the_end_does_not_make_another_path() -> None:
+    registry = OperationRegistry()
+    registry.register(Operation("profiles/get_all", ProfilesGetAll))
+    with_slash = registry.register(Operation("profiles/get_all/", ProfilesGetAll))
+    assert registry.by_path("profiles/get_all") is registry.by_path("/profiles/get_all/") is with_slash
+    assert list(registry) == [with_slash]
+    token = '{"v":1,"task_id":"t","operation":"profiles/get_all"}'
+    assert registry.resumed(token, None) == registry.resumed(token, ProfilesGetAll) == ("t", with_slash)
 
 
 def test_a_path_is_not_bound_to_two_requests() -> None:

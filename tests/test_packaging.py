@@ -56,7 +56,8 @@ def test_every_requirement_has_a_lower_bound(settings: dict[str, Any]) -> None:
 def test_everything_that_is_recommended_for_installing_can_be_had_in_a_clone(settings: dict[str, Any]) -> None:
     """Nothing is published, so no text may send its reader to an index for this distribution."""
     extras = settings["project"]["optional-dependencies"]
-    known = names([one for requirements in extras.values() for one in requirements]) | {"hatchling", "nox", "atheris"}
+    required = settings["project"]["dependencies"]
+    known = names([one for group in (required, *extras.values()) for one in group]) | {"hatchling", "nox", "atheris"}
     sources = [path for folder in (*PACKAGES.values(), "docs") for path in (ROOT / folder).rglob("*")]
     found = 0
     for path in [*sources, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "noxfile.py"]:

@@ -88,7 +88,11 @@ def test_exception_is_none_after_success(world: World) -> None:
 def test_the_caller_says_which_statuses_end_a_task(world: World) -> None:
     polling = Polling(done={"cooked"}, failed={"burnt"})
     assert (
-        world.do(follow(world, reply({"status": "completed"}), reply({"status": "cooked"}), polling=polling).result())
+        world.do(
+            follow(
+                world, reply({"status": "completed"}), reply({"status": "cooked", "result": []}), polling=polling
+            ).result()
+        )
         == []
     )
     with pytest.raises(TaskFailed):

@@ -38,10 +38,12 @@ from altcraft.errors import (
     Unauthorized,
     UnmarkedHookWarning,
     UnsafeXml,
+    UsedAfterFork,
     WaitTimeout,
 )
-from altcraft.hooks import ObservedExchange, Submission, TaskHandle, hookimpl
+from altcraft.hooks import ObservedExchange, Plugin, Submission, TaskHandle, hookimpl
 from altcraft.operations import Operation
+from altcraft.rows import rows
 from altcraft.schema import (
     ChannelStatistics,
     Counters,
@@ -92,6 +94,7 @@ __all__ = [
     "ObservedExchange",
     "Operation",
     "PlainRequest",
+    "Plugin",
     "Polling",
     "RateLimited",
     "Reply",
@@ -116,6 +119,8 @@ __all__ = [
     "Unauthorized",
     "UnmarkedHookWarning",
     "UnsafeXml",
+    "UsedAfterFork",
     "WaitTimeout",
     "hookimpl",
+    "rows",
 ]

@@ -11,6 +11,7 @@ from altcraft.engine.eventloop import LoopRunner, LoopWorkers
 from altcraft.engine.group import Group, Waited
 from altcraft.engine.submissions import Submissions
 from altcraft.errors import WaitTimeout
+from altcraft.hooks import Plugin
 from altcraft.schema import (
     ChannelStatistics,
     DatabasesGetCounters,
@@ -108,6 +109,10 @@ class AsyncClient:
             submissions.stop()
             await workers.join(cancel=True)
         return cast("list[AsyncTask[R]]", submissions.tasks())
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """As `Client.plugins`."""
+        return self.hooks.plugins()
 
     async def close(self) -> None:
         """As `Client.close`."""

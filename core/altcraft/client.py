@@ -11,6 +11,7 @@ from altcraft.engine.group import Group, Waited
 from altcraft.engine.submissions import Submissions
 from altcraft.engine.threads import ThreadRunner, Workers
 from altcraft.errors import WaitTimeout
+from altcraft.hooks import Plugin
 from altcraft.schema import (
     ChannelStatistics,
     DatabasesGetCounters,
@@ -127,6 +128,10 @@ class Client:
         finally:
             submissions.stop()
         return cast("list[Task[R]]", submissions.tasks())
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """What is loaded, from which distribution and with which hooks, and what could not be loaded and why."""
+        return self.hooks.plugins()
 
     def close(self) -> None:
         """Ends all waits with ClientClosed, and closes the connections. May be called twice."""

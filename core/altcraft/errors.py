@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pickle
 import reprlib
+import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -43,9 +45,11 @@ __all__ = [
     "Unauthorized",
     "UnmarkedHookWarning",
     "UnsafeXml",
+    "UsedAfterFork",
     "WaitTimeout",
     "api_error",
     "at_progress",
+    "warn",
 ]
 
 Attempt: TypeAlias = "tuple[datetime, str]"
@@ -202,6 +206,10 @@ class ResponseTooLarge(TransportError):
     """The reply is larger than the transport accepts. A repetition would not help."""
 
 
+class UsedAfterFork(AltcraftError, RuntimeError):
+    """A forked process uses an AsyncClient of its parent, whose connections and event loop it must not touch."""
+
+
 class DecodeError(AltcraftError):
     """The reply is not in the format that it claims, or does not have the expected shape."""
 
@@ -304,3 +312,11 @@ class InsecureTransportWarning(AltcraftWarning):
 
 class UnmarkedHookWarning(AltcraftWarning):
     """A function of a plugin has the name of a hook, but not the mark `@altcraft.hookimpl`: it is never called."""
+
+
+def warn(warning: AltcraftWarning) -> None:
+    """Issues a warning for the line of the program that has called the library."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "altcraft":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level)

@@ -1,20 +1,24 @@
-"""The hooks: their specifications, and the caller that shields tasks from them.
+"""The hooks: their specifications, the plugins of a client, and the calls to them. Page: docs/hooks.md.
 
-Observers are called one by one; one that raises is logged, and neither ends a wait nor keeps the others from being
-called. Who listens is remembered, so that a hook without listeners costs a look-up in a set.
+Observers are called one by one. One that raises is logged; it neither ends a wait nor keeps the others from being
+called. The client knows which hooks have an implementation, so a hook without one costs a look-up in a set.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from collections import UserDict
-from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping
+from collections import Counter, UserDict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import pluggy
 
+from altcraft.errors import UnmarkedHookWarning, warn
 from altcraft.schema import Request
 
 if TYPE_CHECKING:
@@ -30,10 +34,12 @@ __all__ = [
     "PROJECT",
     "Hooks",
     "ObservedExchange",
+    "Plugin",
     "Submission",
     "TaskHandle",
     "guarded",
     "hookimpl",
+    "refuse_coroutines",
 ]
 
 T = TypeVar("T")
@@ -49,7 +55,7 @@ _hookspec = pluggy.HookspecMarker(PROJECT)
 
 
 class TaskHandle(Protocol):
-    """What hooks can rely on of a task, be it a `Task` or an `AsyncTask`."""
+    """What a hook may use of a task, which is a `Task` or an `AsyncTask`."""
 
     @property
     def id(self) -> str:
@@ -58,7 +64,7 @@ class TaskHandle(Protocol):
 
     @property
     def operation(self) -> str:
-        """The path that started the task, or tasks/status where that is not known."""
+        """The path of the operation that started the task, or tasks/status where that is not known."""
         ...
 
     @property
@@ -78,7 +84,7 @@ class TaskHandle(Protocol):
 
     @property
     def feedback(self) -> Feedback | None:
-        """Where the platform was asked to report the end, if it was."""
+        """Where the platform was asked to report the end; None without feedback."""
         ...
 
     @property
@@ -87,11 +93,11 @@ class TaskHandle(Protocol):
         ...
 
     def done(self) -> bool:
-        """Whether the outcome is known here; no I/O."""
+        """Whether the outcome is known here. No I/O."""
         ...
 
     def notify(self) -> None:
-        """A hint that there may be news: whoever waits for the task looks now."""
+        """A hint that there may be news: a wait for the task polls now."""
         ...
 
 
@@ -155,19 +161,19 @@ class _AddedHeaders(UserDict[str, str]):
 
 
 class Specifications:
-    """What a plugin may implement. It takes as many of a hook's arguments as it needs, by name."""
+    """The hooks that a plugin may implement. An implementation takes those arguments that it needs, by name."""
 
     @_hookspec
     def altcraft_register_codecs(self, registry: CodecRegistry) -> None:
-        """A client is being made: add codecs to its registry. An error here ends the making of it."""
+        """Adds codecs to the registry of a client that is being made. What this raises ends the making of it."""
 
     @_hookspec
     def altcraft_register_transports(self, registry: TransportRegistry) -> None:
-        """A client is being made: add transports, by name, to its registry. An error here ends the making of it."""
+        """Adds transports to the registry of a client that is being made. What this raises ends the making of it."""
 
     @_hookspec
     def altcraft_register_operations(self, registry: OperationRegistry) -> None:
-        """A client is being made: declare operations of your own. An error here ends the making of it."""
+        """Declares operations for a client that is being made. What this raises ends the making of it."""
 
     @_hookspec
     def altcraft_exchange_started(self, exchange: ObservedExchange) -> None:
@@ -217,82 +223,128 @@ class Specifications:
 
     @_hookspec
     def altcraft_task_progress(self, task: TaskHandle, status: TaskStatus[object]) -> None:
-        """A poll was answered; the terminal state is shown here too, before completed or failed."""
+        """A poll was answered. The terminal state comes here too, before completed or failed."""
 
     @_hookspec
     def altcraft_task_completed(self, task: TaskHandle, result: object) -> None:
-        """The task is done, and this is its result. Called once a task handle, and never after failed."""
+        """The task is done, and this is its result. Called once for each handle, and never after failed."""
 
     @_hookspec
     def altcraft_task_failed(self, task: TaskHandle, error: AltcraftError) -> None:
-        """The platform says that the task has failed. Called once a task handle, and never after completed."""
+        """The platform reports that the task has failed. Called once for each handle, and never after completed."""
 
     @_hookspec
     def altcraft_feedback_received(self, delivery: Delivery) -> None:
-        """A feedback receiver has taken a delivery, and hinted at its task. Called by the thread that received it."""
+        """A feedback receiver has taken a delivery and has hinted at its task. Called by the thread that received."""
+
+
+_HOOKS = tuple(name for name in vars(Specifications) if name.startswith("altcraft_"))
+
+
+class Plugin(msgspec.Struct, frozen=True):
+    """A plugin that is loaded, or an entry point that could not be loaded.
+
+    * `name` is the name of the entry point; or else the name of the module, or of the object's class.
+    * `distribution`, `version` and `value` are those of its entry point; None for a plugin that was passed.
+    * `hooks` are the names of the hooks that it implements.
+    * `error` says why it could not be loaded; None for one that is loaded.
+    """
+
+    name: str
+    distribution: str | None = None
+    version: str | None = None
+    value: str | None = None
+    hooks: tuple[str, ...] = ()
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name!r} of {self.distribution} {self.version}" if self.distribution else repr(self.name)
+
+
+class _Offer(NamedTuple):
+    """An entry point of an installed distribution. `key` is its key in `broken`."""
+
+    key: str
+    plugin: Plugin
+    load: Callable[[], object]
 
 
 class Hooks:
-    """The plugins of one client. Registering is not thread-safe; firing is.
+    """The plugins of one client. Calling hooks is thread-safe; registering is not.
 
-    `heard` holds the names of the hooks that somebody listens to. `broken` holds the entry points that could not be
-    loaded, with the reason; they are logged too.
+    * `heard` holds the names of the hooks that have an implementation.
+    * `broken` holds the errors of the entry points that could not be loaded, by the entry point's name. Where several
+      distributions have one of that name, the key names the distribution too: "journal (acme-journal)".
     """
 
     def __init__(self, plugins: Iterable[object] = ()) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Specifications)
-        self._names = [name for name in vars(Specifications) if name.startswith("altcraft_")]
-        self._listeners: dict[str, list[tuple[str, Callable[..., object]]]] = {}
+        self._callers: dict[str, list[tuple[Plugin, Callable[..., object]]]] = {}
+        self._loaded: dict[int, Plugin] = {}  # by the id of the object that is the plugin
+        self._unloaded: dict[str, Plugin] = {}  # by the key in `broken`
         self.heard: frozenset[str] = frozenset()
-        self.broken: dict[str, Exception] = {}
+        self.broken: dict[str, BaseException] = {}
         for plugin in plugins:
-            self._register(plugin)
-        self._remember()
+            self.register(plugin)
 
     def register(self, plugin: object) -> None:
         """Adds a plugin: a module or an object with functions marked `@altcraft.hookimpl`.
 
-        TypeError for a class, of which an instance is meant; ValueError for a hook that does not exist, or has no such
-        argument, and for a plugin that is registered already.
+        Raises TypeError for None, for a class (pass an instance of it), and for a hook that is an `async def` or a
+        generator function; ValueError for a hook that does not exist or has no such argument, and for a plugin that is
+        registered already. Warns of a function that has the name of a hook but not the mark.
         """
-        self._register(plugin)
-        self._remember()
+        name = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__name__
+        taken = {known.name for known in self._loaded.values()}
+        names = (name, *(f"{name} {number}" for number in range(2, len(taken) + 2)))
+        self._register(plugin, Plugin(next(free for free in names if free not in taken)))
+        self._warn_of_unmarked(plugin)
 
     def unregister(self, plugin: object) -> None:
-        """Takes a plugin out again. ValueError where it is not there."""
+        """Removes a plugin. ValueError where it is not registered."""
         if not self._manager.is_registered(plugin):
             raise ValueError(f"not registered: {plugin!r}")
         self._manager.unregister(plugin)
-        self._remember()
+        del self._loaded[id(plugin)]
+        self._update_callers()
+
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins that are loaded, in the order of their registration, and the entry points that could not be."""
+        return *self._loaded.values(), *self._unloaded.values()
 
     def load_entry_points(self, name: str | None = None) -> set[str]:
-        """Registers what installed distributions offer, or only the entry point of that name; returns the new names.
+        """Registers the plugins of installed distributions, or only the entry point of that name.
 
-        One that can't be loaded is logged, noted in `broken`, and passed over.
+        Returns the names of the entry points that are new. One that can't be loaded is logged and noted in `broken`,
+        and so is one whose name a plugin of another distribution has taken.
         """
-        from importlib.metadata import entry_points  # slow to import, so only for those who ask
+        offers = [offer for offer in self._offers() if name in (None, offer.plugin.name)]
+        return {offer.plugin.name for offer in offers if self._adopt(offer) is not None}
 
-        loaded: set[str] = set()
-        for entry_point in entry_points(group=ENTRY_POINTS):
-            if name not in (None, entry_point.name) or self._manager.has_plugin(entry_point.name):
-                continue
-            try:
-                self._register(entry_point.load(), entry_point.name)
-            except Exception as error:
-                self.broken[entry_point.name] = error
-                _log(f"the plugin {entry_point.name!r} ({entry_point.value}) can't be loaded: {error!r}")
-            else:
-                loaded.add(entry_point.name)
-        self._remember()
-        return loaded
+    def load_provider(self, kind: str, name: str, fresh: Callable[[], Container[object]]) -> Hooks | None:
+        """Registers the first plugin of an installed distribution that adds `name` to a registry, and no other.
 
-    def fill(self, registries: Mapping[str, object], only: Container[str] | None = None) -> None:
-        """Has every plugin, or only those of these names, add to the registries; what one raises goes through."""
+        `kind` is "codecs" or "transports", and `fresh` makes such a registry. The entry point called `name` is the
+        likeliest, so it comes first. Returns the hooks of the plugin alone, or None where there is none.
+        """
+
+        def provides(alone: Hooks) -> bool:
+            registry = fresh()
+            alone.fill({kind: registry})
+            return name in registry
+
+        for offer in sorted(self._offers(), key=lambda offer: offer.plugin.name != name):
+            alone = self._adopt(offer, provides)
+            if alone is not None:
+                return alone
+        return None
+
+    def fill(self, registries: Mapping[str, object]) -> None:
+        """Has every plugin add to the registries. A key is the end of the hook's name. What one raises goes through."""
         for kind, registry in registries.items():
-            for name, call in self._listeners.get(f"altcraft_register_{kind}", ()):
-                if only is None or name in only:
-                    call(registry=registry)
+            for _, call in self._callers.get(f"altcraft_register_{kind}", ()):
+                call(registry=registry)
 
     @property
     def observes_exchanges(self) -> bool:
@@ -301,54 +353,148 @@ class Hooks:
 
     def ask(self, hook: str, **arguments: object) -> None:
         """Calls every listener of that hook; what one raises goes through, and the others are not called."""
-        for _, call in self._listeners.get(hook, ()):
+        for _, call in self._callers.get(hook, ()):
             call(**arguments)
 
     def fire(self, hook: str, **arguments: object) -> None:
-        """Calls every listener of that hook, guarded. Ask `heard` first where time counts."""
-        for name, call in self._listeners.get(hook, ()):
+        """Calls the observers of a hook one by one, and logs what they raise. A look into `heard` first saves time."""
+        for plugin, call in self._callers.get(hook, ()):
             try:
-                call(**arguments)
+                returned = call(**arguments)
+                for value in returned if isinstance(returned, list) else [returned]:  # a wrapper returns anything
+                    _refuse_coroutine(value)
             except Exception:
-                _log(f"the plugin {name!r} failed in {hook}; everything else goes on", traceback=True)
+                _log(f"the plugin {plugin} failed in {hook}; everything else goes on", traceback=True)
 
-    def _register(self, plugin: object, name: str | None = None) -> None:
-        if type(plugin).__hash__ is None:
-            raise TypeError(
-                f"{type(plugin).__name__} is not hashable, as a plugin must be: a dataclass with eq=False is"
-            )
+    # Registering.
+
+    def _register(self, plugin: object, described: Plugin) -> None:
+        if plugin is None:
+            raise TypeError("None is no plugin")
         if isinstance(plugin, type):
             raise TypeError(f"{plugin.__name__} is a class: pass an instance of it, {plugin.__name__}()")
+        if type(plugin).__hash__ is None:
+            raise TypeError(
+                f"{type(plugin).__name__} is not hashable, as a plugin must be: use eq=False for a dataclass"
+            )
+        if self._manager.is_registered(plugin):
+            raise ValueError(f"the plugin {self._loaded.get(id(plugin), described)} is already registered")
         try:
-            self._manager.register(plugin, name)
+            self._manager.register(plugin, str(described))
             self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
+            hooks = self._implementations(plugin)
+            for hook, implementation in hooks.items():
+                if not (implementation.wrapper or implementation.hookwrapper):
+                    refuse_coroutines(implementation.function, f"{hook} of the plugin {described}")
+        except BaseException as error:
             if self._manager.is_registered(plugin):  # how far it came depends on what is wrong with it
                 self._manager.unregister(plugin)
-            raise ValueError(f"not a plugin of altcraft: {error}") from None
+            if isinstance(error, pluggy.PluginValidationError):
+                raise ValueError(f"not a plugin of altcraft: {error}") from None
+            raise
+        self._loaded[id(plugin)] = msgspec.structs.replace(described, hooks=tuple(hooks))
+        self._update_callers()
 
-    def _remember(self) -> None:
-        """One caller a plugin: pluggy stops at the first error, and so one plugin would silence the next."""
-        everyone = self._manager.get_plugins()
-        listeners: dict[str, list[tuple[str, Callable[..., object]]]] = {}
-        for hook in self._names:
+    def _implementations(self, plugin: object) -> dict[str, pluggy.HookImpl]:
+        """The plugin's implementation of each hook that it has."""
+        return {
+            hook: implementation
+            for hook in _HOOKS
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls()
+            if implementation.plugin is plugin
+        }
+
+    def _warn_of_unmarked(self, plugin: object) -> None:
+        loaded = self._loaded[id(plugin)]
+        for hook in sorted(set(_HOOKS).intersection(dir(plugin)).difference(loaded.hooks)):
+            if callable(getattr(plugin, hook)):
+                text = f"the plugin {loaded} has {hook} without the mark @altcraft.hookimpl: it is never called"
+                warn(UnmarkedHookWarning(text))
+
+    def _update_callers(self) -> None:
+        """One caller for each plugin: pluggy stops at the first error, and so one plugin would silence the next."""
+        plugins = self._manager.get_plugins()
+        callers: dict[str, list[tuple[Plugin, Callable[..., object]]]] = {}
+        for hook in _HOOKS:
             for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
-                others = [plugin for plugin in everyone if plugin is not implementation.plugin]
+                others = [plugin for plugin in plugins if plugin is not implementation.plugin]
                 caller = self._manager.subset_hook_caller(hook, others)
-                listeners.setdefault(hook, []).append((implementation.plugin_name, caller))
-        self._listeners = listeners
-        self.heard = frozenset(listeners)
+                callers.setdefault(hook, []).append((self._loaded[id(implementation.plugin)], caller))
+        self._callers = callers
+        self.heard = frozenset(callers)
+
+    # Entry points.
+
+    def _offers(self) -> Iterator[_Offer]:
+        """The entry points that are not loaded yet."""
+        from importlib.metadata import entry_points  # a slow import, for the clients that ask for it
+
+        found = tuple(entry_points(group=ENTRY_POINTS))
+        names = Counter(entry_point.name for entry_point in found)
+        for entry_point in found:
+            name, source = entry_point.name, entry_point.dist
+            distribution, version = (None, None) if source is None else (source.name, source.version)
+            plugin = Plugin(name, distribution, version, entry_point.value)
+            if plugin not in (msgspec.structs.replace(loaded, hooks=()) for loaded in self._loaded.values()):
+                yield _Offer(name if names[name] == 1 else f"{name} ({distribution})", plugin, entry_point.load)
+
+    def _adopt(self, offer: _Offer, provides: Callable[[Hooks], bool] | None = None) -> Hooks | None:
+        """Loads a plugin, and registers it if it is new and provides what is sought. Returns the hooks of it alone."""
+        try:
+            for known in self._loaded.values():
+                if known.distribution is not None and known.name == offer.plugin.name:
+                    raise ValueError(f"its name is taken by the plugin {known}")
+            plugin = offer.load()
+            alone = Hooks()
+            alone._register(plugin, offer.plugin)
+            if self._manager.is_registered(plugin) or (provides is not None and not provides(alone)):
+                return None
+            self._register(plugin, offer.plugin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may call sys.exit when it is imported
+            self.broken[offer.key] = error
+            reason = f"{type(error).__name__}: {error}"
+            self._unloaded[offer.key] = msgspec.structs.replace(offer.plugin, error=reason)
+            _log(f"the plugin {offer.plugin} ({offer.plugin.value}) can't be loaded: {reason}")
+            return None
+        self.broken.pop(offer.key, None)
+        self._unloaded.pop(offer.key, None)
+        self._warn_of_unmarked(plugin)
+        return alone
+
+
+def refuse_coroutines(callback: object, name: str) -> None:
+    """Raises TypeError for a callback that does nothing when it is called: an `async def`, or a generator function.
+
+    Partial functions and objects with such a `__call__` are refused, too. `name` names the callback in the message.
+    """
+    function = callback
+    while isinstance(function, functools.partial):
+        function = function.func
+    for called in (function, inspect.getattr_static(type(function), "__call__", None)):  # an object may be a callback
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            raise TypeError(f"{name} is an async function, which nothing would await: pass a plain function")
+        if inspect.isgeneratorfunction(called):
+            raise TypeError(f"{name} is a generator function, which nothing would run: pass a plain function")
 
 
 def guarded(callback: Callable[[T], object], argument: T) -> None:
-    """Calls somebody's callback; what it raises is logged, and goes no further."""
+    """Calls a user's callback. What it raises is logged, and goes no further."""
     try:
-        callback(argument)
+        _refuse_coroutine(callback(argument))
     except Exception:
         _log(f"the callback {callback!r} failed; everything else goes on", traceback=True)
 
 
+def _refuse_coroutine(returned: object) -> None:
+    """Nothing awaits what a callback returns: TypeError for a coroutine."""
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError("it returned a coroutine, which nothing awaits: have it start a task")
+
+
 def _log(text: str, *, traceback: bool = False) -> None:
-    import logging  # a third of the core's import time: only for those who have something to report
+    import logging  # a third of the core's import time, for the clients that have a failure to report
 
     logging.getLogger("altcraft.hooks").error(text, exc_info=traceback)

@@ -1,14 +1,15 @@
-"""Operations, declared once, as data: a path bound to its request, its reply and its result.
+"""Operations as data: a path, its request, its reply and its result.
 
-Declaring one is all that a new method of the API needs; `Client.submit` and `Client.call` find the operation by the
-type of the request that they are given.
+A new method of the API needs a declaration, and no more. `Client.submit` and `Client.call` find the operation by the
+type of the request. Page: docs/operations.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from types import NoneType
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -38,25 +39,37 @@ __all__ = ["TASK_STATUS", "Operation", "OperationRegistry", "default_operations"
 R = TypeVar("R")
 
 TASK_STATUS = "tasks/status"
-"""The path that every task is followed by."""
+"""The path of the method that tells how far a task is."""
+
+
+class _Carried(Reply, Generic[R], kw_only=True):
+    """A reply that must have data."""
+
+    data: R
+
+
+class _Done(msgspec.Struct, Generic[R]):
+    """The status of a finished task, which must have a result."""
+
+    result: R
 
 
 class Operation(Generic[R]):
     """One method of the API.
 
-    `path` is what follows the API's base URL, `request` the struct that is sent. What comes back follows from the
-    request's own declaration, `TaskRequest[R]` or `PlainRequest[R]`:
+    `path` follows the API's base URL in the URL of a request; a slash at its end is kept. `request` is the struct that
+    is sent. The rest follows from the declaration of that struct, `TaskRequest[R]` or `PlainRequest[R]`:
 
     * `result`: the `R`;
-    * `reply`: the type of the whole reply to the request itself;
-    * `status`: for a task, the type of the reply of tasks/status, else None.
+    * `reply`: the type of the whole reply to the request;
+    * `status`: of a task, the type of the reply of tasks/status; None where the operation starts no task.
 
-    `safe` says that the request only reads, so that it may be repeated when its answer was lost.
+    `safe` says that the request only reads: the client repeats it after a lost answer.
 
     Raises TypeError where the request does not say what its answer is.
     """
 
-    __slots__ = ("path", "reply", "request", "result", "safe", "status")
+    __slots__ = ("demanding", "path", "reply", "request", "result", "safe", "status")
 
     path: str
     request: type[Request[R]]
@@ -64,66 +77,135 @@ class Operation(Generic[R]):
     result: type[R]
     status: type[Reply] | None
     safe: bool
+    demanding: type[Reply]
+    """The type of a reply that must have a result: how an empty array is told from none."""
 
     def __init__(self, path: str, request: type[Request[R]], *, safe: bool = False) -> None:
-        self.path = path.strip("/")
+        self.path = path.lstrip("/")
         self.request = request
         self.safe = safe
-        kind, self.result = _declared(request)
+        kind, self.result = _answer_of(request)
+        read_as: Any = object if self.carries_nothing else self.result
         if kind is TaskRequest:
             self.reply = Envelope[TaskStarted]
-            self.status = Envelope[TaskStatus[self.result]]  # type: ignore[name-defined]  # the type is a value here
+            self.status = Envelope[TaskStatus[read_as]]
+            self.demanding = Envelope[_Done[read_as]]
         else:
-            self.reply = _plain_reply(self.result)
+            # A result that is a Reply itself is the whole reply; any other stands in the envelope's `data`.
+            self.reply = read_as if _is_reply(read_as) else Envelope[read_as]
             self.status = None
+            self.demanding = _Carried[read_as]
+
+    @property
+    def carries_nothing(self) -> bool:
+        """Whether the result is None by declaration, and whatever the reply carries is passed over."""
+        return cast(object, self.result) is NoneType
+
+    @property
+    def admits_none(self) -> bool:
+        """Whether None is a value of the result's type."""
+        try:
+            msgspec.convert(None, self.result)
+        except msgspec.ValidationError:
+            return False
+        return True
 
     @property
     def types(self) -> tuple[object, ...]:
-        """All that is read or checked in the course of the operation."""
-        # Of a task of which only the id is known, the result may turn out to be any statistics: see `recognise`.
+        """Every type that is read or checked in the course of the operation."""
+        # The result of a task whose request is not known may turn out to be statistics: see `recognise`.
         counted = (recount().status, DatabaseStatistics, SegmentStatistics) if self.result is object else ()
-        return self.request, self.reply, self.status, self.result, ErrorEnvelope, *counted
+        return self.request, self.reply, self.status, self.demanding, self.result, ErrorEnvelope, *counted
+
+    def result_in(self, reply: Reply) -> R:
+        """The result in a reply of the type `demanding`."""
+        data = cast("_Carried[Any]", reply).data
+        return cast(R, data.result if isinstance(data, _Done) else data)
 
     def __repr__(self) -> str:
         return f"Operation({self.path!r}, {self.request.__name__})"
 
 
-def _plain_reply(result: object) -> type[Reply]:
-    """A result that is a Reply itself is the whole of it; any other stands in the envelope's `data`."""
-    if isinstance(result, type) and issubclass(result, Reply):
-        return result
-    return Envelope[result]  # type: ignore[valid-type]  # the type is a value here
+def _is_reply(result: object) -> bool:
+    return isinstance(result, type) and issubclass(result, Reply)
 
 
-def _declared(request: type[Request[R]]) -> tuple[object, type[R]]:
+def _answer_of(request: type[Request[R]]) -> tuple[object, type[R]]:
     """`TaskRequest` or `PlainRequest`, and its `R`, out of the bases of a request class."""
-    for cls in request.__mro__:
-        for base in cls.__dict__.get("__orig_bases__", ()):
-            if get_origin(base) in (TaskRequest, PlainRequest):
-                (result,) = get_args(base)
-                if not isinstance(result, TypeVar):
-                    return get_origin(base), result
-    raise TypeError(
-        f"{request.__name__} does not say what its answer is: derive it from TaskRequest[R] or PlainRequest[R], "
-        f"with R the type of the result"
-    )
+    if get_origin(request) is not None:
+        raise TypeError(f"{request} is not a class of its own: derive one from it, and declare that")
+    kind, result = _found_in(request) or (None, None)
+    left_open = (result,) if isinstance(result, TypeVar) else _parameters(result)
+    if kind is None or left_open:
+        raise TypeError(
+            f"{request.__name__} does not say what its answer is: derive it from TaskRequest[R] or PlainRequest[R], "
+            f"with R the type of the result" + (f"; {result} leaves a type variable open" if left_open else "")
+        )
+    return kind, cast("type[R]", result)
+
+
+def _found_in(declared: Any) -> tuple[object, Any] | None:
+    """The answer of a class or of an alias such as `Listing[Row]`, through its bases; None where it has none.
+
+    Each base's type variables are replaced by the types that the class below gives for them.
+    """
+    cls, arguments = get_origin(declared) or declared, get_args(declared)
+    parameters: tuple[Any, ...] = getattr(cls, "__parameters__", ())
+    values = dict(zip(parameters, arguments or map(_default, parameters), strict=False))
+    if cls in (TaskRequest, PlainRequest):
+        return cls, values[parameters[0]]
+    for base in cls.__dict__.get("__orig_bases__", cls.__bases__):
+        found = _found_in(base)
+        if found is not None:
+            return found[0], _substituted(found[1], values)
+    return None
+
+
+def _substituted(type_: Any, values: dict[Any, Any]) -> Any:
+    if isinstance(type_, TypeVar):
+        return values.get(type_, type_)
+    parameters = _parameters(type_)
+    return type_[tuple(values.get(parameter, parameter) for parameter in parameters)] if parameters else type_
+
+
+def _parameters(type_: object) -> tuple[Any, ...]:
+    """The type variables of an alias such as `list[T]`. A class without arguments is no alias."""
+    return getattr(type_, "__parameters__", ()) if get_origin(type_) is not None else ()
+
+
+def _default(parameter: Any) -> Any:
+    """What a type variable stands for where no type is given: its default (PEP 696), else itself."""
+    has_default = getattr(parameter, "has_default", None)
+    return parameter.__default__ if has_default is not None and has_default() else parameter
 
 
 class OperationRegistry:
-    """The operations that a client knows, by the type of the request and by path. Fill it before sharing it."""
+    """The operations of a client, by the type of the request and by path. Fill it before threads share it."""
 
-    def __init__(self) -> None:
-        self._by_request: dict[type, Operation[object]] = {}
-        self._by_path: dict[str, Operation[object]] = {}
+    def __init__(self, check: Callable[[Operation[Any]], None] | None = None) -> None:
+        self._by_request: dict[type, Operation[Any]] = {}
+        self._by_path: dict[str, Operation[Any]] = {}
+        self._check = check
+
+    def check_with(self, check: Callable[[Operation[Any]], None]) -> None:
+        """Has `check` look at every operation that is registered from now on. What it raises refuses the operation."""
+        self._check = check
 
     def register(self, operation: Operation[R]) -> Operation[R]:
-        """Adds one, and returns it. ValueError where its path is bound to another request already."""
-        known = self._by_path.get(operation.path)
-        if known is not None and known.request is not operation.request:
+        """Adds an operation, and returns it.
+
+        One that has the request of a known operation, or a request derived from it, takes the known one's place.
+        ValueError where another request has the path. TypeError where the client's codec can't read the result.
+        """
+        if self._check is not None:
+            self._check(operation)
+        path = _key(operation.path)
+        known = self._by_path.get(path)
+        if known is not None and not self._is_family(path, operation.request):
             raise ValueError(f"{operation.path} is declared already, for {known.request.__name__}")
-        erased: Operation[object] = operation  # type: ignore[assignment]  # it holds every R; look-up restores it
-        self._by_path[operation.path] = erased
-        self._by_request[operation.request] = erased
+        if known is None or not issubclass(known.request, operation.request) or known.request is operation.request:
+            self._by_path[path] = operation
+        self._by_request[operation.request] = operation
         return operation
 
     def of(self, request: Request[R]) -> Operation[R]:
@@ -131,28 +213,30 @@ class OperationRegistry:
         return self.by_request(type(request))
 
     def by_request(self, request: type[Request[R]]) -> Operation[R]:
-        """The operation that sends requests of that type. LookupError where none is declared."""
-        operation = self._by_request.get(request)
-        if operation is None:
-            raise LookupError(
-                f"no operation sends a {request.__name__}: register "
-                f'Operation("its/path", {request.__name__}) with client.operations first'
-            )
-        return operation  # type: ignore[return-value]  # register() has bound this type to its own R
+        """The operation that sends requests of that type, or of a base of it. LookupError where none is declared."""
+        for cls in request.__mro__:
+            if cls in self._by_request:
+                return self._by_request[cls]
+        raise LookupError(
+            f"no operation sends a {request.__name__}: register "
+            f'Operation("its/path", {request.__name__}) with client.operations first'
+        )
 
     def by_path(self, path: str) -> Operation[object]:
-        """The operation of that path. LookupError where none is declared."""
-        operation = self._by_path.get(path)
+        """The operation of that path; a slash at its end does not matter. LookupError where none is declared."""
+        operation = self._by_path.get(_key(path))
         if operation is None:
             raise LookupError(f"no operation has the path {path!r}: register it with client.operations first")
         return operation
 
-    def resumed(self, task_id_or_token: str, request: type[Request[R]] | None) -> tuple[ResumeToken, Operation[Any]]:
-        """What a resume token holds, and the operation that started its task, as far as either tells."""
+    def resumed(
+        self, task_id_or_token: str, request: type[TaskRequest[Any]] | None
+    ) -> tuple[ResumeToken, Operation[Any]]:
+        """What a resume token holds, and the operation that started its task as far as token and request tell."""
         token = parse_resume_token(task_id_or_token)
         if request is not None:
             operation: Operation[Any] = self.by_request(request)
-            if token.operation not in (None, TASK_STATUS, operation.path):
+            if token.operation is not None and _key(token.operation) not in (TASK_STATUS, _key(operation.path)):
                 raise BadResumeToken(f"the resume token is of a task of {token.operation}, not of {operation.path}")
         elif token.operation in (None, TASK_STATUS):
             operation = unknown_task()
@@ -165,9 +249,22 @@ class OperationRegistry:
     def __iter__(self) -> Iterator[Operation[object]]:
         return iter(self._by_path.values())
 
+    def _is_family(self, path: str, request: type) -> bool:
+        """Whether the request derives from one that has the path, or one that has it derives from the request."""
+        return any(
+            issubclass(request, known.request) or issubclass(known.request, request)
+            for known in self._by_request.values()
+            if _key(known.path) == path
+        )
+
+
+def _key(path: str) -> str:
+    """What tells paths apart: not the slashes around them."""
+    return path.strip("/")
+
 
 def default_operations() -> OperationRegistry:
-    """A fresh registry with the methods of this library's own pages."""
+    """A new registry with the methods that the library brings."""
     registry = OperationRegistry()
     registry.register(Operation("segments/refresh_counters", SegmentsRefreshCounters))
     registry.register(Operation("databases/refresh_counters", DatabasesRefreshCounters))
@@ -179,7 +276,7 @@ def default_operations() -> OperationRegistry:
 
 @cache
 def recount() -> Operation[list[ResourceStatistics]]:
-    """Stands for whichever refresh_counters started a task of which only the id is known."""
+    """Stands for the refresh_counters method that started a task whose request is not known."""
 
     class Recount(TaskRequest[list[ResourceStatistics]], frozen=True):
         pass
@@ -189,7 +286,7 @@ def recount() -> Operation[list[ResourceStatistics]]:
 
 @cache
 def unknown_task() -> Operation[object]:
-    """Stands for whatever started a task of which only the id is known."""
+    """Stands for the method that started a task whose request is not known."""
 
     class UnknownTask(TaskRequest[object], frozen=True):
         pass
@@ -204,13 +301,13 @@ def looks_counted(result: object) -> bool:
 
 
 def recognise(statistics: ResourceStatistics) -> SegmentStatistics | DatabaseStatistics | ResourceStatistics:
-    """The narrower type that has all the fields which came, when only a task's id is known."""
+    """The narrower type that has every field that came, for the result of a task whose request is not known."""
     fields = {name: getattr(statistics, name) for name in statistics.__struct_fields__}
-    counted = statistics.total_count is not None or statistics.last_count_time is not None
-    if counted and statistics.list_id is None:
+    is_database = statistics.total_count is not None or statistics.last_count_time is not None
+    if is_database and statistics.list_id is None:
         del fields["list_id"]
-        return msgspec.convert(fields, DatabaseStatistics)
-    if not counted and statistics.list_id is not None:
+        return DatabaseStatistics(**fields)
+    if not is_database and statistics.list_id is not None:
         del fields["total_count"], fields["last_count_time"]
-        return msgspec.convert(fields, SegmentStatistics)
+        return SegmentStatistics(**fields)
     return statistics

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import socket
 import threading
 import time
@@ -18,11 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.utilities import BadRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+    from typing_extensions import Self
 
 __all__ = ["Channel", "ErrorTask", "Server"]
 
@@ -42,6 +46,9 @@ _PACKET: Final = 1000
 _ROUND: Final = 1.0
 """Seconds after which the loop comes round at the latest, to look for slow connections and to let signals through."""
 
+_FIRST_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ ]+(?: HTTP/[0-9]\.[0-9])?")
+"""The method, the target, and the version, with which a request begins."""
+
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """What accept() says when the process or the machine has no descriptor left."""
 
@@ -49,9 +56,41 @@ _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 logging.getLogger("waitress").addHandler(logging.NullHandler())
 
 
+class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no annotations
+    """Reads a request. Bytes that make waitress's own parser fail, such as a request for `http://[`, are a 400.
+
+    Two of waitress's expressions take time that grows with the square of a line's length, and hold up all connections:
+    the one for the first line where that is wrong, and the one for a header with blanks before its value. So the first
+    line is checked here, and the blanks are taken away.
+    """
+
+    def received(self, data: bytes) -> int:
+        try:
+            return cast("int", super().received(data))
+        except Exception:  # of any kind: the request's bytes are to blame, and the reply says so
+            cast("dict[str, str]", self.headers).pop("CONTENT_LENGTH", None)
+            self.parse_header(b"GET / HTTP/1.0\r\n")  # sets the fields that the reply needs
+            self.error = BadRequest("the request can't be read")
+            self.completed = True
+            return len(data)
+
+    def parse_header(self, header_plus: bytes) -> None:
+        first, *lines = header_plus.split(b"\r\n")
+        if not _FIRST_LINE.fullmatch(first.rstrip()):
+            raise ParsingError("the first line can't be read")
+        fields = [first]
+        for line in lines:
+            if line.startswith((b" ", b"\t")):
+                raise ParsingError("a header must not be folded")
+            name, colon, value = line.partition(b":")
+            fields.append(name + colon + value.strip(b" \t"))
+        super().parse_header(b"\r\n".join(fields))
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
     """A connection. `last_activity` is when it began to keep the server waiting: for a request, or to take a reply."""
 
+    parser_class = Parser
     last_activity: float
     request: Any
     _taken = 0  # bytes of the request that has begun
@@ -143,7 +182,8 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no annotat
 class Server:
     """An application on a listening socket, which the server takes over. `run()` serves until `close()` is called.
 
-    `timeout` is in seconds, see above. `settings` are waitress's own.
+    As a context manager it serves in a thread of its own while the block lasts. `timeout` is in seconds, see above.
+    `settings` are waitress's own.
     """
 
     def __init__(
@@ -174,6 +214,7 @@ class Server:
         self._closed = False
         self._running = False
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def run(self) -> None:
         """Serve until close(), or until a signal's handler raises."""
@@ -203,6 +244,16 @@ class Server:
             self._listener.trigger.pull_trigger(self._close_all)
             self._ended.wait(5)
         self._close_all()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self.run, name="altcraft-server")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+        if self._thread is not None:
+            self._thread.join()
 
     def _close_all(self) -> None:
         self._listener.asyncore.close_all(self._sockets)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse
-from altcraft_transports._common.sleep import AsyncSleeper
+from altcraft_transports._common.loops import AsyncSleeper
 from engine.stage import PATIENCE
 
 try:

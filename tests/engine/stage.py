@@ -10,7 +10,7 @@ from typing import Any
 from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse
 from altcraft.engine.schedule import Due
 from altcraft.testing import reply
-from altcraft_transports._common.sleep import Sleeper
+from altcraft_transports._common.sleeper import Sleeper
 
 PATIENCE = 20.0
 """Seconds until a test that waits for something fails, instead of hanging."""

@@ -34,7 +34,7 @@ from altcraft import (
 )
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import reply
-from altcraft_transports._common.sleep import Sleeper
+from altcraft_transports._common.sleeper import Sleeper
 from engine.stage import DONE, FAILED, PATIENCE, RUNNING, STARTED, Stage, outcome
 
 FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)

@@ -95,13 +95,12 @@ def test_the_content_type_is_believed_where_it_says_something() -> None:
         ({"Content-Type": "a/b"}, "'a/b'"),
     ],
 )
-def test_an_answer_that_no_codec_reads_is_a_decode_error_with_its_type_and_its_first_line(
+def test_an_answer_that_no_codec_reads_is_a_decode_error_with_its_type_and_its_first_words(
     headers: dict[str, str], says: str
 ) -> None:
     error = refused(answer("upstream connect error\nsecond line", headers), DecodeError)
     assert says in str(error)
-    assert "'upstream connect error'" in str(error)
-    assert "second" not in str(error)
+    assert "'upstream connect error second line'" in str(error)
 
 
 @pytest.mark.parametrize("headers", [JSON, XML, {}])

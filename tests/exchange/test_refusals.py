@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from altcraft import ApiError, BadRequest, Forbidden, LimitReached, NotFound, RateLimited, Unauthorized
+from altcraft import ApiError, BadRequest, DecodeError, Forbidden, LimitReached, NotFound, RateLimited, Unauthorized
+from altcraft.schema import Envelope, TaskStarted
 from exchange import HTML, JSON, XML, answer, both_formats, read, refused
 from golden import example
 
@@ -90,32 +93,81 @@ def test_a_redirect_is_reported_with_where_it_leads_and_not_followed(status: int
 
 
 def test_a_redirect_to_nowhere_is_reported_too() -> None:
-    assert "nowhere" in str(refused(answer("", {}, 302), ApiError))
+    assert "does not say where to" in str(refused(answer("", {}, 302), ApiError))
+
+
+@pytest.mark.parametrize(("body", "status"), [('{"error":429}', 200), ("", 429), (HTML, 503), ('{"error":1}', 503)])
+@pytest.mark.parametrize(("asked", "seconds"), [("5.4", 6.0), ("soon", None)])
+def test_a_refusal_holds_what_it_asks_to_wait(body: str, status: int, asked: str, seconds: float | None) -> None:
+    with pytest.raises(ApiError) as caught:
+        read(answer(body, {"Retry-After": asked}, status))
+    assert caught.value.retry_after == seconds
+
+
+# An explanation in any form.
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    ("text", "explanation"),
     [
-        ({"Retry-After": "120"}, 120.0),
-        ({"retry-after": " 5 "}, 5.0),
-        ({"Retry-After": "0"}, 0.0),
-        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "Fri, 31 Dec 1999 23:59:29 GMT"}, 30.0),
-        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "Sat, 01 Jan 2000 00:00:29 GMT"}, 0.0),
-        ({"retry-after": "Friday, 31-Dec-99 23:59:59 GMT", "date": "Fri, 31 Dec 1999 23:59:29 GMT"}, 30.0),
-        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
-        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "today"}, None),
-        ({"Retry-After": "Fri, 31 Dec 1999 23:59:59", "Date": "Fri, 31 Dec 1999 23:59:29 GMT"}, None),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": ""}, None),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "1.5"}, None),
-        ({}, None),
+        ('["no such token"]', "no such token"),
+        ('["no", "such token", 5, null]', "no; such token; 5; "),
+        ('{"limit":"1000","used":1001}', "limit: 1000; used: 1001"),
+        ('[{"field":"id","says":["too large"]}]', "field: id; says: too large"),
+        ("17", "17"),
+        ("true", "True"),
+        ("null", ""),
+        ("[]", ""),
+        ("{}", ""),
     ],
 )
-@pytest.mark.parametrize(("body", "status"), [('{"error":429}', 200), ("", 429), (HTML, 503), ('{"error":1}', 503)])
-def test_what_a_refusal_asks_for_is_seconds(
-    headers: dict[str, str], seconds: float | None, body: str, status: int
+@pytest.mark.parametrize(("code", "kind"), [(401, Unauthorized), (402, LimitReached), (429, RateLimited)])
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_explanation_of_any_form_leaves_the_code(
+    text: str, explanation: str, code: int, kind: type[ApiError], status: int
 ) -> None:
-    with pytest.raises(ApiError) as caught:
-        read(answer(body, headers, status))
-    assert caught.value.retry_after == seconds
+    error = refused(answer(f'{{"error":{code},"error_text":{text},"data":null}}', status=status), kind)
+    assert (error.code, error.text) == (code, explanation)
+
+
+@pytest.mark.parametrize(
+    ("texts", "explanation"),
+    [
+        ("<error_text><item>no</item><item>such token</item></error_text>", "item: no; such token"),
+        ("<error_text><limit>1000</limit></error_text>", "limit: 1000"),
+        ("<error_text/>", ""),
+        ("<error_text>no</error_text><error_text>such token</error_text>", "no; such token"),
+        ("<error_text>no</error_text><error_text><a>1</a></error_text>", "no; a: 1"),
+    ],
+)
+def test_an_explanation_of_any_form_leaves_the_code_in_xml(texts: str, explanation: str) -> None:
+    error = refused(answer(f"<xml><error>401</error>{texts}</xml>", XML), Unauthorized, "xml")
+    assert (error.code, error.text) == (401, explanation)
+
+
+@pytest.mark.parametrize("code", ['"401"', '" 401 "', "401.0", '"401.0"'])
+@pytest.mark.parametrize("text", ['"why"', '["why"]'])
+def test_a_code_in_another_spelling_is_a_code(code: str, text: str) -> None:
+    error = refused(answer(f'{{"error":{code},"error_text":{text}}}'), Unauthorized)
+    assert (error.code, error.text) == (401, "why")
+
+
+@pytest.mark.parametrize("code", ['"0"', "0.0", "false", '""', "null", '" 0 "'])
+@pytest.mark.parametrize("text", ['""', '["all right"]', "{}"])
+def test_a_success_in_another_spelling_is_a_success(code: str, text: str) -> None:
+    reply = read(answer(f'{{"error":{code},"error_text":{text},"data":{{"task_id":"a"}}}}'))
+    assert reply == Envelope(data=TaskStarted("a"), error=reply.error, error_text=reply.error_text)
+    assert not reply.error
+
+
+@pytest.mark.parametrize("code", ['"AUTH_FAILED"', "true", "[401]", '{"code":401}', "401.5", '"4 01"'])
+@pytest.mark.parametrize("data", ["", ',"data":{"task_id":"a"}'])
+def test_a_code_that_is_no_number_is_never_taken_for_success(code: str, data: str) -> None:
+    error = refused(answer(f'{{"error":{code}{data}}}'), DecodeError)
+    assert "error" in str(error)
+
+
+def test_a_long_explanation_is_kept_in_part() -> None:
+    text = refused(answer(json.dumps({"error": 400, "error_text": "x" * 10**6})), BadRequest).text
+    assert len(text) <= 1001
+    assert text.endswith("…")

@@ -25,7 +25,7 @@ from altcraft import (
 from altcraft.codecs import default_registry
 from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import DatabasesGetCounters, DatabasesRefreshCounters, Envelope, SegmentsRefreshCounters
-from exchange import DONE, JSON, XML, answer, both_formats, exchange
+from exchange import DONE, XML, answer, both_formats, exchange
 from golden import ProfilesExport, example
 
 OPERATIONS = default_operations()
@@ -127,17 +127,6 @@ def test_before_a_task_is_done_its_result_may_be_anything_in_xml_too(result: str
     assert (state.status, state.progress, state.result) == ("running", None, None)
 
 
-@pytest.mark.parametrize("result", ["", ',"result":null', ',"result":[]'])
-def test_a_finished_task_without_entries_has_an_empty_list(result: str) -> None:
-    body = f'{{"data":{{"status":"success"{result}}},"error":0}}'
-    assert exchange().status(SEGMENTS, answer(body), DONE).result == []
-
-
-def test_a_finished_task_without_its_object_is_a_decode_error() -> None:
-    with pytest.raises(DecodeError, match="no result"):
-        exchange().status(EXPORT, answer('{"data":{"status":"success"},"error":0}'), DONE)
-
-
 @pytest.mark.parametrize("result", ['"soon"', '[{"channels":5}]', "[5]", '{"a":1}'])
 def test_a_finished_task_with_a_result_of_another_shape_is_a_decode_error(result: str) -> None:
     body = f'{{"data":{{"status":"completed","result":{result}}},"error":0}}'
@@ -167,20 +156,6 @@ def test_a_plain_operations_result_is_its_data(name: str, format_: str, channels
     assert isinstance(result, list)
     assert all(isinstance(entry, ChannelStatistics) for entry in result)
     assert [entry.channel for entry in result] == channels
-
-
-@pytest.mark.parametrize(
-    ("body", "headers"),
-    [
-        ('{"error":0}', JSON),
-        ('{"data":null,"error":0}', JSON),
-        ('{"data":[],"error":0}', JSON),
-        ("<xml><data/><error>0</error></xml>", XML),
-        ("<xml><error>0</error></xml>", XML),
-    ],
-)
-def test_counters_without_entries_are_an_empty_list(body: str, headers: dict[str, str]) -> None:
-    assert exchange().result(COUNTERS, answer(body, headers)) == []
 
 
 @both_formats

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from altcraft import AsyncClient, Client, ClientClosed, Polling
+from altcraft import AsyncClient, Client, ClientClosed, Polling, TransportSettings
 from altcraft.testing import reply
 from altcraft.wire.transport import TransportRegistry
 from engine.stage import DONE, PATIENCE, RUNNING
@@ -138,10 +138,7 @@ def test_cancelled_exchanges_leak_no_connection(
     transport: str, slow: Slow, server: RawServer, pool: ThreadPoolExecutor
 ) -> None:
     """More are cancelled than there are connections; after that, all of these are free."""
-    make = TransportRegistry().create_async
-    port = (
-        make(transport, server.url, workers=2) if transport == "threads" else make(transport, server.url, connections=2)
-    )
+    port = TransportRegistry().create_async(transport, server.url, TransportSettings(connections=2))
 
     async def main() -> None:
         # An exchange in a worker thread can't be broken off: it ends by its timeout, and only then the worker is free.

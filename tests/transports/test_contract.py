@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from altcraft import TransportSettings
 from altcraft.testing import TransportContract
 from altcraft.testing.transport_contract import HintBreaker
 from altcraft.wire.transport import AsyncTransport, Transport
@@ -18,19 +19,19 @@ from altcraft_transports.pycurl import PycurlTransport
 from altcraft_transports.threads import ThreadsTransport
 from altcraft_transports.urllib3 import Urllib3Transport
 
-EVERYTHING = frozenset({"max_response", "connections", "proxy", "tls"})
+EVERYTHING = frozenset({"max_response", "connections", "proxy", "tls", "keep_idle"})
 
 
-def with_context(make: Callable[..., Any]) -> Callable[..., Any]:
-    """A transport that takes an `ssl.SSLContext` where the contract speaks of files."""
+def with_settings(make: Callable[[TransportSettings], Any]) -> Callable[..., Any]:
+    """What makes a transport from the contract's options; `tls` becomes an `ssl.SSLContext`."""
 
-    def made(tls: HintBreaker | None = None, **options: object) -> object:
+    def made(tls: HintBreaker | None = None, **options: Any) -> Any:
         if tls is not None:
             context = ssl.create_default_context(cafile=tls.authorities)
             if tls.certificate is not None:
                 context.load_cert_chain(tls.certificate)
             options["ssl_context"] = context
-        return make(**options)
+        return make(TransportSettings(**options))
 
     return made
 
@@ -40,7 +41,7 @@ class TestUrllib3(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., Transport]:
-        return with_context(Urllib3Transport)
+        return with_settings(Urllib3Transport)
 
 
 class TestHttpClient(TransportContract):
@@ -48,7 +49,7 @@ class TestHttpClient(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., Transport]:
-        return with_context(HttpClientTransport)
+        return with_settings(HttpClientTransport)
 
 
 class TestPycurl(TransportContract):
@@ -57,9 +58,8 @@ class TestPycurl(TransportContract):
     @pytest.fixture
     def make_transport(self) -> Callable[..., Transport]:
         def make(tls: HintBreaker | None = None, **options: Any) -> PycurlTransport:
-            if tls is not None:
-                options |= {"ca_file": tls.authorities, "certificate": tls.certificate}
-            return PycurlTransport(**options)
+            files = {} if tls is None else {"ca_file": tls.authorities, "certificate": tls.certificate}
+            return PycurlTransport(TransportSettings(**options), **files)
 
         return make
 
@@ -69,7 +69,7 @@ class TestHttpx(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., Transport]:
-        return with_context(HttpxTransport)
+        return with_settings(HttpxTransport)
 
 
 class TestAsyncHttpx(TransportContract):
@@ -78,7 +78,7 @@ class TestAsyncHttpx(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., AsyncTransport]:
-        return with_context(AsyncHttpxTransport)
+        return with_settings(AsyncHttpxTransport)
 
 
 @pytest.mark.leaves_threads  # trio keeps those that look names up for a while
@@ -93,7 +93,7 @@ class TestAiohttp(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., AsyncTransport]:
-        return with_context(AiohttpTransport)
+        return with_settings(AiohttpTransport)
 
 
 class TestThreads(TransportContract):
@@ -102,5 +102,4 @@ class TestThreads(TransportContract):
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., AsyncTransport]:
-        make = with_context(Urllib3Transport)
-        return lambda **options: ThreadsTransport(make(**options))
+        return with_settings(lambda settings: ThreadsTransport(Urllib3Transport(settings)))

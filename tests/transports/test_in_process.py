@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from altcraft import ConnectError, ConnectionLost, HttpRequest, RequestTimeout, ResponseTooLarge
+from altcraft import ConnectError, ConnectionLost, HttpRequest, RequestTimeout, ResponseTooLarge, TransportSettings
+from altcraft.testing import FakeClock
+from altcraft.wire.transport import Clock
 from altcraft_transports.asgi import AsgiTransport
 from altcraft_transports.asgi import create_async as create_asgi
 from altcraft_transports.wsgi import WsgiTransport
@@ -104,10 +106,10 @@ def test_a_reply_beyond_the_limit_is_refused_while_it_grows() -> None:
             await send({"type": "http.response.body", "body": b"x" * 100, "more_body": True})
 
     with pytest.raises(ResponseTooLarge):
-        WsgiTransport(wsgi, max_response=950).send(REQUEST, timeout=1)
+        WsgiTransport(wsgi, TransportSettings(max_response=950)).send(REQUEST, timeout=1)
     assert len(produced) == 10
     with pytest.raises(ResponseTooLarge):
-        asyncio.run(AsgiTransport(asgi, max_response=950).send(REQUEST, timeout=1))
+        asyncio.run(AsgiTransport(asgi, TransportSettings(max_response=950)).send(REQUEST, timeout=1))
 
 
 def test_an_asgi_application_that_takes_too_long_is_cancelled() -> None:
@@ -144,6 +146,23 @@ def test_closing_ends_sleeps_and_calls_of_an_asgi_application() -> None:
     slept, failed = asyncio.run(main())
     assert slept is None
     assert isinstance(failed, ConnectionLost)
+
+
+def test_a_wsgi_application_knows_its_limit_and_may_raise_this_librarys_errors() -> None:
+    def wsgi(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        raise RequestTimeout(f"nothing within {environ['altcraft.timeout']:g} s")
+
+    with pytest.raises(RequestTimeout, match=r"nothing within 2\.5 s"):
+        WsgiTransport(wsgi).send(REQUEST, timeout=2.5)
+
+
+def test_a_client_over_wsgi_can_live_in_the_time_of_a_clock() -> None:
+    clock = FakeClock()
+    transport = WsgiTransport(wsgi_echo, clock=clock)
+    assert isinstance(transport, Clock)
+    assert not isinstance(WsgiTransport(wsgi_echo), Clock)
+    transport.sleep(3600)
+    assert (transport.monotonic(), clock.slept) == (3600, [3600])
 
 
 def test_closing_ends_sleeps_and_closes_a_wsgi_application_once() -> None:

@@ -1,6 +1,6 @@
 """A transport without a network, for an AsyncClient: calls an ASGI application in this process.
 
-Works under asyncio, and under trio. The application gets no lifespan events: start it up before, if it needs that.
+Works under asyncio and trio. The application gets no lifespan events: start it before, if it needs that.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from altcraft.errors import AltcraftError, ConnectError, ConnectionLost, RequestTimeout
+from altcraft.errors import ConnectionLost, ResponseTooLarge
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._common.body import MAX_RESPONSE, Body
-from altcraft_transports._common.sleep import AsyncSleeper, Limit
+from altcraft.wire.transport import TransportSettings
+from altcraft_transports._common.abilities import Abilities
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.errors import Progress
+from altcraft_transports._common.for_tasks import ForTasks
 
 __all__ = ["AsgiTransport", "create_async"]
 
@@ -23,58 +26,39 @@ AsgiApp = Callable[
 """An ASGI 3 application."""
 
 
-def create_async(url: str, *, app: AsgiApp | None = None, max_response: int = MAX_RESPONSE) -> AsgiTransport:
-    """The transport for an application. TypeError without one."""
-    if app is None:
-        raise TypeError("the asgi transport needs an application: transport=AsgiTransport(app)")
-    return AsgiTransport(app, max_response=max_response)
+class AsgiTransport(ForTasks):
+    """Each exchange is a call of `app`, in the calling task. One that takes too long is cancelled: RequestTimeout.
 
+    ConnectionLost if the application raises, since nothing tells how far it came.
+    """
 
-class AsgiTransport:
-    """Each exchange is a call of `app`, in the calling task. One that takes too long is cancelled: RequestTimeout."""
+    abilities = Abilities("asgi", proxies=())
 
-    def __init__(self, app: AsgiApp, *, max_response: int = MAX_RESPONSE) -> None:
+    def __init__(self, app: AsgiApp, settings: TransportSettings | None = None) -> None:
+        super().__init__(settings)
         self._app = app
-        self._max_response = max_response
-        self._sleeper = AsyncSleeper()
-        self._limits: set[Limit] = set()
-        self._closed = False
 
-    async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
-        """Calls the application. ConnectionLost where it raises, since there is no telling how far it came."""
-        if self._closed:
-            raise ConnectError("the transport is closed")
-        call = _Call(request, self._max_response)
-        limit = Limit(timeout)
-        self._limits.add(limit)
+    async def _carry(self, request: HttpRequest, progress: Progress) -> HttpResponse:
+        call = _Call(request, self.settings.max_response)
+        progress.is_sent = True
         try:
-            in_time = await limit.within(lambda: self._app(_scope(request), call.receive, call.send))
-        except AltcraftError:
+            await self._app(_scope(request), call.receive, call.send)
+        except ResponseTooLarge:
             raise
         except Exception as error:
             raise ConnectionLost(f"the application failed: {type(error).__name__}") from error
-        finally:
-            self._limits.discard(limit)
-        if not in_time:
-            if self._closed:
-                raise ConnectionLost("the transport was closed during the exchange")
-            raise RequestTimeout(f"no complete reply within {timeout:g} s")
         return call.response()
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is closed."""
-        await self._sleeper.sleep(seconds)
 
-    async def close(self) -> None:
-        """Ends all sleeps, and all calls of the application."""
-        self._closed = True
-        self._sleeper.close()
-        for limit in tuple(self._limits):
-            limit.end()
+def create_async(url: str, *, app: AsgiApp | None = None, settings: TransportSettings | None = None) -> AsgiTransport:
+    """Makes the transport for an application. TypeError without one."""
+    if app is None:
+        raise TypeError("the asgi transport needs an application: transport=AsgiTransport(app)")
+    return AsgiTransport(app, settings)
 
 
 class _Call:
-    """The two channels between the server, which is us, and the application."""
+    """The two channels between the server, which is this transport, and the application."""
 
     def __init__(self, request: HttpRequest, max_response: int) -> None:
         self._messages: list[Message] = [{"type": "http.request", "body": request.body, "more_body": False}]

@@ -1,17 +1,20 @@
-"""A transport without a network: calls a WSGI application in this process."""
+"""A transport without a network, for a Client: calls a WSGI application in this process."""
 
 from __future__ import annotations
 
 import io
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
+from altcraft.errors import AltcraftError, ConnectError, ConnectionLost
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._common.body import MAX_RESPONSE, Body
-from altcraft_transports._common.sleep import Sleeping
+from altcraft.wire.transport import TransportSettings
+from altcraft_transports._common.abilities import Abilities
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.errors import CLOSED, bare
+from altcraft_transports._common.for_threads import ForThreads
 
 __all__ = ["WsgiTransport", "create"]
 
@@ -19,38 +22,68 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 """A WSGI application, PEP 3333."""
 
 
-def create(url: str, *, app: WsgiApp | None = None, max_response: int = MAX_RESPONSE) -> WsgiTransport:
-    """The transport for an application. TypeError without one."""
-    if app is None:
-        raise TypeError("the wsgi transport needs an application: transport=WsgiTransport(app)")
-    return WsgiTransport(app, max_response=max_response)
+class SleepingClock(Protocol):
+    """A time to live in, such as `altcraft.testing.FakeClock`."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
 
 
-class WsgiTransport(Sleeping):
-    """Each exchange is a call of `app`, in the calling thread. Timeouts don't apply: nobody can interrupt a call.
+class WsgiTransport(ForThreads):
+    """Each exchange is a call of `app`, in the calling thread.
 
-    Closing it closes the application too, where that has a `close`. Thread-safe as far as the application is.
+    A call can't be interrupted when its time is over. An application that waits finds its limit, in seconds, as
+    `altcraft.timeout` in the environ, and raises RequestTimeout; errors of this library pass through. With a `clock`,
+    such as `altcraft.testing.FakeClock`, the client lives in that clock's time. Closing the transport closes the
+    application too, if that has a `close`. Thread-safe as far as the application is.
     """
 
-    def __init__(self, app: WsgiApp, *, max_response: int = MAX_RESPONSE) -> None:
-        super().__init__()
+    abilities = Abilities("wsgi", proxies=())
+
+    def __init__(
+        self, app: WsgiApp, settings: TransportSettings | None = None, *, clock: SleepingClock | None = None
+    ) -> None:
+        super().__init__(settings)
         self._app = app
-        self._max_response = max_response
-        self._closed = False
+        self._clock = clock
+        if clock is not None:
+            self.monotonic = clock.monotonic  # present only with a clock: see `altcraft.wire.transport.Clock`
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
-        """Calls the application. ConnectionLost where it raises, since there is no telling how far it came."""
+        """Calls the application. ConnectionLost if it raises, since nothing tells how far it came."""
         if self._closed:
-            raise ConnectError("the transport is closed")
+            raise ConnectError(CLOSED)
+        try:
+            return self._call(request, timeout)
+        except AltcraftError as error:
+            raise bare(error)  # noqa: B904  # it is the same one
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps in the clock's time, or else until the transport is woken or closed."""
+        if self._clock is not None:
+            self._clock.sleep(seconds)
+        else:
+            super().sleep(seconds)
+
+    def close(self) -> None:
+        """Ends all sleeps, and closes the application."""
+        was_closed = self._closed
+        super().close()
+        close = getattr(self._app, "close", None)
+        if close is not None and not was_closed:
+            close()
+
+    def _call(self, request: HttpRequest, timeout: float) -> HttpResponse:
         started: list[tuple[str, list[tuple[str, str]]]] = []
-        body = Body(self._max_response)
+        body = Body(self.settings.max_response)
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., Any]:
             started.append((status, headers))
             return body.feed
 
         try:
-            chunks = self._app(_environ(request), start_response)
+            chunks = self._app(_environ(request) | {"altcraft.timeout": timeout}, start_response)
             try:
                 for chunk in chunks:
                     body.feed(chunk)
@@ -58,7 +91,7 @@ class WsgiTransport(Sleeping):
                 close = getattr(chunks, "close", None)
                 if close is not None:
                     close()
-        except ResponseTooLarge:
+        except AltcraftError:
             raise
         except Exception as error:
             raise ConnectionLost(f"the application failed: {type(error).__name__}") from error
@@ -71,14 +104,18 @@ class WsgiTransport(Sleeping):
             named[key] = f"{named[key]}, {value}" if key in named else value
         return HttpResponse(int(status[:3]), named, body.whole())
 
-    def close(self) -> None:
-        """Ends all sleeps, and closes the application where it can be closed."""
-        self._sleeper.close()
-        if not self._closed:
-            self._closed = True
-            close = getattr(self._app, "close", None)
-            if close is not None:
-                close()
+
+def create(
+    url: str,
+    *,
+    app: WsgiApp | None = None,
+    clock: SleepingClock | None = None,
+    settings: TransportSettings | None = None,
+) -> WsgiTransport:
+    """Makes the transport for an application. TypeError without one."""
+    if app is None:
+        raise TypeError("the wsgi transport needs an application: transport=WsgiTransport(app)")
+    return WsgiTransport(app, settings, clock=clock)
 
 
 def _environ(request: HttpRequest) -> dict[str, Any]:

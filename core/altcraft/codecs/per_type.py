@@ -75,5 +75,5 @@ def make_ready(*types: object) -> None:
         for type_ in types:
             try:
                 msgspec.json.Decoder(type_)
-            except TypeError:  # msgspec can't read the type: the codec that is asked to will say so
+            except (NameError, TypeError):  # msgspec can't read the type: the codec that is asked to will say so
                 continue

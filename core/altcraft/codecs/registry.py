@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from altcraft.codecs.json import JsonCodec
 from altcraft.codecs.xml import XmlCodec
 
-__all__ = ["Codec", "CodecRegistry", "default_registry"]
+__all__ = ["Codec", "CodecRegistry", "Preparing", "default_registry"]
 
 T = TypeVar("T")
 
@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Codec(Protocol):
     """Turns values into documents and back. Threads share one object, and no call influences the next.
 
-    See docs/writing-a-codec.md.
+    Two more methods are optional: `prepare` (see `Preparing`) and, for a text format, `recode` (see `Recoding`). See
+    docs/writing-a-codec.md.
     """
 
     @property
@@ -35,6 +36,15 @@ class Codec(Protocol):
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The value of a document, as a `type`. DecodeError for all other bytes."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A codec that can be asked whether it reads a type, before there is a document."""
+
+    def prepare(self, type: type[T]) -> None:
+        """TypeError, with the reason, for a type that the codec can't read. What it prepares for the type is kept."""
         ...
 
 
@@ -79,6 +89,9 @@ class CodecRegistry:
         """The codec whose documents begin like `data`, after white space and a byte order mark; or None."""
         start = data.lstrip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n")[:1]  # the NUL is half of a space in UTF-16
         return self._by_first_byte.get(start[0]) if start else None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
 
     def __iter__(self) -> Iterator[Codec]:
         return iter(self._by_name.values())

@@ -79,6 +79,7 @@ class Members(dict[str, Member]):
     """The fields of an object, by the names that they have in a document."""
 
     is_closed: bool = False  # an unknown field is an error
+    required_arrays: tuple[str, ...] = ()  # arrays without a default: where no element has the name, they are empty
 
 
 def shape_of(type_: object) -> Shape:
@@ -144,6 +145,8 @@ class _Shapes:
         for member in info.fields:
             name = member.encode_name
             fields[name] = self._member(name, member.type, has_default=not member.required)
+            if member.required and fields[name].is_array and not fields[name].places:
+                fields.required_arrays += (name,)
         return fields
 
     def _member(self, name: str, info: mi.Type, *, has_default: bool = False) -> Member:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -72,15 +72,31 @@ def build(
     name = host if in_process else transport if isinstance(transport, str) else None
     registries = {"codecs": codecs, "transports": transports, "operations": operations}
     hooks.fill(registries)
-    if name is not None and name not in transports:  # an entry point may have the name of the transport it brings
-        hooks.fill(registries, only=hooks.load_entry_points(name))
+    _find_provider(hooks, registries, "transports", name, TransportRegistry)
+    _find_provider(hooks, registries, "codecs", codec, default_registry)
     if in_process and name not in transports:
         raise ValueError(f"no plugin serves {host + ':'!r} URLs; an installation's begins with https://")
     if name is not None:
         token = token or Secret.of(transports.default_token(name))
     exchange = Exchange(base, host, token, codecs.by_name(codec), codecs, auth)
+    operations.check_with(exchange.check)
     if isinstance(transport, str):
         transport = kind.create(transports, name or transport, url, settings)
     runner = kind.runner(transport)
     policies = Policies(polling or Polling(), retry or Retry(), float(request_timeout))
     return Built(Engine(exchange, hooks, policies, runner, kind.handle), runner, codecs, operations)
+
+
+def _find_provider(
+    hooks: Hooks, registries: dict[str, Any], kind: str, name: str | None, fresh: Callable[[], Container[object]]
+) -> None:
+    """Looks for an unknown codec or transport in the plugins that are installed and not loaded."""
+    if name is None or name in registries[kind]:
+        return
+    provider = hooks.load_provider(kind, name, fresh)
+    if provider is not None:
+        provider.fill(registries)
+    elif hooks.broken:
+        broken = ", ".join(sorted(hooks.broken))
+        error = next(iter(hooks.broken.values()))
+        raise LookupError(f"{kind}: {name!r} is unknown, and these plugins can't be loaded: {broken}") from error

@@ -381,6 +381,7 @@ class Engine:
 
     def _make_ready(self, operation: Operation[Any]) -> None:
         if operation not in self._ready:
+            self.exchange.check(operation)
             make_ready(*operation.types)
             self._ready.add(operation)
 
@@ -420,12 +421,12 @@ class Engine:
                 response = yield SendRequest(http, timeout)
                 event = Responded(self.now(), read(response))
             except AltcraftError as error:
-                error.locate(path, self.host, task_id)
+                self.exchange.settle(error, path, task_id)
                 event = Failed(self.now(), error)
             except OSError as error:  # a transport that does not sort its errors: the request may have been processed
                 lost = ConnectionLost(f"the transport failed: {error!r}")
                 lost.__cause__ = error
-                lost.locate(path, self.host, task_id)
+                self.exchange.settle(lost, path, task_id)
                 event = Failed(self.now(), lost)
             command = feed(event)
             if isinstance(event, Failed):
@@ -459,4 +460,5 @@ class Polls(Generic[R]):
     def read(self, response: HttpResponse) -> TaskStatus[R]:
         """What the reply to a poll says. Raises as `Exchange.status` does."""
         engine = self.engine
-        return engine.exchange.status(self.operation, response, engine.policies.polling.done)
+        polling = engine.policies.polling
+        return engine.exchange.status(self.operation, response, polling.done, polling.failed)

@@ -1,6 +1,6 @@
 """The envelope around every reply, and what the task methods put into it.
 
-Pages: "Update statistics on segment", "Update statistics on database" (v72).
+Pages: "Update statistics on segment", "Update statistics on database" (v72); docs/schema.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from altcraft.schema.fields import Word
+from altcraft.schema.fields import Number, Word
 
 __all__ = ["Envelope", "ErrorEnvelope", "Reply", "TaskStarted", "TaskStatus"]
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class Reply(Struct, kw_only=True):
-    """What every reply has in common: its own error code, 0 for success, and a text.
+    """What all replies share: the platform's error code, 0 for success, and a text.
 
-    Subclass it for a method that puts keys beside `data`, or `result` in its place.
-    `error` is absent (None) where the body carries none: that is not the platform speaking.
+    Subclass it for a method whose reply has keys beside `data`, or `result` in its place.
+    `error` is None where the body has no code, which a reply of the platform always has.
     """
 
     error: int | None = None
@@ -28,17 +28,17 @@ class Reply(Struct, kw_only=True):
 
 
 class Envelope(Reply, Generic[T], kw_only=True):
-    """`{"data": …, "error": 0, "error_text": "…"}`; `data` is UNSET where it is absent or null."""
+    """`{"data": …, "error": 0, "error_text": "…"}`; `data` is UNSET where the reply has none."""
 
     data: T | UnsetType = UNSET
 
 
 class ErrorEnvelope(Reply, kw_only=True):
-    """The envelope of a refusal, whatever its `data`."""
+    """A reply that is read for its code and its text. Its `data` is passed over."""
 
 
 class TaskStarted(Struct):
-    """`data` of a method that starts a task. The id is opaque: UUIDs, prefixed UUIDs and shorter forms are known."""
+    """`data` of a method that starts a task. The id is an opaque string; several forms of it are known."""
 
     task_id: Word
 
@@ -46,10 +46,11 @@ class TaskStarted(Struct):
 class TaskStatus(Struct, Generic[T], omit_defaults=True):
     """`data` of tasks/status.
 
-    `status` is an open set; "completed" and "success" are documented as done. `progress` runs from 0 to 100 and is
-    None where the platform sends none; 100 alone does not end a task. `result` is there when the task is done.
+    `status` is an open set; the platform documents "completed" and "success" for a task that is done. `progress` is
+    in per cent; 100 alone does not end a task. `result` is there when the task is done; of a task that failed, it is
+    what the platform sent in its place, read without a type.
     """
 
     status: Word
-    progress: int | float | None = None
+    progress: Number | None = None
     result: T | None = None

@@ -1,20 +1,23 @@
-"""Statistics, as tasks and get_counters deliver them.
+"""Subscription statistics, as tasks and get_counters deliver them.
 
-Everything is tolerant: fields come in any order, unknown ones are passed over, and what the platform did not send is
-None, not zero. Pages: "Update statistics on segment", "Update statistics on database" (v72).
+What the platform did not send is None, not zero; `channels` is an empty list then. Fields come in any order, and
+unknown fields are passed over. Pages: "Update statistics on segment", "Update statistics on database" (v72);
+docs/schema.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn, overload
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from altcraft.schema.counted import parse_counted
-from altcraft.schema.fields import Word
+from altcraft.schema.fields import LENIENT, Flag, Moment, Whole, Word
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "ChannelStatistics",
@@ -26,131 +29,121 @@ __all__ = [
 ]
 
 
-class Counters(Mapping[str, int]):
-    """A channel's counters by name. The ten documented ones are attributes, None where the platform sent none.
+class _Documented:
+    """A documented counter as an attribute of `Counters`: None where the platform sent no integer under its name."""
 
-    `counters["name"]` and iteration reach whatever else was sent. Read-only; equal to any mapping with the same items.
+    def __init__(self, meaning: str) -> None:
+        self.__doc__ = meaning
+
+    def __set_name__(self, owner: type[Counters], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, counters: None, owner: type[Counters]) -> Self: ...
+
+    @overload
+    def __get__(self, counters: Counters, owner: type[Counters]) -> int | None: ...
+
+    def __get__(self, counters: Counters | None, owner: type[Counters]) -> Self | int | None:
+        if counters is None:
+            return self
+        count = counters.get(self._name)
+        return count if type(count) is int else None
+
+
+class Counters(dict[str, object]):
+    """A channel's counters by name. The ten documented ones are attributes, too: an int, or None.
+
+    `counters["name"]` and iteration reach everything that the platform sent, such as a counter without documentation.
+    Such a value is an int where the platform sent one; it may be a fraction, a text or anything else. Read-only.
     """
 
-    __slots__ = ("_counts",)
+    __slots__ = ()
 
-    def __init__(self, counts: Mapping[str, int | None]) -> None:
-        self._counts = counts
+    all = _Documented("Profiles in the database.")
+    subscribed = _Documented("The platform may send messages to them.")
+    unsubscribed = _Documented("They asked for no more messages.")
+    complained = _Documented("They reported a message as spam.")
+    hardbounced = _Documented("The address does not exist.")
+    unconfirmed = _Documented("The confirmation of a double opt-in is pending.")
+    suspended = _Documented("Paused for a while.")
+    invalid = _Documented("No message can be sent to them, for another reason.")
+    subscribed_sendable = _Documented("Of the subscribed, those that a message reaches now.")
+    unconfirmed_sendable = _Documented("Of the unconfirmed, those that a message reaches now.")
 
-    def __getitem__(self, name: str) -> int:
-        count = self._counts[name]
-        if count is None:
-            raise KeyError(name)
-        return count
+    documented: ClassVar[tuple[str, ...]] = tuple(
+        name for name, value in list(vars().items()) if isinstance(value, _Documented)
+    )
+    """The names of the documented counters, in the order of the documentation."""
 
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, count in self._counts.items() if count is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    def __init__(self, counts: Mapping[str, object]) -> None:
+        super().__init__((name, count) for name, count in counts.items() if count is not None)
 
     def __repr__(self) -> str:
-        return f"Counters({dict(self)})"
+        return f"Counters({super().__repr__()})"
 
-    @property
-    def all(self) -> int | None:
-        """Profiles in the database."""
-        return self._counts.get("all")
+    def __reduce__(self) -> tuple[type[Counters], tuple[dict[str, object]]]:
+        return Counters, (dict(self),)
 
-    @property
-    def subscribed(self) -> int | None:
-        """May be sent to."""
-        return self._counts.get("subscribed")
+    def _refuse(self, *arguments: object, **items: object) -> NoReturn:
+        raise TypeError("counters are read-only: change a copy, dict(counters)")
 
-    @property
-    def unsubscribed(self) -> int | None:
-        """Asked to be left alone."""
-        return self._counts.get("unsubscribed")
-
-    @property
-    def complained(self) -> int | None:
-        """Reported a message as spam."""
-        return self._counts.get("complained")
-
-    @property
-    def hardbounced(self) -> int | None:
-        """The address does not exist."""
-        return self._counts.get("hardbounced")
-
-    @property
-    def unconfirmed(self) -> int | None:
-        """Double opt-in is pending."""
-        return self._counts.get("unconfirmed")
-
-    @property
-    def suspended(self) -> int | None:
-        """Paused for a while."""
-        return self._counts.get("suspended")
-
-    @property
-    def invalid(self) -> int | None:
-        """Cannot be sent to for another reason."""
-        return self._counts.get("invalid")
-
-    @property
-    def subscribed_sendable(self) -> int | None:
-        """Of the subscribed, reachable now."""
-        return self._counts.get("subscribed_sendable")
-
-    @property
-    def unconfirmed_sendable(self) -> int | None:
-        """Of the unconfirmed, reachable now."""
-        return self._counts.get("unconfirmed_sendable")
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = _refuse
+    pop = popitem = clear = _refuse
 
 
-class ChannelStatistics(Struct, frozen=True):
+class ChannelStatistics(Struct, frozen=True, omit_defaults=True):
     """One channel's counters. Channels are an open set: email, sms, push, viber, whatsapp, telegram_bot and more.
 
-    `counters` is the wire's `status` as it came; `status` is the same with the documented counters as attributes.
+    `status` has them all. `counters` holds the integers among them, and a None for each null; `others` holds what the
+    platform sent in place of an integer.
     """
 
     channel: Word
-    counters: dict[str, int | None] = msgspec.field(name="status", default_factory=dict)
+    counters: Annotated[dict[str, int | None], Meta(extra={LENIENT: "counters"})] = field(
+        name="status", default_factory=dict
+    )
+    others: dict[str, object] = {}
 
     @property
     def status(self) -> Counters:
         """The counters, by attribute and by name."""
-        return Counters(self.counters)
+        return Counters({**self.counters, **self.others} if self.others else self.counters)
 
 
 class Statistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What all the refreshed statistics share.
+    """What the refreshed statistics share.
 
-    `updated` is the moment of the count. `in_progress` says that another count is under way, `refresh_task_id` which
-    one ("" for none).
+    `channels` has one entry a channel. `updated` is the time of the count. `in_progress` says that another count runs;
+    `refresh_task_id` is its task, "" for none.
     """
 
-    channels: Annotated[list[ChannelStatistics], Meta(description="one entry a channel")] = []
-    in_progress: bool | None = None
+    channels: list[ChannelStatistics] = []
+    in_progress: Flag | None = None
     refresh_task_id: Word | None = None
-    resource_id: int | None = None
-    updated: Annotated[datetime, Meta(tz=True)] | None = None
+    resource_id: Whole | None = None
+    updated: Moment | None = None
 
 
 class SegmentStatistics(Statistics, frozen=True, kw_only=True):
     """Result of segments/refresh_counters, one entry a database (`list_id`)."""
 
-    list_id: int | None = None
+    list_id: Whole | None = None
 
 
 class _Counted(Statistics, frozen=True, kw_only=True):
     last_count_time: Word | None = None
-    total_count: int | None = None
+    total_count: Whole | None = None
 
     @property
     def counted_at(self) -> datetime | None:
-        """When the count was made, out of `last_count_time`; None where that reads otherwise."""
+        """The time of the count, out of `last_count_time`; None where that has another form."""
         counted = parse_counted(self.last_count_time)
         return counted[0] if counted else None
 
     @property
     def count_duration(self) -> timedelta | None:
-        """How long the count took, out of `last_count_time`, to the microsecond; None where that reads otherwise."""
+        """How long the count took, out of `last_count_time`, to the microsecond; None where that has another form."""
         counted = parse_counted(self.last_count_time)
         return counted[1] if counted else None
 
@@ -160,6 +153,6 @@ class DatabaseStatistics(_Counted, frozen=True, kw_only=True):
 
 
 class ResourceStatistics(_Counted, frozen=True, kw_only=True):
-    """Result of resources/refresh_counters, which no page shows: every field of the family, none required."""
+    """Result of resources/refresh_counters. No page shows it: it has every field of the family, and requires none."""
 
-    list_id: int | None = None
+    list_id: Whole | None = None

@@ -12,24 +12,23 @@ import click
 
 from altcraft_plugins.cli.commands import root
 from altcraft_plugins.cli.commands.click_classes import MissingCommand
-from altcraft_plugins.cli.connection import TOKEN_VARIABLE, Connect, Token, make_client
+from altcraft_plugins.cli.connection import Connect, make_client, masked
 from altcraft_plugins.cli.exit_codes import BROKEN_PIPE, DONE, FAILED, USAGE
 from altcraft_plugins.cli.invocation import Invocation
+from altcraft_plugins.cli.options import COMPLETION_VARIABLE
 from altcraft_plugins.cli.output.streams import forgiving_streams, printable
 from altcraft_plugins.cli.problems import Misuse, Problem, Stopped, problem_of_interrupt
 from altcraft_plugins.cli.signals import as_interrupted, interrupted_by_signals
 
 __all__ = ["run"]
 
-COMPLETION = "_ALTCRAFT_COMPLETE"
-
 
 def run(argv: Sequence[str], *, connect: Connect = make_client, is_last: bool = False) -> int:
     """The exit code. `connect` makes the clients. `is_last` says that the process ends with this command."""
     forgiving_streams()
     invocation = Invocation(connect)
-    if COMPLETION in os.environ:  # the shell asks for completions; click answers and exits
-        root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION, obj=invocation)
+    if COMPLETION_VARIABLE in os.environ:  # the shell asks for completions; click answers and exits
+        root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION_VARIABLE, obj=invocation)
     with interrupted_by_signals(is_last=is_last) as received:
         try:
             code = _guarded(argv, invocation)
@@ -65,7 +64,7 @@ def _guarded(argv: Sequence[str], invocation: Invocation) -> int:
 
 def _misused(argv: Sequence[str], error: click.UsageError) -> int:
     """Says what to type instead: in click's form or, where the arguments ask for JSON lines, as one of those."""
-    message = Token(os.environ.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE).mask(error.format_message())
+    message = masked(error.format_message())
     if "--json" in argv[: argv.index("--") if "--" in argv else None]:
         from altcraft_plugins.cli.output.destination import Destination
         from altcraft_plugins.cli.output.jsonlines import JsonReporter

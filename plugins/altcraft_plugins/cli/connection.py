@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
-from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
+from altcraft_plugins.cli.exit_codes import FAILED
+from altcraft_plugins.cli.problems import Misuse, Problem, Stopped, problem_of
 
 if TYPE_CHECKING:
     import ssl
 
     from altcraft import Client, Polling, Retry, TransportSettings
 
-__all__ = ["TOKEN_FILE_VARIABLE", "TOKEN_VARIABLE", "Connect", "Connection", "Token", "make_client", "open_client"]
+__all__ = [
+    "TOKEN_FILE_VARIABLE", "TOKEN_VARIABLE", "Connect", "Connection", "Token", "make_client", "masked", "open_client",
+    "read_token",
+]  # fmt: skip
 
 TOKEN_VARIABLE = "ALTCRAFT_TOKEN"  # noqa: S105  # the variable's name
 TOKEN_FILE_VARIABLE = "ALTCRAFT_TOKEN_FILE"  # noqa: S105  # likewise
@@ -32,10 +38,6 @@ class Token(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<Token from {self.source}>"
-
-    def mask(self, text: str) -> str:
-        """`text` without the token."""
-        return text.replace(self.value, "***") if self.value else text
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -59,8 +61,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     @property
     def outlives_the_command(self) -> bool:
         """Whether tasks go on when this process has ended: not in an embedded sandbox that keeps no file."""
-        scheme, _, settings = self.url.partition(":")
-        return scheme.lower() != "sandbox" or "db=" in settings
+        url = urlsplit(self.url)
+        return url.scheme != "sandbox" or "db" in parse_qs(url.query)
 
 
 Connect: TypeAlias = "Callable[[Connection], Client]"
@@ -80,6 +82,16 @@ def read_token() -> Token:
     if any(character.isspace() or not character.isprintable() for character in token.value):
         raise Misuse(f"the token in {token.source} has spaces or control characters in it")
     return token
+
+
+def masked(text: str) -> str:
+    """`text` without the token, which may have been typed where it does not belong."""
+    value = os.environ.get(TOKEN_VARIABLE, "").strip()
+    path = os.environ.get(TOKEN_FILE_VARIABLE, "").strip()
+    if not value and os.path.isfile(path):
+        with suppress(Misuse):
+            value = _content(path)
+    return text.replace(value, "***") if value else text
 
 
 def _content(path: str) -> str:
@@ -144,10 +156,17 @@ def open_client(connect: Connect, connection: Connection) -> Client:
 
     try:
         return connect(connection)
+    except Misuse:
+        raise
     except AltcraftError as error:
         raise Stopped(problem_of(error)) from None
     except (ValueError, TypeError, LookupError) as error:
         raise Misuse(str(error.args[0]) if error.args else str(error)) from None
+    except Exception as error:  # a plugin's, when it registers something
+        if not (connection.plugins or connection.entry_points):
+            raise
+        message = f"a plugin has failed: {type(error).__name__}: {error}"
+        raise Stopped(Problem(type(error).__name__, message, FAILED)) from None
 
 
 def _plugin(name: str) -> object:

@@ -84,7 +84,8 @@ def _submit(session: Session, requests: Sequence[TaskRequest[R]]) -> tuple[dict[
     try:
         tasks = dict(enumerate(session.client.submit_many(requests)))
     except SubmissionsFailed as failed:
-        tasks = dict(failed.tasks)
+        resume = session.client.tasks.resume
+        tasks = {place: resume(token, type(requests[place])) for place, token in failed.tasks.items()}
         for place, error in failed.errors.items():
             if not isinstance(error, AltcraftError):
                 raise error from None

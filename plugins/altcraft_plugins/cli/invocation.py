@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from altcraft_plugins.cli.options import CONNECTION, POLLS, SharedOption
 from altcraft_plugins.cli.problems import Misuse
 
 if TYPE_CHECKING:
-    from altcraft import Polling, Retry
+    from altcraft import Plugin, Polling, Retry
     from altcraft_plugins.cli.output.reporter import Reporter
     from altcraft_plugins.cli.session import Session
 
@@ -105,6 +105,14 @@ class Invocation:
         connection = Connection(url="sandbox:", token=Token("", ""), codec=codec, polling=polling)
         with open_client(self.connect, connection) as client:
             yield Session(client, self.reporter, connection, self.settings.timeout)
+
+    @contextmanager
+    def plugins(self) -> Iterator[Sequence[Plugin]]:
+        """The plugins of --plugin and of all installed distributions. Sends nothing."""
+        nowhere = "https://plugins.invalid"
+        connection = Connection(url=nowhere, token=Token("", ""), plugins=self.settings.plugins, entry_points=True)
+        with open_client(self.connect, connection) as client:
+            yield client.plugins()
 
     def _connection(self) -> Connection:
         settings = self.settings

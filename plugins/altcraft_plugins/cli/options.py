@@ -16,7 +16,13 @@ from altcraft_plugins.cli.parameter_types import DURATION, POSITIVE_DURATION
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
 
-__all__ = ["CONNECTION", "OUTPUT", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption", "shared"]
+__all__ = [
+    "COMPLETION_VARIABLE", "CONNECTION", "OUTPUT", "PLUGINS", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption",
+    "shared",
+]  # fmt: skip
+
+COMPLETION_VARIABLE: Final = "_ALTCRAFT_COMPLETE"
+"""In the environment, it has the program print completions: the shell's script sets it."""
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -87,13 +93,35 @@ def shared(*groups: tuple[SharedOption, ...]) -> Callable[[F], F]:
     return add
 
 
+def _one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Completes one of the names. A plugin may bring others, so any name is accepted."""
+    return lambda ctx, param, incomplete: [name for name in names if name.startswith(incomplete)]
+
+
 _SECTION = "Connection"
+PLUGINS: Final = (
+    SharedOption(
+        "--plugin",
+        "plugins",
+        multiple=True,
+        metavar="MODULE[:OBJECT]",
+        section=_SECTION,
+        help="Use a plugin. Give it several times for several plugins.",
+    ),
+    SharedOption(
+        "--entry-points", is_flag=True, section=_SECTION, help="Use the plugins of all installed distributions, too."
+    ),
+)
 CONNECTION: Final = (
     SharedOption(
         "--url", metavar="URL", section=_SECTION, help="The installation, or sandbox: for the embedded sandbox."
     ),
     SharedOption(
-        "--codec", metavar="NAME", section=_SECTION, help="The format: json, xml or a plugin's. [default: json]"
+        "--codec",
+        metavar="NAME",
+        shell_complete=_one_of("json", "xml"),
+        section=_SECTION,
+        help="The format: json, xml or a plugin's. [default: json]",
     ),
     SharedOption(
         "--auth",
@@ -104,6 +132,7 @@ CONNECTION: Final = (
     SharedOption(
         "--transport",
         metavar="NAME",
+        shell_complete=_one_of("urllib3", "http_client", "pycurl", "httpx"),
         section=_SECTION,
         help="urllib3, http_client, pycurl, httpx or a plugin's. [default: urllib3]",
     ),
@@ -137,17 +166,7 @@ CONNECTION: Final = (
         section=_SECTION,
         help="Limit of one HTTP exchange. [default: 10s]",
     ),
-    SharedOption(
-        "--plugin",
-        "plugins",
-        multiple=True,
-        metavar="MODULE[:OBJECT]",
-        section=_SECTION,
-        help="Use a plugin. Give it several times for several plugins.",
-    ),
-    SharedOption(
-        "--entry-points", is_flag=True, section=_SECTION, help="Use the plugins of all installed distributions, too."
-    ),
+    *PLUGINS,
 )
 
 _SECTION = "Retries and polls"
@@ -172,6 +191,13 @@ RETRIES: Final = (
         metavar="DURATION",
         section=_SECTION,
         help="Longest delay before a repetition. [default: 30s]",
+    ),
+    SharedOption(
+        "--retry-patience",
+        type=DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="How long a wait repeats polls that keep failing. [default: 2m]",
     ),
 )
 POLLS: Final = (
@@ -210,6 +236,13 @@ POLLS: Final = (
         metavar="DURATION",
         section=_SECTION,
         help="Give up a task that is older than this.",
+    ),
+    SharedOption(
+        "--poll-grace",
+        type=DURATION,
+        metavar="DURATION",
+        section=_SECTION,
+        help="How long a new task may be unknown to the platform. [default: 5s]",
     ),
     SharedOption(
         "--poll-done",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from altcraft import Delivery, HttpResponse, TaskHandle
@@ -166,7 +166,8 @@ class Inbox:
 
 def _fields(headers: Any) -> dict[str, str]:
     """Headers, a mapping or pairs, by their names in lower case."""
-    return {_text(name).lower(): _text(value) for name, value in dict(headers or {}).items() if value is not None}
+    pairs: Iterable[tuple[object, object]] = headers.items() if hasattr(headers, "items") else headers or ()
+    return {_text(name).lower(): _text(value) for name, value in pairs if value is not None}
 
 
 def _text(value: object) -> str:

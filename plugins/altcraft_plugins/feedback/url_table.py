@@ -91,7 +91,7 @@ class UrlTable:
         with self._lock:
             entry = self._waiting.pop(key, None)
             if entry is not None:
-                entry.end(min(entry.expires, now + LINGER))
+                entry.end(now + LINGER)
                 self._ended[key] = entry
                 self._tidy(self._ended, now)
 

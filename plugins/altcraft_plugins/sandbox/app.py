@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace
 from altcraft_plugins.sandbox.feedback.faults import DeliveryFaults
 from altcraft_plugins.sandbox.feedback.sender import DeliverySender
 from altcraft_plugins.sandbox.feedback.table import DeliveryTable
+from altcraft_plugins.sandbox.forking import watch
 from altcraft_plugins.sandbox.http import (
     body_codec,
     is_known,
@@ -31,7 +33,7 @@ from altcraft_plugins.sandbox.methods import Methods
 from altcraft_plugins.sandbox.refusal import Refusal
 from altcraft_plugins.sandbox.schema.replies import Failure
 from altcraft_plugins.sandbox.schema.requests import FormatOnly, TokenOnly
-from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings
+from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings, served_tokens
 from altcraft_plugins.sandbox.tasks.table import CountState, TaskTable
 from altcraft_plugins.sandbox.tasks.worker import TaskWorker
 
@@ -86,6 +88,9 @@ class Sandbox:
         tasks = TaskTable(self._store, deliveries)
         self._worker = TaskWorker(tasks, pace=pace, thread=worker, finished=self._task_ended)
         self._methods = Methods(self._store, tasks, self._worker, self._sender).by_path()
+        self._deliveries = deliveries
+        self._forked = False
+        watch(self)
         for task_id in tasks.unfinished():
             self._worker.add(task_id)
         for task_id, due in deliveries.pending():
@@ -97,6 +102,7 @@ class Sandbox:
         code = 200
         envelope: Struct
         try:
+            self._resume_in_child()
             envelope = self._answer(environ, reply)
         except Refusal as refusal:
             code, headers, envelope = refusal.code, refusal.headers, Failure(refusal.code, printable(refusal.text))
@@ -115,10 +121,12 @@ class Sandbox:
 
     def step(self) -> bool:
         """Advances the next unfinished task by one slice, without waiting for its time. False where none is left."""
+        self._resume_in_child()
         return self._worker.step()
 
     def deliver(self) -> bool:
         """Makes the next pending delivery, without waiting for its time. False where none is pending."""
+        self._resume_in_child()
         return self._sender.step()
 
     def rows(self) -> AbstractContextManager[sqlite3.Connection]:
@@ -136,6 +144,34 @@ class Sandbox:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def before_fork(self) -> None:
+        """Takes all locks, in the order in which a request takes them. Called by `forking`."""
+        for part in (self._store, self._worker, self._sender):
+            part.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """Releases the locks. Called by `forking`."""
+        for part in (self._sender, self._worker, self._store):
+            part.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """Replaces the locks. Called by `forking`.
+
+        A child with data in memory has a sandbox of its own from now on, with the tasks so far. A child with a file
+        shares it with the parent. Threads start with the first request: most children never use the sandbox.
+        """
+        for part in (self._store, self._worker, self._sender):
+            part.after_fork_in_child()
+        self._forked = True
+
+    def _resume_in_child(self) -> None:
+        if not self._forked:
+            return
+        self._forked = False
+        if self._store.in_memory:
+            self._deliveries.leave_to_parent()
+        self._worker.resume()
 
     def _task_ended(self, task_id: str) -> None:
         self._sender.schedule(task_id)
@@ -155,6 +191,8 @@ class Sandbox:
         codec = body_codec(environ, body, self._codecs)
         try:
             call = read(codec, body)
+        except RecursionError:
+            raise Refusal(400, "the body is nested too deeply") from None
         except DecodeError as error:
             # The token is checked first: only a client that has one learns which parameters are wrong.
             self._set_format(reply, _format_alone(codec, body))
@@ -172,8 +210,11 @@ class Sandbox:
                 raise Refusal(400, "no such format") from None
 
     def _check_token(self, environ: WSGIEnvironment, in_body: str | None) -> None:
-        if not is_known(token_of(environ, in_body), self._tokens):
+        token = token_of(environ, in_body)
+        if not token:
             raise Refusal(401, "API token required", [("WWW-Authenticate", "Bearer")])
+        if not is_known(token, self._tokens):
+            raise Refusal(401, "the API token is wrong", [("WWW-Authenticate", 'Bearer error="invalid_token"')])
 
 
 class _Reply:
@@ -200,5 +241,8 @@ def _token_alone(codec: Codec, body: bytes) -> str | None:
 
 
 def create_app() -> Sandbox:
-    """A sandbox with default settings, for servers that call a factory, such as `waitress-serve --call`."""
-    return Sandbox()
+    """A sandbox with default settings, for servers that call a factory, such as `waitress-serve --call`.
+
+    Its tokens come from the environment, as those of `altcraft sandbox serve` do. Raises ValueError.
+    """
+    return Sandbox(tokens=served_tokens(os.environ).tokens)

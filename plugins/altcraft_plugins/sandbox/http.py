@@ -83,9 +83,9 @@ def token_of(environ: WSGIEnvironment, in_body: str | None) -> str | None:
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 
-def is_known(token: str | None, tokens: Sequence[str]) -> bool:
+def is_known(token: str, tokens: Sequence[str]) -> bool:
     """Whether it is one of the tokens. The comparison takes the same time for each wrong token."""
-    given = (token or "").encode("utf-8", "replace")
+    given = token.encode("utf-8", "replace")
     found = False
     for known in tokens:
         found |= hmac.compare_digest(given, known.encode("utf-8", "replace"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,12 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 from altcraft_plugins.sandbox.app import Sandbox
 from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace
 from altcraft_plugins.sandbox.feedback.sender import logger
-from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS
+from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, VARIABLE, served_tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+    from typing_extensions import Self
 
-__all__ = ["Server", "ServerUnavailable", "bind", "serve"]
+__all__ = ["SandboxServer", "Server", "ServerUnavailable", "bind", "serve", "serve_until_signal"]
 
 
 class ServerUnavailable(RuntimeError):
@@ -27,7 +30,7 @@ class ServerUnavailable(RuntimeError):
 
 
 class Server(Protocol):
-    """A bound server."""
+    """A bound server. As a context manager it serves in a thread of its own."""
 
     url: str
 
@@ -39,10 +42,46 @@ class Server(Protocol):
         """Stops listening, and ends the connections and the threads. May be called twice."""
         ...
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class SandboxServer:
+    """A sandbox on a listening socket, made by `serve`. As a context manager it serves in a thread of its own.
+
+    `url` is its address, and `sandbox` the application behind it. `exports` are the shell commands that point a client
+    at it.
+    """
+
+    def __init__(self, sandbox: Sandbox, server: Server, export: str | None) -> None:
+        self.sandbox = sandbox
+        self.url = server.url
+        self.exports = [f"export ALTCRAFT_URL={server.url}", *([export] if export else [])]
+        self._server = server
+
+    def run(self) -> None:
+        """Serves until close() is called in another thread, or the handler of a signal raises."""
+        self._server.run()
+
+    def close(self) -> None:
+        """Stops listening, ends the connections and the threads, and closes the sandbox. May be called twice."""
+        self._server.close()
+        self.sandbox.close()
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+        self._server.__exit__(*exc)
+
 
 def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
+    *,
     db: str | None = None,
     profiles: int | None = None,
     pace: Pace = DEFAULT_PACE,
@@ -50,48 +89,104 @@ def serve(
     feedback: str | None = None,
     feedback_delay: float = 3.0,
     feedback_anywhere: bool = False,
-    report: Callable[[str], None] | None = None,
-) -> None:
-    """Serves a sandbox until SIGINT or SIGTERM, then stops cleanly and returns.
+) -> SandboxServer:
+    """A sandbox on a socket: `with serve(port=0) as server: ...` serves it at `server.url` while the block lasts.
 
-    Port 0 picks a free port. `report` is called with the server's URL once it listens; None prints a line. Each attempt
-    at a delivery is a line on stderr. The other parameters are those of Sandbox; `tokens` None accepts the default
-    tokens. Raises ServerUnavailable where waitress is missing or the address is taken, ValueError as Sandbox does. No
-    signal is handled outside the main thread.
+    Port 0 picks a free port. The other parameters are those of Sandbox. `tokens` None takes the tokens from the
+    environment (ALTCRAFT_SANDBOX_TOKEN or ALTCRAFT_SANDBOX_TOKEN_FILE), or else accepts the public ones. Raises
+    ServerUnavailable where waitress is missing or the address is taken, and ValueError as Sandbox does, or where the
+    public token would be accepted at an address that other machines reach.
     """
     _require_waitress()
-    with (
-        _stopping_on_signals(),
-        _deliveries_reported(),
-        Sandbox(
-            db=db,
-            profiles=profiles,
-            pace=pace,
-            tokens=DEFAULT_TOKENS if tokens is None else tokens,
-            feedback=feedback,
-            feedback_delay=feedback_delay,
-            feedback_anywhere=feedback_anywhere,
-        ) as app,
-    ):
-        server = bind(app, host, port)
+    given = served_tokens(os.environ) if tokens is None else None
+    accepted = given.tokens if given is not None else tuple(tokens or ())
+    address = _resolve(host, port)
+    if not _is_loopback(address[4][0]) and set(accepted) & set(DEFAULT_TOKENS):
+        raise ValueError(
+            f"other machines can reach {host}, and the sandbox would accept its public token there: "
+            f"set {VARIABLE} to a token of your own"
+        )
+    sandbox = Sandbox(
+        db=db,
+        profiles=profiles,
+        pace=pace,
+        tokens=accepted,
+        feedback=feedback,
+        feedback_delay=feedback_delay,
+        feedback_anywhere=feedback_anywhere,
+    )
+    try:
+        return SandboxServer(sandbox, bind(sandbox, host, port), given.export if given is not None else None)
+    except BaseException:
+        sandbox.close()
+        raise
+
+
+def serve_until_signal(
+    start: Callable[[], SandboxServer], report: Callable[[SandboxServer], None] | None = None
+) -> None:
+    """Starts a server, such as `lambda: serve(port=0)`, serves until SIGINT or SIGTERM, stops cleanly and returns.
+
+    `report` is called with the server once it listens; None prints its URL. Each attempt at a delivery is a line on
+    stderr. Raises as `serve` does. Outside the main thread no signal is handled.
+    """
+    with _stopping_on_signals(), _deliveries_reported():
+        server = start()
         try:
-            (report or _print)(server.url)
+            (report or _print)(server)
             server.run()
         finally:
             server.close()
 
 
 def bind(app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> Server:
-    """The app on a listening socket, not yet served. Raises ServerUnavailable."""
+    """The app on a listening socket, not yet served. Port 0 picks a free port. Raises ServerUnavailable."""
     _require_waitress()
     from altcraft_plugins.sandbox.waitress_server import WaitressServer
 
+    family, _, _, _, address = _resolve(host, port)
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+        listening = socket.create_server(address[:2], family=family)
+    except OSError as error:
         raise ServerUnavailable(f"cannot listen on {host}:{port}: {error}") from None
-    return WaitressServer(app, host, listening)
+    return WaitressServer(app, _url(host, listening), listening)
+
+
+if TYPE_CHECKING:
+    _AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]
+
+
+def _resolve(host: str, port: int) -> _AddressInfo:
+    try:
+        family, kind, protocol, name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ServerUnavailable(f"cannot listen on {host}:{port}: {error}") from None
+    return family, kind, protocol, name, (str(address[0]), int(address[1]))
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
+
+
+def _url(host: str, listening: socket.socket) -> str:
+    """The URL at which a client reaches the socket. For 0.0.0.0 and :: it names an address of this machine."""
+    address, port = listening.getsockname()[:2]
+    if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
+        host = _own_address(listening.family)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _own_address(family: int) -> str:
+    """The address of this machine in its network, or loopback where it has none."""
+    outside, loopback = ("2001:db8::1", "::1") if family == socket.AF_INET6 else ("192.0.2.1", "127.0.0.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((outside, 9))  # sends nothing; it only picks the route
+            return str(probe.getsockname()[0])
+        except OSError:
+            return loopback
 
 
 class _Stopped(KeyboardInterrupt):
@@ -135,9 +230,10 @@ def _deliveries_reported() -> Generator[None]:
         logger.setLevel(before)
 
 
-def _print(url: str) -> None:
+def _print(server: SandboxServer) -> None:
+    lines = [f"The sandbox answers at {server.url} (Ctrl-C stops it)", *server.exports]
     with suppress(BrokenPipeError):
-        sys.stdout.write(f"The sandbox answers at {url} (Ctrl-C stops it)\n")
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 
 

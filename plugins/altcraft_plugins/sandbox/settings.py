@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -12,10 +14,13 @@ from altcraft_plugins.sandbox.data.population import MAX_PROFILES
 from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace, check_pace, parse_pace, parse_seconds
 from altcraft_plugins.sandbox.feedback.faults import DeliveryFaults
 
-__all__ = ["DEFAULT_TOKENS", "Settings", "check_settings", "parse_url"]
+__all__ = ["DEFAULT_TOKENS", "ServedTokens", "Settings", "check_settings", "parse_url", "served_tokens"]
 
 DEFAULT_TOKENS: Final = ("sandbox", "abcdefghijklmnqrstuvwxyz")
 """Public tokens: the default of a client with a `sandbox:` URL, and the token of the documentation's examples."""
+
+VARIABLE: Final = "ALTCRAFT_SANDBOX_TOKEN"
+FILE_VARIABLE: Final = "ALTCRAFT_SANDBOX_TOKEN_FILE"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +68,39 @@ def parse_url(url: str) -> Settings:
     check_settings(settings.profiles, settings.pace, settings.tokens)
     DeliveryFaults(settings.feedback, settings.feedback_delay)
     return settings
+
+
+class ServedTokens(NamedTuple):
+    """The tokens of a served sandbox. `export` is the shell command that gives one of them to a client."""
+
+    tokens: tuple[str, ...]
+    export: str
+
+
+def served_tokens(environ: Mapping[str, str]) -> ServedTokens:
+    """The tokens in the environment: one in ALTCRAFT_SANDBOX_TOKEN, or one a line in ALTCRAFT_SANDBOX_TOKEN_FILE.
+
+    Without either variable they are the public ones. Raises ValueError for tokens that can't be used.
+    """
+    token, file = environ.get(VARIABLE), environ.get(FILE_VARIABLE)
+    if token is not None and file is not None:
+        raise ValueError(f"set {VARIABLE} or {FILE_VARIABLE}, not both")
+    if token is not None:
+        return ServedTokens(_checked((token.strip(),), VARIABLE), f'export ALTCRAFT_TOKEN="${VARIABLE}"')
+    if file is not None:
+        try:
+            lines = Path(file).read_text("utf-8").split()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{FILE_VARIABLE}: {file} can't be read: {error}") from None
+        export = f'export ALTCRAFT_TOKEN="$(head -n 1 {shlex.quote(str(Path(file).absolute()))})"'
+        return ServedTokens(_checked(tuple(lines), FILE_VARIABLE), export)
+    return ServedTokens(DEFAULT_TOKENS, f"export ALTCRAFT_TOKEN={DEFAULT_TOKENS[0]}")
+
+
+def _checked(tokens: tuple[str, ...], variable: str) -> tuple[str, ...]:
+    if not tokens or not all(_is_token(token) for token in tokens):
+        raise ValueError(f"{variable} holds no token, or one with blanks or control characters")
+    return tokens
 
 
 def check_settings(profiles: int | None, pace: Pace, tokens: Sequence[str]) -> None:

@@ -25,9 +25,8 @@ SILENCE: Final = 30
 class WaitressServer(Server):
     """An app on a listening socket. `url` is the address at which it answers."""
 
-    def __init__(self, app: WSGIApplication, host: str, listening: socket.socket) -> None:
-        port = listening.getsockname()[1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    def __init__(self, app: WSGIApplication, url: str, listening: socket.socket) -> None:
+        self.url = url
         super().__init__(
             app,
             listening,

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.feedback [--tasks N] [--at-once N] [--shortest S] [--longest S] [--json]
 
-In one run, against a sandbox on loopback in a process of its own: refreshes of random length (0.5 to 5 s), each policy
-with the default settings of `Polling` unless its line says otherwise. Lag is from the task's end, by the service's own
-clock, to the moment at which the waiting thread has its result. Every task counts, from a client's first on. Exits
-with 1 when a goal is missed. About four minutes with the defaults.
+It refreshes databases of a sandbox that runs on loopback in a process of its own. A refresh takes a random time of 0.5
+to 5 s. Each line of the table is one way of polling; what its name does not say has the defaults of `Polling`. The lag
+of a task is the time from its end, by the sandbox's clock, until the waiting thread has the result. All tasks of a
+client count, its first ones too. Exits with 1 when a goal is missed. Takes about four minutes with the defaults.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOSSY = [run.name for run in RUNS if run.misbehaviour]
 
 
 def main() -> int:
-    """Prints the table and the goals; the exit code says whether they were met."""
+    """Print the table and the goals. Returns 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=20)
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def figures(seen: Sequence[Seen]) -> dict[str, float | int]:
-    """What stands in a line of the table."""
+    """The figures of a line of the table; lags in seconds."""
     lags = sorted(one.lag for one in seen)
     polls = sum(one.polls for one in seen) / len(seen) if seen else 0.0
     return {
@@ -85,7 +85,7 @@ def share(ordered: Sequence[float], part: float) -> float:
 
 
 def goals(rows: dict[str, list[Seen]], tasks: int) -> list[dict[str, object]]:
-    """What is to hold. The lost tasks are few, so theirs is compared as far as chance allows."""
+    """The goals, each with what was found. The lost tasks are few, so a test of significance compares their lags."""
     prediction = [one.lag for one in rows["prediction"]]
     made: list[dict[str, object]] = []
     for name, most in (("feedback", 2.05), ("feedback, hint_checks=0", 2.0)):
@@ -116,7 +116,7 @@ def goal(text: str, found: str, passed: bool) -> dict[str, object]:
 
 
 def worse(lags: Sequence[float], others: Sequence[float]) -> float:
-    """By how many standard deviations the lags are larger than the others (Mann-Whitney); above 2.33 is no chance."""
+    """By how many standard deviations `lags` are larger than `others` (Mann-Whitney). Above 2.33 it is no chance."""
     n, m = len(lags), len(others)
     above = sum((lag > other) + 0.5 * (lag == other) for lag in lags for other in others)
     return (above - n * m / 2) / max((n * m * (n + m + 1) / 12) ** 0.5, 1e-9)

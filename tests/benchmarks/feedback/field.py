@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, refreshes of random length, and what a client saw of their ends."""
+"""Refreshes of random length in a sandbox that runs in a process of its own, and when a client learns of their ends."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ SERVE = """
 import sys
 from altcraft_plugins.sandbox.server import serve
 db, least, most, feedback = sys.argv[1:]
-serve(port=0, db=db, pace=(float(least), float(most)), feedback=feedback or None)
+with serve(port=0, db=db, pace=(float(least), float(most)), tokens=["sandbox"], feedback=feedback or None) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
 """
 PATIENCE = 120.0
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One task: how many polls it took, seconds from its end to the client's knowing, and how its delivery went.
+    """One task: its polls, and its lag, the seconds from its end until the client has the result.
 
-    `lost` says that no delivery was sent.
+    `lost`: the sandbox sent no delivery.
     """
 
     polls: int
@@ -40,7 +42,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Polls:
-    """Counts the polls of each task."""
+    """A plugin that counts the polls of each task."""
 
     def __init__(self) -> None:
         self.of: Counter[str] = Counter()
@@ -51,7 +53,7 @@ class Polls:
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of learning that tasks are done. `misbehaviour` is the sandbox's setting `feedback`."""
+    """One line of the table: a way of polling. `misbehaviour` is the sandbox's setting `feedback`."""
 
     name: str
     polling: Polling
@@ -60,7 +62,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(run: Run, tasks: int, at_once: int, lengths: tuple[float, float]) -> list[Seen]:
-    """Refreshes database 5 so often, `at_once` at the same time, in threads that share a client."""
+    """Refresh database 5 `tasks` times, `at_once` at the same time, in threads that share a client."""
     with TemporaryDirectory() as place, sandbox(Path(place) / "db", run.misbehaviour, lengths) as (url, file):
         ends = follow(run, url, tasks, at_once)
         connection = sqlite3.connect(file)
@@ -71,7 +73,7 @@ def measure(run: Run, tasks: int, at_once: int, lengths: tuple[float, float]) ->
 
 
 def follow(run: Run, url: str, tasks: int, at_once: int) -> list[tuple[str, float, int]]:
-    """Id, end (Unix seconds, as seen by the client) and polls of each task."""
+    """Of each task: its id, when the client had its result (Unix seconds), and its polls."""
     polls, ends = Polls(), list[tuple[str, float, int]]()
     listener = listening() if run.feedback else nullcontext()
     with listener as receiver, Client(url, "sandbox", polling=run.polling, plugins=[polls]) as client:
@@ -93,18 +95,19 @@ def follow(run: Run, url: str, tasks: int, at_once: int) -> list[tuple[str, floa
 
 @contextmanager
 def sandbox(file: Path, misbehaviour: str, lengths: tuple[float, float]) -> Iterator[tuple[str, Path]]:
-    """The sandbox's URL and file."""
+    """Serve a sandbox; its URL and its database file."""
     command = [sys.executable, "-c", SERVE, str(file), *map(str, lengths), misbehaviour]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        yield line[line.index("http://") :].split()[0], file
+        yield process.stdout.readline().strip(), file
+        process.communicate(timeout=20)  # the end of its input ends it
     finally:
-        process.terminate()
-        process.communicate(timeout=20)
+        process.kill()
+        process.wait()
 
 
 def stamp(text: str) -> float:
-    """Unix seconds of one of the sandbox's times."""
+    """Unix seconds of a time in the sandbox's database."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

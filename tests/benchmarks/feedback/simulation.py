@@ -1,9 +1,10 @@
-"""What patience costs and saves: the machines of a client's first tasks, without sockets, clocks or chance of the day.
+"""What it saves and costs to leave a task with feedback alone, in simulated time.
 
     python -m tests.benchmarks.feedback.simulation [--runs N] [--tasks N] [--at-once N] [--shortest S] [--longest S]
 
-Prints, for some settings of `Polling`, the polls per task where all deliveries come, and the lag of the lost ones where
-a fifth does not come; means over the runs. Everything but time is the client's own: machines, schedule, experience.
+For some settings of `Polling` it prints the polls a task where all deliveries come, and the lag of the tasks whose
+delivery is lost where a fifth of them is: means over the runs. The task machines and the polling are the client's own;
+only the time, the platform and the deliveries are simulated. Each run starts with a new client.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import msgspec
 
 from altcraft import Feedback, Polling, Retry, TaskStatus
 from altcraft.tasks.events import Began, Event, Finish, Notified, Responded, Send, Woke
+from altcraft.tasks.hints import HintBreaker
 from altcraft.tasks.machine import Policies, TaskMachine
 
 from .__main__ import share
 
 ROUND_TRIP, DELIVERY = 0.003, 0.002
-"""Seconds that a poll takes, and until a task's end is delivered."""
+"""Seconds that a poll takes, and from a task's end until its delivery."""
 SETTINGS = {
     "hint_checks=0": Polling(hint_checks=0),
     "the defaults": Polling(),
@@ -35,7 +37,7 @@ SETTINGS = {
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """So many tasks, so many at once, of random length."""
+    """How many tasks there are, how many run at once, and how many seconds one takes."""
 
     tasks: int = 200
     at_once: int = 20
@@ -44,7 +46,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """What became of a task."""
+    """A task's lag in seconds, its polls, and whether its delivery was lost."""
 
     lag: float
     polls: int
@@ -65,14 +67,14 @@ class _Task:
 
 
 def simulate(polling: Polling, field: Field, loss: float, seed: int, *, feedback: bool = True) -> list[Ended]:
-    """The tasks in the order in which the client learnt of their ends."""
+    """The ended tasks, in the order in which the client learnt of their ends."""
     chance = random.Random(seed)
-    policies = Policies(polling, Retry(), 30.0)
-    agenda: list[tuple[float, int, Callable[[float], None]]] = []
+    policies, hints = Policies(polling, Retry(), 30.0), HintBreaker()
+    due: list[tuple[float, int, Callable[[float], None]]] = []
     number, left, ended = count(), count(field.tasks, -1), list[Ended]()
 
     def later(at: float, what: Callable[[float], None]) -> None:
-        heappush(agenda, (at, next(number), what))
+        heappush(due, (at, next(number), what))
 
     def submit(at: float) -> None:
         if next(left) <= 0:
@@ -80,7 +82,7 @@ def simulate(polling: Polling, field: Field, loss: float, seed: int, *, feedback
         duration, lost = chance.uniform(field.shortest, field.longest), chance.random() < loss
         told = Feedback("http://me") if feedback else None
         task_id = f"{chance.getrandbits(128):032x}"
-        machine = TaskMachine(task_id, "refresh", policies, at=at, submitted=True, feedback=told)
+        machine = TaskMachine(task_id, "refresh", policies, at=at, submitted=True, feedback=told, hints=hints)
         task = _Task(at, duration, lost, machine)
         feed(task, Began(at))
         if feedback and not lost:
@@ -109,14 +111,14 @@ def simulate(polling: Polling, field: Field, loss: float, seed: int, *, feedback
 
     for place in range(field.at_once):
         later(0.001 * place, submit)
-    while agenda:
-        at, _, what = heappop(agenda)
+    while due:
+        at, _, what = heappop(due)
         what(at)
     return ended
 
 
 def summary(polling: Polling, field: Field, runs: int) -> dict[str, float]:
-    """A line of the table: means over the runs."""
+    """A line of the table, as means over the runs."""
     sums = dict.fromkeys(("polls", "mean", "p50", "p99", "unreachable"), 0.0)
     for seed in range(runs):
         sums["polls"] += _mean([one.polls for one in simulate(polling, field, 0.0, seed)])
@@ -133,7 +135,7 @@ def _mean(figures: list[float]) -> float:
 
 
 def main() -> int:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--tasks", type=int, default=200)

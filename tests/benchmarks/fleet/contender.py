@@ -20,7 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
-from altcraft import AsyncClient, Client, Polling
+from altcraft import AsyncClient, Client, Polling, TransportSettings
 from altcraft.operations import TASK_STATUS, unknown_task
 from altcraft.schema import TaskStatusRequest
 from altcraft.wire.transport import TransportRegistry
@@ -92,12 +92,12 @@ def _url(port: int) -> str:
 
 
 def _client(port: int, name: str, connections: int) -> Client:
-    transport = TransportRegistry().create(name, _url(port), connections=connections)
+    transport = TransportRegistry().create(name, _url(port), TransportSettings(connections=connections))
     return Client(_url(port), token="t", transport=transport, polling=POLLING, request_timeout=PATIENCE)
 
 
 def _async_client(port: int, name: str, connections: int) -> AsyncClient:
-    transport = TransportRegistry().create_async(name, _url(port), connections=connections)
+    transport = TransportRegistry().create_async(name, _url(port), TransportSettings(connections=connections))
     return AsyncClient(_url(port), token="t", transport=transport, polling=POLLING, request_timeout=PATIENCE)
 
 

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from plugins.cli.running import Terminal
+from plugins.cli.running import Command, Terminal
 
 
 @pytest.fixture(autouse=True)
 def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ALTCRAFT_TOKEN", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.startswith("ALTCRAFT") or name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("ALTCRAFT_URL", "https://example.com")
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    return Command(capfd, monkeypatch)
 
 
 @pytest.fixture

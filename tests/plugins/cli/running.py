@@ -98,6 +98,22 @@ class Terminal:
         ]
 
 
+class Command:
+    """Runs commands in this process, with the clients that they make themselves."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capfd = capfd
+        self.monkeypatch = monkeypatch
+
+    def __call__(self, *args: str, **variables: str) -> Ran:
+        self.capfd.readouterr()
+        with self.monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            code = run(args)
+        return Ran(code, *self.capfd.readouterr())
+
+
 def environment(**changes: str) -> dict[str, str]:
     """The process's environment without what would steer the command line, and with changes."""
     kept = ("ALTCRAFT", "_ALTCRAFT", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "PYTHONIOENCODING")

@@ -40,6 +40,7 @@ def test_the_demo_prints_json_lines_and_nothing_else(capsys: pytest.CaptureFixtu
     assert results[1]["result"][0]["total_count"] == 1336
 
 
+@pytest.mark.slow
 def test_the_demo_heeds_no_variable_and_needs_no_directory_to_write_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     ran = process("demo", env={"ALTCRAFT_URL": "https://127.0.0.1:9", "ALTCRAFT_TOKEN": TOKEN}, cwd=tmp_path)
@@ -52,6 +53,7 @@ def test_a_demo_that_takes_too_long_is_3(capsys: pytest.CaptureFixture[str]) -> 
     assert "Three lines" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_three_lines_of_python_do_the_same(tmp_path: Path) -> None:
     assert len(SNIPPET.splitlines()) == 3
     ran = subprocess.run(

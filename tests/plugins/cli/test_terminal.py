@@ -53,8 +53,15 @@ def visible(written: str) -> list[str]:
     return [CONTROL.sub("", line) for line in re.split(r"[\r\n]+", written)]
 
 
-@pytest.mark.parametrize("columns", [80, 60])
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize(
+    ("columns", "encoding"),
+    [
+        (60, "utf-8"),
+        pytest.param(80, "utf-8", marks=pytest.mark.slow),
+        pytest.param(60, "ascii", marks=pytest.mark.slow),
+        pytest.param(120, "ascii", marks=pytest.mark.slow),
+    ],
+)
 def test_a_bar_shows_status_and_progress_and_stays_within_the_width(columns: int, encoding: str) -> None:
     with serving(STARTED, RUNNING, completed(DATABASE)) as platform:
         code, written = on_a_terminal(*ARGS, columns=columns, ALTCRAFT_URL=platform.url, PYTHONIOENCODING=encoding)
@@ -68,6 +75,7 @@ def test_a_bar_shows_status_and_progress_and_stays_within_the_width(columns: int
     assert "\\u" not in written
 
 
+@pytest.mark.slow
 def test_a_task_without_progress_has_a_bar_too() -> None:
     from altcraft.testing import reply
 
@@ -77,6 +85,7 @@ def test_a_task_without_progress_has_a_bar_too() -> None:
     assert any("queued" in line and "%" not in line for line in visible(written))
 
 
+@pytest.mark.slow
 def test_several_tasks_have_a_bar_each_until_they_are_done() -> None:
     left = [completed(DATABASE), RUNNING, RUNNING]
 
@@ -94,6 +103,7 @@ def test_several_tasks_have_a_bar_each_until_they_are_done() -> None:
     assert any("task ant" in line and "40%" in line for line in visible(after))
 
 
+@pytest.mark.slow
 def test_more_tasks_than_there_are_lines_on_the_screen_are_waited_for_all_the_same() -> None:
     names = [f"t{number}" for number in range(60)]
     left = [completed(DATABASE)] * 60 + [RUNNING] * 60
@@ -103,6 +113,7 @@ def test_more_tasks_than_there_are_lines_on_the_screen_are_waited_for_all_the_sa
     assert sum(line.endswith(":") and line.startswith("task t") for line in visible(written)) == 60
 
 
+@pytest.mark.slow
 def test_an_error_stands_below_the_bar_on_a_line_of_its_own() -> None:
     with serving(STARTED, FAILED) as platform:
         code, written = on_a_terminal(*REFRESH, ALTCRAFT_URL=platform.url)
@@ -110,6 +121,7 @@ def test_an_error_stands_below_the_bar_on_a_line_of_its_own() -> None:
     assert any(line.startswith("altcraft: ") for line in visible(written))
 
 
+@pytest.mark.slow
 def test_no_color_means_no_style() -> None:
     with serving(STARTED, completed(DATABASE)) as platform:
         assert STYLE.search(on_a_terminal(*ARGS, ALTCRAFT_URL=platform.url)[1])
@@ -117,12 +129,14 @@ def test_no_color_means_no_style() -> None:
         assert not STYLE.search(on_a_terminal(*ARGS, ALTCRAFT_URL=platform.url, NO_COLOR="1")[1])
 
 
+@pytest.mark.slow
 def test_there_is_no_bar_when_stdout_is_no_terminal() -> None:
     with serving(STARTED, completed(DATABASE)) as platform:
         code, written = on_a_terminal(*ARGS, ALTCRAFT_URL=platform.url, stdout=subprocess.DEVNULL)
     assert (code, written) == (0, "")
 
 
+@pytest.mark.slow
 def test_there_is_no_bar_on_a_dumb_terminal() -> None:
     with serving(STARTED, completed(DATABASE)) as platform:
         _, written = on_a_terminal(*ARGS, ALTCRAFT_URL=platform.url, TERM="dumb")
@@ -130,12 +144,14 @@ def test_there_is_no_bar_on_a_dumb_terminal() -> None:
     assert "100%" not in written
 
 
+@pytest.mark.slow
 def test_json_lines_stay_alone_on_a_terminal() -> None:
     with serving(STARTED, completed(DATABASE)) as platform:
         _, written = on_a_terminal(*ARGS, "--json", ALTCRAFT_URL=platform.url)
     assert [line[:9] for line in written.splitlines()] == ['{"event":'] * 3
 
 
+@pytest.mark.slow
 def test_no_wait_says_on_a_terminal_how_to_go_on() -> None:
     with serving(STARTED) as platform:
         _, written = on_a_terminal(*ARGS, "--no-wait", ALTCRAFT_URL=platform.url)

@@ -1,13 +1,16 @@
-"""The one object as a WSGI application and as an ASGI application, by the letter of both."""
+"""The receiver as a WSGI application and as an ASGI application, by the letter of both."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import io
 import threading
 from wsgiref.validate import validator
 
 import pytest
 import trio
+import trio.testing
 
 from altcraft import Delivery, hookimpl
 from altcraft_plugins.feedback import FeedbackReceiver
@@ -34,17 +37,48 @@ def test_wsgi_below_a_mount_point(receiver):
     assert task.hints == 1
 
 
-def test_wsgi_reads_no_stream_without_a_length_unless_the_server_ends_it(receiver, heard):
-    class Endless:
-        def read(self, size: int) -> bytes:
-            raise AssertionError("this would wait for ever")
+class Stream:
+    """A body that no server holds in memory: to read behind its end would wait for ever."""
 
+    def __init__(self, body: bytes) -> None:
+        self.left = body
+
+    def read(self, size: int) -> bytes:
+        assert self.left is not None, "this would wait for ever"
+        chunk, self.left = self.left[:size], self.left[size:] or None  # type: ignore[assignment]
+        return chunk
+
+
+@pytest.mark.parametrize("length", [None, "", "0"])
+def test_wsgi_reads_no_stream_without_a_length_unless_the_server_ends_it(receiver, heard, length):
     _, url = waiting(receiver)
-    assert by_wsgi(receiver, environ(url, stream=Endless(), CONTENT_LENGTH=None)).status == 200
-    assert by_wsgi(receiver, environ(url, stream=Endless(), CONTENT_LENGTH="")).status == 200
-    given = environ(url, b"all of it", CONTENT_LENGTH=None, **{"wsgi.input_terminated": True})
+    assert by_wsgi(receiver, environ(url, stream=Stream(b"x"), CONTENT_LENGTH=length)).status == 200
+    assert [delivery.body for delivery in heard.deliveries] == [b""]
+
+
+def test_wsgi_reads_a_stream_up_to_its_length(receiver, heard):
+    _, url = waiting(receiver)
+    assert by_wsgi(receiver, environ(url, stream=Stream(b"all of it"), CONTENT_LENGTH="9")).status == 200
+    assert [delivery.body for delivery in heard.deliveries] == [b"all of it"]
+
+
+@pytest.mark.parametrize("length", [None, "", "3", "900"])
+def test_wsgi_reads_chunks_where_the_server_puts_them_together(receiver, heard, length):
+    """It says so by wsgi.input_terminated, or holds the whole body in memory, as hypercorn does."""
+    given = {"CONTENT_LENGTH": length, "HTTP_TRANSFER_ENCODING": "chunked"}
+    _, url = waiting(receiver)
+    assert by_wsgi(receiver, environ(url, b"all of it", **given)).status == 200
+    stream = io.BufferedReader(io.BytesIO(b"all of it"))
+    assert by_wsgi(receiver, environ(url, stream=stream, **given, **{"wsgi.input_terminated": True})).status == 200
+    assert [delivery.body for delivery in heard.deliveries] == [b"all of it"] * 2
+
+
+def test_wsgi_takes_a_hint_without_its_body_where_the_server_hands_over_raw_chunks(receiver, heard):
+    task, url = waiting(receiver)
+    given = environ(url, stream=Stream(b"2\r\n{}\r\n0\r\n"), CONTENT_LENGTH="2", HTTP_TRANSFER_ENCODING="chunked")
     assert by_wsgi(receiver, given).status == 200
-    assert [delivery.body for delivery in heard.deliveries] == [b"", b"", b"all of it"]
+    assert [delivery.body for delivery in heard.deliveries] == [b""]
+    assert task.hints == 1
 
 
 def test_asgi_by_the_letter(receiver, heard):
@@ -61,6 +95,17 @@ def test_asgi_by_the_letter(receiver, heard):
     assert (delivery.body, delivery.content_type) == (b'{"a": 1}', "application/json")
     assert by_asgi(receiver, scope(f"{BASE}/x")).status == 404
     assert by_asgi(receiver, scope(url, "GET")).headers["allow"] == "POST"
+
+
+def test_the_two_applications_are_what_servers_recognise(receiver):
+    """hypercorn and uvicorn look for a coroutine function; methods and objects they take for something else."""
+    assert inspect.isfunction(receiver.asgi)
+    assert inspect.iscoroutinefunction(receiver.asgi)
+    assert not inspect.iscoroutinefunction(receiver.wsgi)
+    task, url = waiting(receiver)
+    assert by_wsgi(receiver.wsgi, environ(url)).status == 200
+    assert by_asgi(receiver.asgi, scope(url)).status == 200
+    assert task.hints == 2
 
 
 def test_asgi_2_by_which_some_servers_call_an_object(receiver):
@@ -97,15 +142,21 @@ def test_no_other_call_is_taken_for_either(receiver, arguments):
 
 
 def test_asgi_under_trio_cuts_slow_senders_off():
-    receiver = FeedbackReceiver(BASE, read_timeout=0.05)
+    receiver = FeedbackReceiver(BASE, read_timeout=7.0)
     _, url = waiting(receiver)
     sent = []
 
     async def send(message):
-        sent.append(message)
+        sent.append((message.get("status"), trio.current_time() - began))
 
-    trio.run(receiver, scope(url), trio.sleep_forever, send)
-    assert sent[0]["status"] == 408
+    async def main():
+        nonlocal began
+        began = trio.current_time()
+        await receiver.asgi(scope(url), trio.sleep_forever, send)
+
+    began = 0.0
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert sent[0] == (408, pytest.approx(7.0))
 
 
 def test_http_2_is_sent_no_connection_header():

@@ -30,7 +30,7 @@ def post(url, body=b"{}", method="POST", **headers):
 
 
 def dialogue(url, *parts, pause=0.0):
-    """What comes back until the connection is closed, and after how many seconds it was."""
+    """What comes back until the connection is closed, and after how many seconds it is."""
     began = time.monotonic()
     host, port = urlsplit(url).netloc.split(":")
     answer = b""
@@ -60,7 +60,7 @@ def test_a_delivery_over_a_socket():
         assert post(url, method="GET") == (405, b"")
 
 
-def test_the_public_url_may_be_another_than_the_sockets_own():
+def test_the_public_url_may_differ_from_the_address_of_the_socket():
     with listening(url="https://me.example/hooks") as receiver:
         assert receiver.feedback().url.startswith("https://me.example/hooks/")
 
@@ -74,7 +74,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent():
 
 
 def test_a_sender_that_asks_first_is_asked_for_no_body_over_the_limit():
-    """As curl does with every body of more than a megabyte."""
+    """curl asks so for every body of more than a megabyte."""
     with listening(make=lambda url: FeedbackReceiver(url, limit=1000)) as receiver:
         task, url = waiting(receiver)
         answer, took = dialogue(url, head(url, b"Expect: 100-continue", b"Content-Length: 1001"))
@@ -105,7 +105,7 @@ def test_a_chunked_body_over_the_limit_is_cut_off():
 
 @pytest.mark.parametrize("dripping", [b"X: ", b"Content-Length: 100\r\n\r\n"])
 def test_a_sender_that_drips_is_cut_off_though_it_never_stops(dripping):
-    """In the headers or in the body: a byte every 0.2 s is no sign of life."""
+    """In the head or in the body: a byte every 0.2 s does not prolong its time."""
     with listening(make=lambda url: FeedbackReceiver(url, read_timeout=1.0)) as receiver:
         task, url = waiting(receiver)
         start = head(url)[:-2] + dripping
@@ -115,14 +115,14 @@ def test_a_sender_that_drips_is_cut_off_though_it_never_stops(dripping):
         assert task.hints == 0
 
 
-def test_many_at_once():
+def test_two_hundred_deliveries_from_sixteen_threads():
     with listening() as receiver, ThreadPoolExecutor(16) as pool:
         tasks = [waiting(receiver, f"t-{n}") for n in range(200)]
         assert set(pool.map(lambda pair: post(pair[1])[0], tasks)) == {200}
         assert {task.hints for task, _ in tasks} == {1}
 
 
-def test_nothing_is_left_when_the_block_ends():
+def test_the_end_of_the_block_ends_threads_and_socket():
     before = threading.active_count()
     with listening() as receiver:
         url = receiver.feedback().url
@@ -132,7 +132,7 @@ def test_nothing_is_left_when_the_block_ends():
         post(url)
 
 
-def test_a_taken_address_is_one_line():
+def test_a_taken_address_is_an_error_of_one_line():
     with listening() as receiver:
         port = urlsplit(receiver.base_url).port
         assert port is not None

@@ -1,21 +1,26 @@
-"""Stand-ins for a task and a plugin, and ways to call the receiver as servers would."""
+"""Fakes of a task, a plugin and the platform, and ways to call the receiver as servers do."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Mapping
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from altcraft import Delivery, Feedback, HttpResponse, hookimpl
+from altcraft import Delivery, Feedback, HttpRequest, HttpResponse, hookimpl
+from altcraft.testing import reply
 from altcraft_plugins.feedback import FeedbackReceiver
 
 BASE = "https://me.example/feedback"
 
 
 class FakeTask:
-    """As much of a task as a hook may rely on."""
+    """What hooks can rely on of a task, and a count of its hints."""
 
     operation = "databases/refresh_counters"
     resume_token = "{}"
@@ -33,7 +38,7 @@ class FakeTask:
 
 
 class Heard:
-    """Keeps what it is told."""
+    """A plugin that keeps the deliveries it hears of."""
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
@@ -41,6 +46,58 @@ class Heard:
     @hookimpl
     def altcraft_feedback_received(self, delivery: Delivery) -> None:
         self.deliveries.append(delivery)
+
+
+class Platform:
+    """A transport that answers as the platform does. Its tasks tell no progress, and run until the test ends them."""
+
+    def __init__(self, poll_takes: float = 0.0) -> None:
+        self.poll_takes = poll_takes
+        self.polls: Counter[str] = Counter()
+        self.most_at_once = 0
+        self._at_once = 0
+        self._started = 0
+        self._ended: set[str] = set()
+        self._changed = threading.Condition()
+        self._woken = threading.Event()
+
+    def end(self, task_id: str) -> None:
+        """The task is done: the next poll says so."""
+        self._ended.add(task_id)
+
+    def until_polled(self, task_ids: Iterable[str], times: int = 1) -> None:
+        """Returns when each of these tasks has been polled so often."""
+        ids = list(task_ids)
+        with self._changed:
+            assert self._changed.wait_for(lambda: all(self.polls[one] >= times for one in ids), 60)
+
+    def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
+        if not request.url.endswith("tasks/status"):
+            with self._changed:
+                self._started += 1
+                return reply({"task_id": f"t-{self._started}"})
+        task_id = json.loads(request.body)["task_id"]
+        with self._changed:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        if self.poll_takes:
+            time.sleep(self.poll_takes)
+        status = "completed" if task_id in self._ended else "running"
+        with self._changed:
+            self._at_once -= 1
+            self.polls[task_id] += 1
+            self._changed.notify_all()
+        return reply({"status": status, "result": []})
+
+    def sleep(self, seconds: float) -> None:
+        self._woken.wait(seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        self._woken.set()
 
 
 def waiting(receiver: FeedbackReceiver, id: str = "t-1") -> tuple[FakeTask, str]:

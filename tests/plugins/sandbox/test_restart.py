@@ -17,8 +17,8 @@ from plugins.sandbox.api import TOKEN, finish, post, start, status
 
 SERVE = """
 import sys
-from altcraft_plugins.sandbox.server import serve
-serve(port=0, db=sys.argv[1], pace=float(sys.argv[2]))
+from altcraft_plugins.sandbox.server import serve, serve_until_signal
+serve_until_signal(lambda: serve(port=0, db=sys.argv[1], pace=float(sys.argv[2])))
 """
 
 

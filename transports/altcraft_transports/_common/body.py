@@ -3,90 +3,131 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
-from altcraft.errors import ConnectionLost, ResponseTooLarge
+from altcraft.errors import ConnectionLost, DecodeError, ResponseTooLarge
 
-__all__ = ["ACCEPTED", "MAX_RESPONSE", "Body"]
+__all__ = ["ACCEPTED", "Body"]
 
 ACCEPTED = "gzip, deflate"
-"""What to ask for with Accept-Encoding."""
+"""The value of the Accept-Encoding header that every transport sends."""
 
-MAX_RESPONSE = 64 << 20
-"""Bytes, after decompression, that a transport takes unless it is told otherwise."""
-
+_UNREAD = frozenset({
+    "aes128gcm", "br", "brotli", "bzip2", "compress", "dcb", "dcz", "exi", "lz4", "lzma", "pack200-gzip", "sdch",
+    "snappy", "x-bzip2", "x-compress", "x-lzma", "x-xz", "xz", "zstd",
+})  # fmt: skip
 _PIECE = 1 << 18
+_MOST = 3  # codings, one inside the other
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # as zlib numbers its containers
+_MAGIC = b"\x1f\x8b"
 
 
 class Body:
-    """Takes bytes as they come off the wire; `coding` is the reply's Content-Encoding, `limit` counts what comes out.
+    """Takes the bytes of a reply's body as they arrive. `coding` is its Content-Encoding.
 
-    More than `limit` bytes are ResponseTooLarge, as soon as they are there: a small reply that would become a huge
-    one costs no memory. Bytes that can't be decompressed are ConnectionLost, and so is a stream that ends too early.
+    Raises ResponseTooLarge as soon as more than `limit` bytes have come out, so that a small reply that would become a
+    huge one costs no memory. Raises ConnectionLost if the bytes can't be decompressed, or end too early, and
+    DecodeError for a coding that this library doesn't read.
     """
 
     def __init__(self, limit: int, coding: str | None = None) -> None:
-        self._limit = limit
-        self._left = limit
+        self._limit = self._left = limit
         self._chunks: list[bytes] = []
-        self._inflate: zlib._Decompress | None = None
-        self._is_new = True
-        self._container = 0
-        coding = coding.strip().lower() if coding else "identity"
-        if coding != "identity":
-            containers = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
-            if coding not in containers:
-                raise ConnectionLost(f"the reply is coded as {coding[:40]!r}, which was not asked for")
-            self._container = containers[coding]
-            self._inflate = zlib.decompressobj(self._container)
+        self._decoders: list[_Decoder] = []
+        self._take: Callable[[bytes], None] = self._add
+        for name in reversed(_codings(coding) if coding else ()):
+            self._decoders.append(_Decoder(name == "deflate", self._take))
+            self._take = self._decoders[-1].feed
+        self._decoders.reverse()
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes."""
-        if self._inflate is None:
-            self._add(data)
-            return
         try:
-            while data:
-                data = self._decompress(data)
+            self._take(data)
         except zlib.error as error:
-            raise ConnectionLost(f"the reply can't be decompressed: {error}") from error
+            raise ConnectionLost(f"the reply can't be decompressed: {error}") from None
 
     def expect(self, size: int) -> None:
         """Refuses a body that announces more than the limit, before any of it is read."""
         if size > self._limit:
-            raise self.too_large(self._limit)
+            raise self._too_large()
 
     def whole(self) -> bytes:
-        """All of it, once nothing more comes."""
-        if self._inflate is not None and not (self._inflate.eof or self._is_new):
+        """Returns all of it, once nothing more comes."""
+        if not all(decoder.is_complete() for decoder in self._decoders):
             raise ConnectionLost("the reply's compressed body is cut short")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-
-    def _decompress(self, data: bytes) -> bytes:
-        """Adds what the next bytes come to, piece by piece; gives back those that are still to do."""
-        assert self._inflate is not None
-        if self._inflate.eof:  # gzip allows several members in a row
-            self._inflate = zlib.decompressobj(self._container)
-        try:
-            self._add(self._inflate.decompress(data, _PIECE))
-        except zlib.error:
-            if self._container != _ZLIB or not self._is_new:
-                raise
-            # "deflate" means a zlib stream, but some senders leave its wrapping out.
-            self._container = _RAW
-            self._inflate = zlib.decompressobj(_RAW)
-            self._add(self._inflate.decompress(data, _PIECE))
-        self._is_new = False
-        return self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
 
     def _add(self, data: bytes) -> None:
         self._left -= len(data)
         if self._left < 0:
-            raise self.too_large(self._limit)
+            raise self._too_large()
         if data:
             self._chunks.append(data)
 
-    @staticmethod
-    def too_large(limit: int) -> ResponseTooLarge:
-        """The error of a reply that exceeds the limit."""
-        return ResponseTooLarge(f"the reply has more than {limit:,} bytes, this transport's max_response")
+    def _too_large(self) -> ResponseTooLarge:
+        return ResponseTooLarge(f"the reply has more than {self._limit:,} bytes, this transport's max_response")
+
+
+def _codings(header: str) -> list[str]:
+    """Returns the codings that a Content-Encoding header names and that are to be undone.
+
+    Some servers write a charset there, or "none": what is no coding is passed over. The error names only what is on
+    our own list, since a server could repeat a token in the header.
+    """
+    names = [name.strip(" \t").lower() for name in header.split(",")]
+    for name in names:
+        if name in _UNREAD:
+            raise DecodeError(f"the reply is compressed with {name}, which was not asked for and can't be undone here")
+    codings = [name.removeprefix("x-") for name in names if name in ("gzip", "x-gzip", "deflate")]
+    if len(codings) > _MOST:
+        raise DecodeError(f"the reply is compressed {len(codings)} times over")
+    return codings
+
+
+class _Decoder:
+    """Undoes one coding, and hands on what comes out, at most a quarter of a MiB at once."""
+
+    def __init__(self, is_deflate: bool, hand_on: Callable[[bytes], None]) -> None:
+        self._is_deflate = is_deflate
+        self._hand_on = hand_on
+        self._inflate: zlib._Decompress | None = None
+        self._held = b""  # a single byte: too few to tell what it begins
+        self._members = 0
+        self._is_over = False
+
+    def feed(self, data: bytes) -> None:
+        while data and not self._is_over:
+            if self._inflate is None:
+                data, self._held = self._held + data, b""
+                if len(data) < len(_MAGIC):
+                    self._held = data
+                elif self._members and (self._is_deflate or not data.startswith(_MAGIC)):
+                    self._is_over = True  # a gzip stream may have several members; what else follows one is padding
+                else:
+                    self._inflate = zlib.decompressobj(self._container(data))
+            if self._inflate is None:
+                return
+            data = self._decompress(self._inflate, data)
+
+    def is_complete(self) -> bool:
+        """Whether the stream has ended where it may: after a member, or before anything came."""
+        return self._inflate is None and (self._members > 0 or not self._held)
+
+    def _decompress(self, inflate: zlib._Decompress, data: bytes) -> bytes:
+        """Hands on what the bytes come to, and returns those that follow the end of a member."""
+        while not inflate.eof:
+            piece = inflate.decompress(data, _PIECE)
+            self._hand_on(piece)
+            data = inflate.unconsumed_tail
+            if not data and len(piece) < _PIECE and not inflate.eof:
+                return b""
+        self._inflate = None
+        self._members += 1
+        return inflate.unused_data
+
+    def _container(self, start: bytes) -> int:
+        """The word deflate means a zlib stream, but some servers leave its wrapping out: the first two bytes tell."""
+        if not self._is_deflate:
+            return _GZIP
+        return _ZLIB if start[0] & 15 == 8 and int.from_bytes(start[:2], "big") % 31 == 0 else _RAW

@@ -1,23 +1,24 @@
-"""One HTTP/1.1 exchange on a connected socket, within a total time: for urllib3's pools, and for who has none.
+"""One HTTP/1.1 exchange on a connected socket, within a total time: for urllib3's connections and for plain ones.
 
-A request goes out in one piece, and each `recv` is given only what is left of the exchange's time: a peer that sends a
-byte now and then, in the header or in the body, can't hold anybody longer. The reader is strict where a connection
+A request goes out in one piece. Each `recv` gets only what is left of the exchange's time, so that a peer that sends a
+byte now and then, in the header or in the body, holds the caller no longer. The reader is strict where a connection
 could get out of step (lengths, chunks, bytes after the reply) and tolerant elsewhere. RFC 9112.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 import socket
-import time
-from collections.abc import Mapping
 
-from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge, TransportError
+from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge
 from altcraft.wire.messages import HttpResponse
+from altcraft.wire.secret import MaskedBytes
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.requests import TOKEN
+from altcraft_transports._common.errors import FAILURES, said
+from altcraft_transports._common.proxies import Proxy
+from altcraft_transports._common.requests import TOKEN, head
+from altcraft_transports._common.sending import END_OF_HEAD, begins_final, bounded, send
 
 __all__ = ["exchange", "fields", "tunnel"]
 
@@ -25,20 +26,18 @@ _HEAD_LIMIT = 1 << 16
 _INTERIM_LIMIT = 16
 _RECEIVE = 1 << 16
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) +([1-9][0-9]{2})(?: .*)?\r?")
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _BLANKS = " \t\r"
 _USUAL, _MANY = 100, 1000
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r]*)?")
 
 
-def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str], deadline: float) -> None:
-    """Has a proxy connect to a host, through which `sock` then leads. ConnectError where it doesn't."""
+def tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, deadline: float) -> None:
+    """Has a proxy connect to a host, through which `sock` then leads. ConnectError if it does not."""
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    message = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{lines}\r\n".encode("latin-1")
+    message = MaskedBytes(head("CONNECT", place, place, proxy.headers) + b"\r\n")
     try:
         reply, _ = exchange(sock, message, "CONNECT", timeout=0, deadline=deadline, limit=_HEAD_LIMIT)
-    except TransportError as error:
+    except FAILURES as error:
         raise ConnectError("no connection: the proxy did not answer as a proxy does") from error
     if not 200 <= reply.status < 300:
         raise ConnectError(f"no connection: the proxy refused it with status {reply.status}")
@@ -47,24 +46,23 @@ def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str]
 def exchange(
     sock: socket.socket, message: bytes, method: str, *, timeout: float, deadline: float, limit: int
 ) -> tuple[HttpResponse, bool]:
-    """Sends a request and reads its reply; and whether the connection can carry another exchange.
+    """Sends a request and reads its reply; says also whether the connection can carry another exchange.
 
-    `deadline` is on time.monotonic, `timeout` only what the error says. RequestTimeout, ConnectionLost,
-    ResponseTooLarge: the request may have been processed.
+    A complete reply counts, although the peer did not take all of the request. `deadline` is on time.monotonic,
+    `timeout` only what the error says. Raises RequestTimeout, ConnectionLost, ResponseTooLarge, and DecodeError for a
+    coding that can't be undone: the request may have been processed.
     """
     reader = _Reader(sock, deadline)
     try:
-        with contextlib.suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # what the peer has to say may be there to read
-            reader.write(message)
-        return reader.reply(method, limit)
+        is_sent = reader.write(message)
+        reply, persists = reader.reply(method, limit)
     except TimeoutError as error:
         raise RequestTimeout(f"no complete reply within {timeout:g} s") from error
     except _Unusable as error:
         raise ConnectionLost(f"the reply is unusable: {error}") from None
     except OSError as error:
-        raise ConnectionLost(f"the connection broke: {error}") from error
+        raise ConnectionLost(f"the connection broke: {said(error)}") from error
+    return reply, persists and is_sent
 
 
 class _Unusable(ValueError):
@@ -79,19 +77,14 @@ class _Reader:
         self._deadline = deadline
         self._buffer = b""
 
-    def write(self, message: bytes) -> None:
-        """Sends all of it. Not by `sendall`, which under TLS has its time for every 16 KiB anew."""
-        rest = memoryview(message)
-        while rest:
-            self.wait()
-            rest = rest[self._sock.send(rest) :]
-
-    def wait(self) -> None:
-        """Has the socket's next operation take no longer than what is left."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
+    def write(self, message: bytes) -> bool:
+        """Sends the message; returns False if the peer ended the exchange before it had all of it."""
+        try:
+            return send(self._sock, message, self._deadline, self._hear)
+        except TimeoutError:
+            raise
+        except OSError:
+            return False  # what the peer has to say may be there to read
 
     def reply(self, method: str, limit: int) -> tuple[HttpResponse, bool]:
         """The final reply, after any interim ones, and whether the connection is good for another."""
@@ -114,7 +107,7 @@ class _Reader:
     def _head(self) -> tuple[bool, int, dict[str, str]]:
         """Whether it is HTTP/1.1, the status, and the headers with their names in lower case."""
         start = 0
-        while (end := _END_OF_HEAD.search(self._buffer, start)) is None:
+        while (end := END_OF_HEAD.search(self._buffer, start)) is None:
             start = max(0, len(self._buffer) - 3)
             if len(self._buffer) > _HEAD_LIMIT:
                 raise ResponseTooLarge(f"the reply's header has more than {_HEAD_LIMIT:,} bytes")
@@ -192,13 +185,17 @@ class _Reader:
         return line[:-1] if line.endswith(b"\r") else line
 
     def _receive(self, otherwise: str | None) -> bool:
-        """More bytes into the buffer; False at the end, or _Unusable with what that means."""
-        self.wait()
+        """Reads more bytes into the buffer. At the end: False, or _Unusable with what that means."""
+        bounded(self._sock, self._deadline)
         data = self._sock.recv(_RECEIVE)
         if not data and otherwise is not None:
             raise _Unusable(otherwise)
         self._buffer = self._buffer + data if self._buffer else data
         return bool(data)
+
+    def _hear(self, data: bytes) -> bool:
+        self._buffer += data
+        return not data or begins_final(self._buffer)
 
 
 def fields(text: str) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""What an HTTP/1.1 request's bytes say before its body, and what they must not: for the transports that write them.
+"""What an HTTP/1.1 request says before its body, and what it must not say: for the transports that write it.
 
 Nothing that a caller hands in breaks out of its line, or says where the request ends.
 """
@@ -6,13 +6,13 @@ Nothing that a caller hands in breaks out of its line, or says where the request
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote
 
+from altcraft.wire.secret import MaskedBytes
 from altcraft_transports._common.body import ACCEPTED
 
-__all__ = ["TOKEN", "Composer", "authority", "checked", "opening", "proxy_headers", "word"]
+__all__ = ["TOKEN", "Composer", "ascii_host", "authority", "checked", "head", "lines", "target", "word"]
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SAFE = "/%:@!$&'()*+,;=~?"
@@ -22,28 +22,28 @@ _FRAMING = ("content-length", "transfer-encoding")
 
 
 class Composer:
-    """Makes requests' bytes. Remembers the last headers, which seldom change in between. Thread-safe."""
+    """Makes requests' bytes. Remembers the last headers, which seldom change. Thread-safe."""
 
     def __init__(self) -> None:
-        self._last: tuple[Mapping[str, str], str] = ({}, _lines({}))
+        self._last: tuple[Mapping[str, str], bytes] = ({}, lines({}))
 
-    def message(self, start: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """A request. `start` is the request line and the lines that a transport adds, each with its line break.
+    def message(self, start: bytes, headers: Mapping[str, str], body: bytes) -> MaskedBytes:
+        """Returns a whole request. `start` is its first lines, with their line breaks, as `head` makes them.
 
-        ValueError as for `checked`.
+        Raises the ValueError of `checked`.
         """
-        last, lines = self._last
+        last, block = self._last
         if headers != last:
-            lines = _lines(headers)
-            self._last = dict(headers), lines
-        return f"{start}{lines}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+            block = lines(headers)
+            self._last = dict(headers), block
+        return MaskedBytes(b"%b%bContent-Length: %d\r\n\r\n%b" % (start, block, len(body), body))
 
 
 def checked(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """A request's headers, with the Accept-Encoding that `Body` undoes.
+    """Returns a request's headers, with the Accept-Encoding that `Body` undoes.
 
-    ValueError for one that would break out of its line, or speak of where the request ends, which is not theirs to
-    say; its value, which may be a secret, is not in the message.
+    Raises ValueError for one that would break out of its line, or that says where the request ends, which the
+    transport says. The message does not show the value, which may be a secret.
     """
     pairs = [("Accept-Encoding", ACCEPTED)]
     for name, value in headers.items():
@@ -58,42 +58,38 @@ def checked(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _lines(headers: Mapping[str, str]) -> str:
-    return "".join([f"{name}: {value}\r\n" for name, value in checked(headers)])
+def lines(headers: Mapping[str, str]) -> bytes:
+    """Returns the lines of the checked headers."""
+    return MaskedBytes("".join([f"{name}: {value}\r\n" for name, value in checked(headers)]).encode("latin-1"))
 
 
-def opening(method: str, parts: SplitResult, forwarder: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """What the request line for a URL names, and the start for `compose`.
+def head(method: str, target: str, host: str, headers: Mapping[str, str]) -> MaskedBytes:
+    """Returns the request line, the Host header and some headers of the transport's own."""
+    extra = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return MaskedBytes(f"{word(method)} {target} HTTP/1.1\r\nHost: {host}\r\n{extra}".encode("latin-1"))
 
-    `forwarder` are the headers for the proxy that is to forward the request, None without one: it gets the whole URL.
-    ValueError for what would break out of its line.
-    """
-    host, method = authority(parts), word(method)
-    target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
-    target = target if forwarder is None else f"http://{host}{target}"
-    extra = "".join(f"{name}: {value}\r\n" for name, value in (forwarder or {}).items())
-    return target, f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{extra}"
+
+def target(parts: SplitResult) -> str:
+    """Returns what the request line of a URL names: its path and query, with nothing that breaks out of the line."""
+    return quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
 
 
 def word(method: str) -> str:
-    """The method. ValueError for one that would break out of its place."""
+    """Returns the method. ValueError for one that would break out of its place."""
     if not TOKEN.fullmatch(method):
         raise ValueError("the request's method is no word")
     return method
 
 
 def authority(parts: SplitResult) -> str:
-    """Host and port as a Host header has them: no credentials, no international letters. ValueError for no host."""
+    """Returns host and port as a Host header has them, in ASCII and without credentials. ValueError for no host."""
     host = parts.netloc.rpartition("@")[2]
     if _NO_HOST.search(host):
         raise ValueError("the URL's host is no host")
+    name, colon, port = host.rpartition(":")
+    return host if host.isascii() else ascii_host(name or port) + colon + (port if name else "")
+
+
+def ascii_host(host: str) -> str:
+    """Returns a host's name in ASCII, as DNS knows an international one. ValueError for what can't be one."""
     return host if host.isascii() else host.encode("idna").decode("ascii")
-
-
-def proxy_headers(proxy: str | None) -> dict[str, str]:
-    """The headers that a proxy's URL asks for: Proxy-Authorization where it names a user."""
-    parts = urlsplit(proxy or "")
-    if not parts.username:
-        return {}
-    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Proxy-Authorization": f"Basic {b64encode(credentials.encode()).decode('ascii')}"}

@@ -1,7 +1,8 @@
-"""httpx for tasks, each exchange in a cancel scope."""
+"""httpx for tasks, under asyncio and trio."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any
 
@@ -9,147 +10,208 @@ import anyio
 import httpcore
 import httpx
 
-from altcraft.errors import ConnectError, ConnectionLost, TransportError
+from altcraft.errors import DecodeError, ResponseTooLarge
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._common.body import MAX_RESPONSE, Body
-from altcraft_transports._common.sleep import AsyncSleeper
-from altcraft_transports.httpx._exchange import (
-    Exchange,
-    Lanes,
-    current,
-    has_more,
-    headers,
-    note_sending,
-    settings,
-)
+from altcraft.wire.transport import TransportSettings
+from altcraft_transports._common.abilities import Abilities
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.errors import FAILURES, Progress
+from altcraft_transports._common.for_tasks import CONNECTIONS, ForTasks, all_gone
+from altcraft_transports._common.kept import Kept
+from altcraft_transports._common.loops import Slots
+from altcraft_transports._common.ready import is_quiet
+from altcraft_transports._common.routes import Place
+from altcraft_transports._common.sending import begins_final
+from altcraft_transports.httpx._exchange import failure, has_more, is_request, new_request, pool_options, replied
 
 __all__ = ["AsyncHttpxTransport"]
 
+_LARGE = 1 << 16  # bytes of a message, from which on a refusal may arrive while it is being sent
+_RECEIVE = 1 << 16
 
-class AsyncHttpxTransport:
+
+class Lane:
+    """A connection, with a transport of httpx's over it, which has no other: see the lane for threads.
+
+    httpcore may lose track of its connection when an exchange is cancelled, so that a lane serves only until something
+    goes wrong; and it is our stream that is closed then.
+    """
+
+    def __init__(self, place: Place, settings: TransportSettings, sockets: set[socket.socket]) -> None:
+        self.progress = Progress()
+        self.over: httpx.AsyncHTTPTransport = _Transport(self, place, settings)
+        self.stream: _Stream | None = None
+        self._sockets = sockets
+
+    def opened(self, inner: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
+        """Notes the connection's stream, from then on, and its socket."""
+        self.stream = _Stream(self, inner)
+        self._sockets.difference_update([sock for sock in self._sockets if sock.fileno() < 0])
+        self._sockets.add(inner.get_extra_info("socket"))
+        return self.stream
+
+    def is_quiet(self) -> bool:
+        """Whether the connection can be used again: the peer has neither closed it nor sent anything unasked."""
+        return self.stream is not None and not self.stream.get_extra_info("is_readable")
+
+    async def aclose(self) -> None:
+        """Closes the connection."""
+        if self.stream is not None:
+            await self.stream.aclose()
+
+
+class AsyncHttpxTransport(ForTasks):
     """`HttpxTransport` for an AsyncClient, under asyncio or trio. Shared by the tasks of one event loop."""
 
-    def __init__(
-        self,
-        *,
-        proxy: str | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-        connections: int = 100,
-        max_response: int = MAX_RESPONSE,
-    ) -> None:
-        self._max_response = max_response
-        self._sleeper = AsyncSleeper()
-        self._scopes: set[anyio.CancelScope] = set()
-        self._closed = False
-        self._settings = settings(proxy, ssl_context)
-        self._lanes = Lanes(self._lane)
-        self._free = anyio.Semaphore(connections)
+    abilities = Abilities("httpx")
 
-    async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
-        """One exchange, without redirects and retries."""
-        if self._closed:
-            raise ConnectError("the transport is closed")
-        exchange = Exchange(request, timeout)
-        current.set(exchange)
-        with exchange.sorting_errors(), anyio.move_on_after(timeout) as scope:
-            self._scopes.add(scope)
-            try:
-                async with self._free:
-                    with self._lanes.one() as lane:
-                        return await self._exchange(lane, exchange.request)
-            finally:
-                self._scopes.discard(scope)
-        raise self._interrupted(exchange)
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleeps, until the transport is closed."""
-        await self._sleeper.sleep(seconds)
+    def __init__(self, settings: TransportSettings | None = None) -> None:
+        super().__init__(settings)
+        self._slots = Slots(self.settings.connections or CONNECTIONS)
+        self._dropped: list[Lane] = []
+        self._kept: Kept[Lane] = Kept(self.settings.keep_idle, self._dropped.append)
+        self._sockets: set[socket.socket] = set()
 
     async def close(self) -> None:
-        """Ends sleeps and exchanges, closes all connections."""
-        self._closed = True
-        self._sleeper.close()
-        for scope in tuple(self._scopes):
-            scope.cancel()
-        for lane in self._lanes.made:
-            await lane.aclose()
+        """Ends the sleeps and the exchanges under way, and closes all connections."""
+        await super().close()
+        self._kept.close()
+        await self._close_dropped()
+        await all_gone(self._sockets)
 
-    def _lane(self) -> httpx.AsyncHTTPTransport:
-        lane = httpx.AsyncHTTPTransport(**self._settings)
-        lane._pool._network_backend = _AsyncBackend()
-        return lane
-
-    def _interrupted(self, exchange: Exchange) -> TransportError:
-        """Why the scope of an exchange has ended it."""
-        if not self._closed:
-            return exchange.out_of_time()
-        kind = ConnectionLost if exchange.is_sent else ConnectError
-        return kind("the transport was closed during the exchange")
-
-    async def _exchange(self, lane: httpx.AsyncHTTPTransport, request: httpx.Request) -> HttpResponse:
-        response = await lane.handle_async_request(request)
-        try:
-            body = Body(self._max_response, response.headers.get("content-encoding"))
-            refused: TransportError | None = None
+    async def _carry(self, request: HttpRequest, progress: Progress) -> HttpResponse:
+        route = self._routes.of(request)
+        asked = new_request(request, route)
+        async with self._slots:
+            kept = self._kept.take(route.place)
+            lane = kept or Lane(route.place, self.settings, self._sockets)
+            lane.progress = progress
+            persists = False
             try:
-                async for chunk in response.stream:  # type: ignore[union-attr]  # an async request's has an async one
-                    try:
-                        if refused is None:
-                            body.feed(chunk)
-                    except TransportError as error:
-                        # The generators behind the stream want to be run to an end, trio insists: now there is one.
-                        refused = error
-                        await response.extensions["network_stream"].aclose()
-            except Exception:
-                if refused is None:
-                    raise
-            if refused is not None:
-                raise refused
-            if has_more(response):
-                await response.extensions["network_stream"].aclose()
-        finally:
-            await response.aclose()
-        return HttpResponse(response.status_code, headers(response), body.whole())
+                await self._close_dropped()
+                response, persists = await self._exchange(lane, asked)
+            except (ResponseTooLarge, DecodeError):
+                raise
+            except BaseException as error:
+                if kept is not None:  # its siblings may be as dead
+                    self._kept.clear()
+                if isinstance(error, Exception):
+                    raise failure(error, progress) from error
+                raise
+            finally:
+                if persists:
+                    self._kept.give_back(route.place, lane)
+                else:
+                    self._dropped.append(lane)
+                with anyio.CancelScope(shield=True):
+                    await self._close_dropped()
+        return response
+
+    async def _exchange(self, lane: Lane, request: httpx.Request) -> tuple[HttpResponse, bool]:
+        """Returns the reply, and whether the connection can carry another exchange."""
+        response = await lane.over.handle_async_request(request)
+        body = Body(self.settings.max_response, response.headers.get("content-encoding"))
+        refused: BaseException | None = None
+        try:
+            async for chunk in response.stream:  # type: ignore[union-attr]  # an async request's has an async one
+                try:
+                    if refused is None:
+                        body.feed(chunk)
+                except FAILURES as error:
+                    # The generators behind the stream must be run to an end, trio insists: now there is one.
+                    refused = error
+                    await lane.aclose()
+        except Exception:
+            if refused is None:
+                raise
+        if refused is not None:
+            raise refused
+        persists = not has_more(response)
+        await response.aclose()
+        return replied(response, body), persists and lane.stream is not None
+
+    async def _close_dropped(self) -> None:
+        while self._dropped:
+            await self._dropped.pop().aclose()
 
 
-class _AsyncBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's way to the network, with an ear on it."""
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport over one connection. Its own constructor would read the authorities' certificates each time."""
 
-    def __init__(self) -> None:
-        self._inner: Any = httpcore.AnyIOBackend()
-
-    async def connect_tcp(self, *args: Any, **settings: Any) -> httpcore.AsyncNetworkStream:
-        return _AsyncStream(await self._inner.connect_tcp(*args, **settings))
+    def __init__(self, lane: Lane, place: Place, settings: TransportSettings) -> None:
+        pool = httpcore.AsyncConnectionPool if place.proxy is None else httpcore.AsyncHTTPProxy
+        self._pool = pool(network_backend=_Backend(lane), **pool_options(place, settings))
 
 
-class _AsyncStream(httpcore.AsyncNetworkStream):
-    """A connection that notes when a request goes out, and is closed when a handshake is cancelled."""
+class _Backend(httpcore.AsyncNetworkBackend):
+    """httpcore's way to the network."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._anyio: Any = httpcore.AnyIOBackend()  # pyright takes it for the stand-in of a machine without anyio
+
+    async def connect_tcp(self, host: str, port: int, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
+        return self._lane.opened(await self._anyio.connect_tcp(host, port))
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that notes when a request goes out, and listens meanwhile."""
+
+    def __init__(self, lane: Lane, inner: httpcore.AsyncNetworkStream) -> None:
+        self._lane = lane
         self._inner = inner
+        self._heard = b""
+        self._has_ended = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._heard or self._has_ended:
+            data, self._heard = self._heard, b""
+            return data
         return await self._inner.read(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        note_sending(buffer)
-        await self._inner.write(buffer)
+        self._lane.progress.is_sent |= is_request(buffer)
+        if len(buffer) < _LARGE:
+            await self._inner.write(buffer)
+        else:
+            await self._write_and_listen(buffer)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            return _AsyncStream(await self._inner.start_tls(ssl_context, server_hostname))
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._inner.aclose()
-            raise
+        return self._lane.opened(await self._inner.start_tls(ssl_context, server_hostname))
 
     async def aclose(self) -> None:
+        if self._lane.stream is self:
+            self._lane.stream = None
         await self._inner.aclose()
 
     def get_extra_info(self, info: str) -> Any:
-        try:
+        if info != "is_readable":
             return self._inner.get_extra_info(info)
-        except ValueError:  # it is closed, and trio's sockets have no descriptor then
-            return True if info == "is_readable" else None
+        return self._lane.stream is not self or not is_quiet(self._inner.get_extra_info("socket"))
+
+    async def _write_and_listen(self, buffer: bytes) -> None:
+        """Sends a large message, unless the peer refuses it before it has all of it."""
+        failures: list[Exception] = []
+
+        async def listen() -> None:
+            while not (self._has_ended or begins_final(self._heard)):
+                try:
+                    data = await self._inner.read(_RECEIVE)
+                except httpcore.ReadError:
+                    data = b""
+                self._heard += data
+                self._has_ended = not data
+            failures.append(httpcore.WriteError("the peer has ended the exchange"))
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(listen)
+            try:
+                await self._inner.write(buffer)
+            except Exception as error:
+                failures.append(error)
+            group.cancel_scope.cancel()
+        if failures:
+            raise failures[0]

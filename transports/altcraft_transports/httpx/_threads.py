@@ -4,151 +4,148 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpcore
 import httpx
 
-from altcraft.errors import ConnectError
 from altcraft.wire.messages import HttpRequest, HttpResponse
-from altcraft_transports._common.body import MAX_RESPONSE, Body
-from altcraft_transports._common.dial import Lines, is_quiet
-from altcraft_transports._common.sleep import Sleeping
-from altcraft_transports.httpx._exchange import (
-    Exchange,
-    Lanes,
-    current,
-    has_more,
-    headers,
-    note_sending,
-    settings,
-)
+from altcraft.wire.transport import TransportSettings
+from altcraft_transports._common.abilities import Abilities
+from altcraft_transports._common.body import Body
+from altcraft_transports._common.errors import Progress, said
+from altcraft_transports._common.for_threads import Pooled
+from altcraft_transports._common.lines import Line
+from altcraft_transports._common.ready import is_quiet
+from altcraft_transports._common.routes import Place, Route
+from altcraft_transports._common.sending import begins_final, bounded, send
+from altcraft_transports.httpx._exchange import failure, has_more, is_request, new_request, pool_options, replied
 
 __all__ = ["HttpxTransport"]
 
 
-class HttpxTransport(Sleeping):
-    """HTTP/1.1 over kept-alive connections, at most `connections` at once; further exchanges wait for a free one.
+class Lane(Line):
+    """A connection, with a transport of httpx's over it, which has no other.
 
-    TLS certificates are verified, against the system's authorities or those of `ssl_context`, which also carries
-    client certificates. `proxy` is the URL of an HTTP proxy, with its user and password if it wants them; the
-    environment's proxies are not looked at. A reply of more than `max_response` bytes, after decompression, is
-    ResponseTooLarge. Thread-safe.
+    One of httpx's transports with many connections looks at every pair of them with each exchange: at a hundred, that
+    takes ten times as long as the exchange.
     """
 
-    def __init__(
-        self,
-        *,
-        proxy: str | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-        connections: int = 16,
-        max_response: int = MAX_RESPONSE,
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._max_response = max_response
-        self._lines = Lines()
-        self._settings = settings(proxy, ssl_context)
-        self._lanes = Lanes(self._lane)
-        self._free = threading.Semaphore(connections)
+        self.progress = Progress()
+        self.deadline = 0.0
+        self._over: _Transport | None = None
 
-    def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
-        """One exchange, without redirects and retries."""
-        if self._lines.is_closed():
-            raise ConnectError("the transport is closed")
-        exchange = Exchange(request, timeout)
-        current.set(exchange)
-        if not self._free.acquire(timeout=timeout):
-            raise exchange.out_of_time()
+    def over(self, place: Place, settings: TransportSettings) -> httpx.HTTPTransport:
+        """Returns httpx's transport. All exchanges of a lane have one place."""
+        if self._over is None:
+            self._over = _Transport(self, place, settings)
+        return self._over
+
+
+class HttpxTransport(Pooled[Lane]):
+    """HTTP/1.1 over connections that are kept alive. TLS certificates are verified. Thread-safe.
+
+    Page: docs/transports.md.
+    """
+
+    abilities = Abilities("httpx")
+
+    def _make(self) -> Lane:
+        return Lane()
+
+    def _carry(
+        self, connection: Lane, request: HttpRequest, route: Route, timeout: float, deadline: float
+    ) -> tuple[HttpResponse, bool]:
+        progress = connection.progress = Progress()
+        connection.deadline = deadline
+        asked = new_request(request, route)
         try:
-            with exchange.sorting_errors(), self._lanes.one() as lane:
-                return self._exchange(lane, exchange.request)
-        finally:
-            self._free.release()
+            response = connection.over(route.place, self.settings).handle_request(asked)
+            try:
+                body = Body(self.settings.max_response, response.headers.get("content-encoding"))
+                for chunk in response.stream:  # type: ignore[union-attr]  # a response to a sync request has a sync one
+                    body.feed(chunk)
+                persists = not has_more(response)
+            finally:
+                response.close()
+        except (httpx.TimeoutException, httpcore.TimeoutException):
+            raise progress.late(timeout) from None
+        except Exception as error:
+            raise failure(error, progress) from error
+        return replied(response, body), persists and connection.sock is not None
 
-    def close(self) -> None:
-        """Ends sleeps and exchanges, closes all connections."""
-        self._sleeper.close()
-        self._lines.close()
-        for lane in tuple(self._lanes.made):
-            lane.close()
 
-    def _lane(self) -> httpx.HTTPTransport:
-        lane = httpx.HTTPTransport(**self._settings)
-        lane._pool._network_backend = _Backend(self._lines)
-        return lane
+class _Transport(httpx.HTTPTransport):
+    """httpx's transport over one connection. Its own constructor would read the authorities' certificates each time."""
 
-    def _exchange(self, lane: httpx.HTTPTransport, request: httpx.Request) -> HttpResponse:
-        response = lane.handle_request(request)
-        try:
-            body = Body(self._max_response, response.headers.get("content-encoding"))
-            for chunk in response.stream:  # type: ignore[union-attr]  # a response to a sync request has a sync one
-                body.feed(chunk)
-            if has_more(response):
-                response.extensions["network_stream"].close()
-        finally:
-            response.close()
-        return HttpResponse(response.status_code, headers(response), body.whole())
+    def __init__(self, lane: Lane, place: Place, settings: TransportSettings) -> None:
+        pool = httpcore.ConnectionPool if place.proxy is None else httpcore.HTTPProxy
+        self._pool = pool(network_backend=_Backend(lane), **pool_options(place, settings))
 
 
 class _Backend(httpcore.NetworkBackend):
-    """httpcore's way to the network, with our sockets in it."""
+    """httpcore's way to the network."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
 
     def connect_tcp(self, host: str, port: int, *_: object, **__: object) -> httpcore.NetworkStream:
-        sock, key = self._lines.dial(host, port, current.get().deadline)
-        return _Stream(self._lines, sock, key)
+        self._lane.dial(host, port, self._lane.deadline)
+        return _Stream(self._lane)
 
 
 class _Stream(httpcore.NetworkStream):
     """A socket whose every operation is bounded by what is left of the exchange."""
 
-    def __init__(self, lines: Lines, sock: Any, key: Any) -> None:
-        self._lines, self._sock, self._key = lines, sock, key
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._heard = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with self._mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            data: bytes = self._sock.recv(max_bytes)
+        if self._heard:
+            data, self._heard = self._heard, b""
             return data
+        with self._socket(httpcore.ReadTimeout, httpcore.ReadError) as sock:
+            return bytes(sock.recv(max_bytes))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        note_sending(buffer)
-        rest = memoryview(buffer)
-        while rest:
-            with self._mapped(httpcore.WriteTimeout, httpcore.WriteError):
-                rest = rest[self._sock.send(rest) :]
+        self._lane.progress.is_sent |= is_request(buffer)
+        with self._socket(httpcore.WriteTimeout, httpcore.WriteError) as sock:
+            if buffer and not send(sock, buffer, self._lane.deadline, self._hear):
+                raise httpcore.WriteError("the peer has ended the exchange")
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        try:
-            with self._mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
-                self._sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
-        except BaseException:
-            self.close()
-            raise
+        with self._socket(httpcore.ConnectTimeout, httpcore.ConnectError) as sock:
+            self._lane.sock = ssl_context.wrap_socket(sock, server_hostname=server_hostname)
         return self
 
     def close(self) -> None:
-        self._sock.close()
-        self._lines.hang_up(self._key)
+        self._lane.close()
 
     def get_extra_info(self, info: str) -> Any:
+        sock = self._lane.sock
         if info == "is_readable":
-            return self._sock.fileno() < 0 or not is_quiet(self._sock)
-        return {"socket": self._sock, "ssl_object": self._sock if isinstance(self._sock, ssl.SSLSocket) else None}.get(
-            info
-        )
+            return sock is None or not is_quiet(sock)
+        return {"socket": sock, "ssl_object": sock if isinstance(sock, ssl.SSLSocket) else None}.get(info)
+
+    def _hear(self, data: bytes) -> bool:
+        self._heard += data
+        return not data or begins_final(self._heard)
 
     @contextlib.contextmanager
-    def _mapped(self, late: type[Exception], broken: type[Exception]) -> Iterator[None]:
+    def _socket(self, late: type[Exception], broken: type[Exception]) -> Iterator[Any]:
+        """The socket, bounded in time; httpcore wants to see its own errors."""
         try:
-            self._sock.settimeout(current.get().left())
-            yield
+            if self._lane.sock is None:
+                raise OSError("it is closed")
+            bounded(self._lane.sock, self._lane.deadline)
+            yield self._lane.sock
         except TimeoutError as error:
-            raise late(str(error)) from error
+            raise late(said(error)) from error
         except OSError as error:
-            raise broken(str(error)) from error
+            raise broken(said(error)) from error

@@ -1,4 +1,4 @@
-"""One of libcurl's handles, put to this library's use."""
+"""One of libcurl's handles, with the connection that it keeps."""
 
 from __future__ import annotations
 
@@ -10,59 +10,77 @@ from typing import Any
 
 import pycurl
 
-from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
+from altcraft.errors import ConnectError, ConnectionLost, DecodeError, RequestTimeout, TransportError
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.dial import is_quiet
+from altcraft_transports._common.errors import CLOSED, FAILURES
+from altcraft_transports._common.forks import detach
 from altcraft_transports._common.http1 import fields
+from altcraft_transports._common.ready import is_quiet
 from altcraft_transports._common.requests import word
+from altcraft_transports._common.routes import Route
 
 __all__ = ["Handle"]
 
+_abandoned: list[Handle] = []
+"""In a forked child: those that a thread of the parent used. libcurl can neither go on with them nor free them."""
+
 
 class Handle:
-    """With the connection that it keeps. Used by one thread at a time; `abort` is for the others."""
+    """Carries out exchanges, all with one place. One thread uses it at a time; `abort` is for the others."""
 
-    def __init__(self, settings: dict[int, str]) -> None:
+    def __init__(self, options: dict[int, str], limit: int) -> None:
+        self._limit = limit
         self._lock = threading.Lock()
-        self._sockets: dict[int, socket.socket] = {}  # by inode, which libcurl's own descriptor has in common
-        self._aborted = self._is_stale = self._has_body = False
+        self._sockets: dict[int, socket.socket] = {}  # by the number of libcurl's own descriptor
+        self._opened: socket.socket | None = None
+        self._aborted = self._is_busy = self._has_body = False
         self._url = self._method = ""
         self._lines: list[bytes] = []
         self._headers: dict[str, str] = {}
         self._out, self._head = io.BytesIO(), io.BytesIO()
-        self._limit = 0
         self._body: Body | None = None
-        self._failure: TransportError | None = None
+        self._received = 0
+        self._failure: TransportError | DecodeError | None = None
         self._curl = curl = pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.MAXCONNECTS, 1)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened_as)
         curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._shut)
         curl.setopt(pycurl.READFUNCTION, self._out.read)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.write)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
-        for option, value in settings.items():
+        curl.setopt(pycurl.NOPROXY, "")  # else libcurl looks at the environment's
+        for option, value in options.items():
             curl.setopt(option, value)
 
     def exchange(
-        self, request: HttpRequest, lines: list[bytes], timeout: float, left: float, limit: int
+        self, request: HttpRequest, route: Route, lines: list[bytes], timeout: float, left: float
     ) -> HttpResponse:
-        """One exchange, in the `left` seconds of `timeout`."""
+        """Carries out one exchange, in the `left` seconds of `timeout`."""
         curl = self._curl
-        self._failure, self._body, self._limit = None, None, limit
-        self._prepare(request, lines)
+        self._failure, self._body, self._received = None, None, 0
+        self._prepare(request, route, lines)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))  # connecting included
+        self._is_busy = True
         try:
             curl.perform()
         except pycurl.error as error:
-            raise self._error(error, timeout) from (None if self._failure else error)
+            if not self._is_whole():
+                raise self._error(error, timeout) from None
+        finally:
+            self._is_busy = False
         body = self._begun()
         if body is None:
             raise ConnectionLost("the reply is unusable: it ends in its header, or a line of that is no header")
         return HttpResponse(curl.getinfo(pycurl.RESPONSE_CODE), self._headers, body.whole())
+
+    def is_quiet(self) -> bool:
+        """Whether its connection can be used again, if it has kept one. libcurl itself looks once in a second only."""
+        return all(is_quiet(sock) for sock in self._sockets.values())
 
     def abort(self) -> None:
         """Ends the exchange that another thread carries out."""
@@ -81,12 +99,23 @@ class Handle:
             sock.close()
         self._sockets.clear()
 
-    def _prepare(self, request: HttpRequest, lines: list[bytes]) -> None:
+    def abandon(self) -> None:
+        """Lets go of the parent's connection, in a forked child."""
+        self._lock = threading.Lock()
+        for descriptor, sock in self._sockets.items():
+            detach(descriptor, sock.fileno())
+        if self._is_busy:
+            _abandoned.append(self)
+        else:
+            self.close()
+
+    def _prepare(self, request: HttpRequest, route: Route, lines: list[bytes]) -> None:
         """Tells libcurl what is new since the last exchange."""
         curl = self._curl
-        if request.url != self._url:
-            curl.setopt(pycurl.URL, request.url.encode())
-            self._url = request.url
+        if route.url != self._url:
+            curl.setopt(pycurl.URL, route.url)
+            curl.setopt(pycurl.PROXY, "" if route.place.proxy is None else route.place.proxy.url)
+            self._url = route.url
         if request.method != self._method:
             curl.setopt(pycurl.NOBODY, request.method == "HEAD")
             curl.setopt(pycurl.POST, request.method != "HEAD")
@@ -102,10 +131,6 @@ class Handle:
         self._out.write(request.body)
         self._out.seek(0)
         self._has_body = bool(request.body)
-        is_stale = not all(is_quiet(sock) for sock in self._sockets.values())  # libcurl looks once in a second
-        if is_stale != self._is_stale:
-            curl.setopt(pycurl.FRESH_CONNECT, is_stale)
-            self._is_stale = is_stale
         if request.method != "HEAD":
             curl.setopt(pycurl.POSTFIELDSIZE, len(request.body))
 
@@ -115,13 +140,14 @@ class Handle:
             if body is None:
                 return -1
             body.feed(data)
-        except TransportError as error:  # it can't pass through libcurl
+        except FAILURES as error:  # it can't pass through libcurl
             self._failure = error
             return -1
+        self._received += len(data)
         return len(data)
 
     def _begun(self) -> Body | None:
-        """The body; at first, the header is read, which is complete by then, or never will be."""
+        """Returns the body; at first, reads the header, which is complete by then, or never will be."""
         if self._body is None:
             headers = _headers(self._head.getvalue())
             if headers is not None:
@@ -129,14 +155,20 @@ class Handle:
                 self._body = Body(self._limit, headers.get("content-encoding"))
         return self._body
 
-    def _error(self, error: pycurl.error, timeout: float) -> TransportError:
+    def _is_whole(self) -> bool:
+        """Whether all of a reply came before libcurl gave up, as when a server refuses a request and hangs up."""
+        if self._failure is not None or self._curl.getinfo(pycurl.RESPONSE_CODE) < 200 or self._begun() is None:
+            return False
+        return self._headers.get("content-length", "") == str(self._received)
+
+    def _error(self, error: pycurl.error, timeout: float) -> TransportError | DecodeError:
         if self._failure is not None:
             return self._failure
-        code, text = error.args[0], error.args[-1]
+        code, text = error.args[0], error.args[-1] or "libcurl does not say why"
         # libcurl asks for the body once it has a connection, tunnel and TLS included; without a body, it counts.
         is_sent = self._out.tell() > 0 or (not self._has_body and self._curl.getinfo(pycurl.REQUEST_SIZE) > 0)
         if not is_sent:
-            return ConnectError(f"no connection: {'the transport is closed' if self._aborted else text}")
+            return ConnectError(f"no connection: {CLOSED if self._aborted else text}")
         if self._aborted:
             return ConnectionLost("the transport was closed during the exchange")
         if code == pycurl.E_OPERATION_TIMEDOUT:
@@ -148,13 +180,19 @@ class Handle:
         with self._lock:
             if self._aborted:
                 return pycurl.SOCKET_BAD
-            sock = socket.socket(address.family, address.socktype, address.protocol)
-            self._sockets[os.fstat(sock.fileno()).st_ino] = sock
-            return sock
+            self._opened = socket.socket(address.family, address.socktype, address.protocol)
+            return self._opened
+
+    def _opened_as(self, descriptor: int, purpose: int) -> int:
+        """Notes the number of the duplicate."""
+        with self._lock:
+            assert self._opened is not None
+            self._sockets[descriptor], self._opened = self._opened, None
+        return 0  # SOCKOPT_OK
 
     def _shut(self, descriptor: int) -> int:
         with self._lock:
-            sock = self._sockets.pop(os.fstat(descriptor).st_ino, None)
+            sock = self._sockets.pop(descriptor, None)
         os.close(descriptor)
         if sock is not None:
             sock.close()
@@ -162,9 +200,9 @@ class Handle:
 
 
 def _headers(raw: bytes) -> dict[str, str] | None:
-    """The headers of the last reply among those that came in: interim ones before it and trailers after it are not.
+    """Returns the headers of the last reply that came in; interim ones before it and trailers after it don't count.
 
-    None where they have no end.
+    None if they have no end.
     """
     text = raw.decode("latin-1").replace("\r\n", "\n")
     start = text.rfind("HTTP/") if text.startswith("HTTP/") else -1

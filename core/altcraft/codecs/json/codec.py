@@ -7,9 +7,11 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from altcraft.codecs.charsets import MARKS, text_of
 from altcraft.codecs.json.nulls import Nulls
 from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, check_limits, too_large, too_many
 from altcraft.codecs.per_type import PerType
+from altcraft.codecs.readable import check_readable
 from altcraft.errors import DecodeError, EncodeError
 
 __all__ = ["JsonCodec"]
@@ -22,8 +24,8 @@ BOM = b"\xef\xbb\xbf"
 class JsonCodec:
     """JSON as RFC 8259 describes it, in UTF-8. A byte order mark in front is passed over.
 
-    Types are strict: a string is not a number. A null that the schema does not allow counts as absent, since some
-    writers put null for an empty list or a missing object.
+    Types are strict: a string is not a number. A null that the schema does not allow is an empty array in the place of
+    an array, as Go writes one, and counts as absent anywhere else.
 
     A document beyond `max_bytes` or `max_elements` is a DecodeError. Elements are values of every kind, counted by
     commas and opening brackets. Nesting ends at the interpreter's recursion limit, which is msgspec's limit too.
@@ -68,6 +70,17 @@ class JsonCodec:
                 return self.decode(data[len(BOM) :], type)
             raise DecodeError(f"not JSON: {str(error)[:LONGEST_REASON]}") from None
 
+    def prepare(self, type: type[T]) -> None:
+        """Make the decoder of a type, which is kept. TypeError, with the reason, for a type that can't be read."""
+        self._decoders.find(type)
+
+    def recode(self, data: bytes, charset: str | None) -> bytes:
+        """The document in UTF-8, by its byte order mark or by the charset of the Content-Type header."""
+        if not data.startswith(MARKS) and (charset is None or charset.lower() in ("utf-8", "utf8")):
+            return data
+        text = text_of(data, charset)
+        return data if text is None else text.encode()
+
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
@@ -77,17 +90,18 @@ class JsonCodec:
             raise too_many("JSON", self._max_elements)
 
     def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
-        """Decodes what msgspec has refused once more, without the nulls that the schema does not allow.
+        """Decodes a document that msgspec has refused once more, without the nulls that the schema does not allow.
 
         The error is that of the first refusal.
         """
         if b"null" in data:
             try:
-                return self._decoders.find(type)[1](self._nulls.find(type)[1].taken_out(data))  # type: ignore[no-any-return]  # as above
+                return self._decoders.find(type)[1](self._nulls.find(type)[1].replaced(data))  # type: ignore[no-any-return]  # as above
             except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
                 pass
         raise DecodeError(f"JSON of another shape: {str(first)[:LONGEST_REASON]}") from None
 
 
 def _decoder(type_: object) -> Callable[[bytes], Any]:
+    check_readable(type_)
     return msgspec.json.Decoder(cast("type[Any]", type_)).decode

@@ -1,7 +1,8 @@
-"""Takes out the nulls that a schema does not allow. Some writers put them for an empty list or a missing object.
+"""Replaces the nulls that a schema does not allow.
 
-The JSON codec uses this only after msgspec has refused a document. Everything else in the document stays as it is,
-including the nulls that the schema allows.
+Some writers put null for an empty array, as Go does for a nil slice, or for a missing object. So a null in place of an
+array becomes an empty array, and any other one is taken out. The JSON codec uses this only after msgspec has refused a
+document. Everything else in the document stays as it is, including the nulls that the schema allows.
 """
 
 from __future__ import annotations
@@ -24,18 +25,22 @@ _NULLABLE = (mi.NoneType, mi.AnyType, mi.RawType, mi.CustomType)
 
 
 class Nulls:
-    """Finds the nulls in documents of one type."""
+    """Replaces the nulls in documents of one type."""
 
     def __init__(self, type_: Any) -> None:
         self._info = mi.type_info(type_)
         # By the identity of an object's description, which `_info` keeps alive.
         self._fields: dict[int, dict[str, mi.Type]] = {}
 
-    def taken_out(self, data: bytes) -> bytes:
+    def replaced(self, data: bytes) -> bytes:
         """The document without the nulls. Raises what msgspec raises for a document that is not JSON."""
         return _write(self._value(_read(data), self._info))
 
     def _value(self, value: Any, info: mi.Type) -> Any:
+        if value is None:
+            variants = variants_of(info)
+            is_array = any(isinstance(part, ARRAYS) for part in variants)
+            return [] if is_array and not _allows_null(variants) else None
         if isinstance(value, dict):
             return self._object(value, variants_of(info))
         if isinstance(value, list):
@@ -58,8 +63,9 @@ class Nulls:
         members: dict[str, Any] = {}
         for name, item in value.items():
             info = types.get(name)
-            if item is not None or info is None or any(isinstance(part, _NULLABLE) for part in variants_of(info)):
-                members[name] = item if info is None else self._value(item, info)
+            new = item if info is None else self._value(item, info)
+            if new is not None or info is None or _allows_null(variants_of(info)):
+                members[name] = new
         return members
 
     def _array(self, value: list[Any], variants: Iterable[mi.Type]) -> list[Any]:
@@ -70,6 +76,10 @@ class Nulls:
             if len(types) >= len(value):
                 return [self._value(item, type_) for item, type_ in zip(value, types, strict=False)]
         return value
+
+
+def _allows_null(variants: Iterable[mi.Type]) -> bool:
+    return any(isinstance(part, _NULLABLE) for part in variants)
 
 
 def _types_by_place(info: mi.Type) -> tuple[mi.Type, ...]:

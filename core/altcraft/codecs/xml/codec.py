@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits, too_large, too_many
 from altcraft.codecs.per_type import PerType
+from altcraft.codecs.xml.parser import recode
 from altcraft.codecs.xml.reader import Reader, compile_reader
 from altcraft.codecs.xml.writer import write
 
@@ -67,8 +68,16 @@ class XmlCodec:
             reader = self._readers.find(type)[1]
         return reader.read(data)  # type: ignore[no-any-return]  # the reader was compiled for `type`
 
+    def prepare(self, type: type[T]) -> None:
+        """Compile the reader of a type, which is kept. TypeError, with the reason, for a type that can't be read."""
+        self.reader(type)
+
+    def recode(self, data: bytes, charset: str | None) -> bytes:
+        """The document in UTF-8, by its byte order mark or by the charset of the Content-Type header."""
+        return recode(data, charset)
+
     def reader(self, type: type[T]) -> Reader[T]:
-        """The reader of a type, compiled once and kept. TypeError where this XML has no form for the type."""
+        """The reader of a type, which is compiled once and kept. TypeError for a type that can't be read."""
         return self._readers.find(type)[1]
 
     def _compile(self, type_: Any) -> Reader[Any]:

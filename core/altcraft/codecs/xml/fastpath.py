@@ -257,6 +257,8 @@ class _Sketch:
                 self._pattern += _layout(child.tail)
                 if template:
                     members[name] = template
+        for name in fields.required_arrays if fields is not None else ():
+            members.setdefault(name, "[]")
         return "" if shape is None else "{" + ",".join(f'"{key}":{value}' for key, value in members.items()) + "}"
 
     def _array(self, items: list[Element], shape: Shape) -> str:

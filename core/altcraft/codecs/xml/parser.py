@@ -12,12 +12,13 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from altcraft.codecs.charsets import KNOWN, MARKS, text_of
 from altcraft.errors import DecodeError, UnsafeXml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element, XMLParser
 
-__all__ = ["parse"]
+__all__ = ["parse", "recode"]
 
 _NUL, _EXCLAMATION, _EQUALS = b"\0!="  # numbers: to search for one takes a tenth of the time of a bytes object
 _MARKS = b"\xef\xbb\xbf\xfe\xff"  # the bytes of byte order marks, for `lstrip`
@@ -29,12 +30,7 @@ _PLAIN = re.compile(
     (?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*\?>""",
     re.VERBOSE | re.IGNORECASE,
 )
-_ENCODING = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([^"'>]*)""")
-# Python could decode other encodings for expat, but in those the markup may stand elsewhere, or decoding may be slow.
-_KNOWN_ENCODINGS = re.compile(
-    rb"utf-?8|utf-?16(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d{1,2}|latin-?\d|(windows-|cp)(125\d|866)|koi8-[rtu]",
-    re.IGNORECASE,
-)
+_ENCODING = re.compile(r"""(<\?xml[^>]*?)\sencoding\s*=\s*["']([^"'>]*)["']?""")
 _LONGEST_DECLARATION = 1024  # bytes
 _NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?=("[^"]*|'[^']*))""")  # or looks like one
 _ROOM_FOR_NAMES = 4 << 20
@@ -120,16 +116,39 @@ def _guarded_parser() -> type[XMLParser]:
     raise RuntimeError("this Python's XML parser does not report document types: altcraft refuses to read XML with it")
 
 
+def recode(data: bytes, charset: str | None) -> bytes:
+    """The document in UTF-8, by its byte order mark or by the charset of the Content-Type header.
+
+    Where neither tells the encoding, the document stays as it is, and its declaration counts.
+    """
+    if not data.startswith(MARKS):
+        if charset is None:
+            return data
+        if charset.lower() in ("utf-8", "utf8"):
+            declared = _ENCODING.match(data[:_LONGEST_DECLARATION].decode("latin-1"))
+            if declared is None or declared[2].lower() in ("utf-8", "utf8"):
+                return data
+    text = text_of(data, charset)
+    if text is None:
+        return data
+    head, rest = text[:_LONGEST_DECLARATION], text[_LONGEST_DECLARATION:]
+    return (_ENCODING.sub(r"\1", head, count=1) + rest).encode()
+
+
 def _read_suspect(data: bytes) -> Element:
+    if data.startswith(MARKS):
+        recoded = recode(data, None)
+        if recoded is not data:  # its bytes are those of its mark
+            return parse(recoded)
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
     head = data[: 2 * _LONGEST_DECLARATION].replace(b"\0", b"")  # the NULs are those of UTF-16
     if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > _LONGEST_DECLARATION:
         raise DecodeError("the XML's declaration is too long")
-    declared = _ENCODING.search(head)
-    if declared is not None and _KNOWN_ENCODINGS.fullmatch(declared[1].replace(b"_", b"-")) is None:
-        raise DecodeError(f"the XML declares an encoding that is not read: {declared[1][:40]!r}")
+    declared = _ENCODING.search(head.decode("latin-1"))
+    if declared is not None and KNOWN.fullmatch(declared[2].replace("_", "-")) is None:
+        raise DecodeError(f"the XML declares an encoding that is not read: {declared[2][:40]!r}")
     _check_namespaces(_in_utf8(data) if _NUL in data else data)
     try:
         root: Element = fromstring(data, forbid_dtd=True)

@@ -8,6 +8,7 @@ import msgspec
 
 from altcraft.codecs.limits import LONGEST_REASON
 from altcraft.codecs.per_type import make_ready
+from altcraft.codecs.readable import check_readable
 from altcraft.codecs.shapes import shape_of
 from altcraft.codecs.xml.parser import parse
 from altcraft.codecs.xml.walk import compile_walk
@@ -33,7 +34,7 @@ class Reader(Protocol[T_co]):
 
 
 def compile_reader(type_: type[T], root: str, max_depth: int, *, fast_path: bool) -> Reader[T]:
-    """The reader for a type. TypeError where XML has no form for the type.
+    """The reader for a type. TypeError, with the reason, for a type that can't be read.
 
     `root` is the name of the root element; `max_depth` is how deep elements may be nested, the root included.
     """
@@ -49,6 +50,7 @@ class GeneralReader(Generic[T]):
     """Reads every well-formed document: parses it, walks the tree, and has msgspec convert what the walk gives."""
 
     def __init__(self, type_: type[T], root: str, max_depth: int) -> None:
+        check_readable(type_)
         self.type = type_
         self.shape = shape_of(type_)
         # msgspec asks Python each time what a generic type such as `Envelope[list[str]]` is, but not what a field is.

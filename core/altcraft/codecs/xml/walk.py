@@ -62,6 +62,7 @@ class _Fields:
     arrays: dict[str, Walk] = field(default_factory=dict)
     of_texts: set[str] = field(default_factory=set)  # arrays in which white space alone is an item: not one of words
     fixed: dict[str, _Fixed] = field(default_factory=dict)  # arrays of fixed length
+    required_arrays: tuple[str, ...] = ()
     is_closed: bool = False
 
 
@@ -89,7 +90,8 @@ class _Compiler:
         known = self._fields.get(id(members))
         if known is not None:
             return known
-        fields = self._fields[id(members)] = _Fields(is_closed=members.is_closed)
+        fields = self._fields[id(members)] = _Fields()
+        fields.is_closed, fields.required_arrays = members.is_closed, members.required_arrays
         for name, (_, shape, is_array, places) in members.items():
             if places:
                 fields.fixed[name] = _Fixed([self.walk(place) for place in places], shape.empty)
@@ -112,12 +114,13 @@ class _Compiler:
 
 def _object(fields: _Fields, childless: Childless) -> Walk:
     leaves, counters, nested, arrays = fields.leaves, fields.counters, fields.nested, fields.arrays
-    words, fixed, is_closed = fields.words, fields.fixed, fields.is_closed
+    words, fixed, is_closed, required_arrays = fields.words, fields.fixed, fields.is_closed, fields.required_arrays
 
     def object_(element: Element, left: int) -> object:
         children = element[:]  # a list is quicker to go through
         if not children:
-            return childless(element)
+            value = childless(element)
+            return {name: [] for name in required_arrays} if value == {} else value
         if not left:
             raise _too_deep()
         left -= 1
@@ -168,6 +171,9 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                     others += 1
         if len(values) + others != len(children):
             raise _repeated(element, {*leaves, *words, *counters, *nested})
+        for name in required_arrays:
+            if name not in values:
+                values[name] = []
         if absent:
             return {name: value for name, value in values.items() if value is not ABSENT}
         return values

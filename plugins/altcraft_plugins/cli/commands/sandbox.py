@@ -17,7 +17,19 @@ from altcraft_plugins.cli.problems import Misuse, Problem, Stopped
 from altcraft_plugins.cli.signals import Interrupted
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from altcraft_plugins.cli.invocation import Invocation
+
+    class _Served(Protocol):
+        url: str
+        exports: list[str]
+
+    class _ServerModule(Protocol):
+        def serve(self, **settings: object) -> _Served: ...
+
+        def serve_until_signal(self, start: Callable[[], _Served], report: Callable[[_Served], None]) -> None: ...
+
 
 __all__ = ["sandbox_serve"]
 
@@ -45,19 +57,28 @@ SERVER: Final = "altcraft_plugins.sandbox.server"
 @shared(OUTPUT)
 @click.pass_obj
 def sandbox_serve(invocation: Invocation, /, **settings: object) -> int:
-    """Serve the sandbox over HTTP until Ctrl-C."""
+    """Serve the sandbox over HTTP until Ctrl-C.
+
+    It accepts the token in ALTCRAFT_SANDBOX_TOKEN, or those in the file that ALTCRAFT_SANDBOX_TOKEN_FILE names, one a
+    line. Without either it accepts the public token, and listens on this machine only.
+    """
     if find_spec("waitress") is None:
         raise Misuse("serving the sandbox needs the package waitress: pip install waitress")
-    serve = cast("Callable[..., None]", import_module(SERVER).serve)
+    server = cast("_ServerModule", import_module(SERVER))
     given = {name: value for name, value in settings.items() if value is not None}
+
+    def report(served: _Served) -> None:
+        invocation.reporter.serving("The sandbox answers", served.url)
+        invocation.reporter.say("\n".join(served.exports))
+
     try:
-        serve(**given, report=lambda url: invocation.reporter.serving("The sandbox answers", url))
+        server.serve_until_signal(lambda: server.serve(**given), report)
     except Interrupted:  # the server itself handles SIGINT and SIGTERM
         return DONE
     except ValueError as error:
         raise Misuse(str(error)) from None
     except BrokenPipeError:
         raise
-    except (RuntimeError, OSError) as error:  # how the server says, in one line, that it cannot start
+    except (RuntimeError, OSError) as error:  # one line that says why the server can't start
         raise Stopped(Problem(type(error).__name__, str(error), FAILED)) from None
     return DONE

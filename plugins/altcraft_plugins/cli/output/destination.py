@@ -26,11 +26,11 @@ class Destination:
         self.is_stdout = path in (None, "-")
         self._stream: TextIO | None = None
         self._temporary: str | None = None
-        self._path = os.path.realpath(path or "")
-        if self.is_stdout:
+        self._path = ""
+        if path is None or self.is_stdout:
             return
         try:
-            self._open()
+            self._open(path)
         except OSError as error:
             raise Misuse(f"--output: {path} cannot be written: {error.strerror}") from None
 
@@ -71,9 +71,9 @@ class Destination:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
 
-    def _open(self) -> None:
+    def _open(self, path: str) -> None:
         try:
-            mode = os.stat(self._path).st_mode
+            mode = os.stat(path).st_mode
         except FileNotFoundError:
             umask = os.umask(0)
             os.umask(umask)
@@ -81,8 +81,9 @@ class Destination:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(0, "it is a directory")
         if not stat.S_ISREG(mode):
-            self._stream = open(self._path, "w", encoding="utf-8", newline="")  # noqa: SIM115  # finish() closes it
+            self._stream = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115  # finish() closes it
             return
+        self._path = os.path.realpath(path)  # a link stays a link
         folder, name = os.path.split(self._path)
         descriptor, self._temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
         self._stream = open(descriptor, "w", encoding="utf-8", newline="", errors="backslashreplace")  # noqa: SIM115

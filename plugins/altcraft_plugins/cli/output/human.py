@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
-    from altcraft import Delivery, TaskHandle, TaskStatus
+    from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
 
 __all__ = ["HumanReporter"]
 
@@ -91,11 +90,11 @@ class HumanReporter:
         if self._rows is not None:
             self._rows.add(result)
             return
-        from altcraft_plugins.cli.output.sheets import plain, sheets
+        from altcraft_plugins.cli.output.sheets import as_json, sheets
 
         tables = sheets(result)
         if tables is None:
-            self._destination.write(json.dumps(plain(result.value), indent=2) + "\n")
+            self._destination.write(as_json(result.value) + "\n")
         elif not tables:
             name = result.subject.name if result.subject else "the task"
             self._destination.write(f"{name}: a result without statistics\n")
@@ -118,6 +117,15 @@ class HumanReporter:
         kind = printable(delivery.content_type) or "no type"
         begin = printable(delivery.body[:60].decode("utf-8", "replace"))
         self._print(f"delivery {delivery.key}: {kind}, {len(delivery.body)} bytes: {begin}")
+
+    def plugin(self, plugin: Plugin) -> None:
+        """A line that says where the plugin comes from, and below it its hooks, or why it failed to load."""
+        origin = f"{plugin.distribution} {plugin.version}, {plugin.value}" if plugin.distribution else "--plugin"
+        self._print(printable(f"{plugin.name} ({origin})"))
+        if plugin.error is not None:
+            self._print(printable(f"    failed to load: {plugin.error}"))
+        for hook in plugin.hooks:
+            self._print(f"    {printable(hook)}")
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,11 +11,12 @@ import msgspec
 
 from altcraft_plugins.cli.output.destination import Destination
 from altcraft_plugins.cli.output.reporter import Follow, Result
+from altcraft_plugins.cli.output.streams import write_line
 from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
-    from altcraft import Delivery, TaskHandle, TaskStatus
+    from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
 
 __all__ = ["JsonReporter"]
 
@@ -51,14 +51,15 @@ class JsonReporter:
 
     def result(self, result: Result) -> None:
         """A "result" line."""
-        from altcraft_plugins.cli.output.sheets import plain
+        from altcraft_plugins.cli.output.sheets import as_json
 
-        about: dict[str, object] = {} if result.task_id is None else {"task_id": result.task_id}
+        about: dict[str, object] = {"event": "result"}
+        if result.task_id is not None:
+            about["task_id"] = result.task_id
         about |= {"operation": result.operation, **_request(result.subject)}
         if result.read_at is not None:
             about["read_at"] = msgspec.to_builtins(result.read_at)
-        about["result"] = plain(result.value)
-        self._destination.write(_line("result", about))
+        self._destination.write(as_json(result.value, about) + "\n")
 
     def serving(self, what: str, url: str) -> None:
         """A "serving" line."""
@@ -73,6 +74,10 @@ class JsonReporter:
         about = {"key": delivery.key, "task_id": delivery.task_id, "content_type": delivery.content_type}
         self._write("delivery", about | {"size": len(delivery.body), "body": _text(delivery.body)})
 
+    def plugin(self, plugin: Plugin) -> None:
+        """A "plugin" line."""
+        self._write("plugin", msgspec.to_builtins(plugin))
+
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """An "error" line."""
         self._write("error", {**msgspec.to_builtins(problem), **_request(subject)})
@@ -85,12 +90,7 @@ class JsonReporter:
         self._write("progress", {"task_id": task.id, "status": status, "progress": progress})
 
     def _write(self, event: str, fields: Mapping[str, object]) -> None:
-        sys.stdout.write(_line(event, fields))
-        sys.stdout.flush()
-
-
-def _line(event: str, fields: Mapping[str, object]) -> str:
-    return json.dumps({"event": event, **fields}) + "\n"
+        write_line(json.dumps({"event": event, **fields}))
 
 
 def _text(body: bytes) -> str | None:

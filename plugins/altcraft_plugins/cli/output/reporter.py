@@ -13,7 +13,7 @@ from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
-    from altcraft import Delivery, TaskHandle, TaskStatus
+    from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
 
 __all__ = ["Follow", "Reporter", "Result"]
 
@@ -75,6 +75,10 @@ class Reporter(Protocol):
 
     def delivery(self, delivery: Delivery) -> None:
         """Feedback has come in."""
+        ...
+
+    def plugin(self, plugin: Plugin) -> None:
+        """A plugin that is loaded, or one that failed to load."""
         ...
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:

@@ -1,27 +1,24 @@
-"""What a result says, apart from how it is shown: `sheets` for tables, `plain` for JSON."""
+"""What a result says, apart from how it is shown: as tables, or as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from altcraft import ChannelStatistics, DatabaseStatistics, ResourceStatistics, SegmentStatistics
+from altcraft import ChannelStatistics, Counters, DatabaseStatistics, ResourceStatistics, SegmentStatistics
+from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.reporter import Result
+from altcraft_plugins.cli.problems import Problem, Stopped
 from altcraft_plugins.cli.subjects import Subject
 
-__all__ = ["DOCUMENTED", "Row", "Sheet", "plain", "sheets"]
+__all__ = ["Row", "Sheet", "as_json", "sheets"]
 
 Statistics: TypeAlias = SegmentStatistics | DatabaseStatistics | ResourceStatistics
-
-DOCUMENTED: Final = (
-    "all", "subscribed", "unsubscribed", "complained", "hardbounced", "unconfirmed", "suspended", "invalid",
-    "subscribed_sendable", "unconfirmed_sendable",
-)  # fmt: skip
-"""The counters of the documentation, in its order."""
 
 _KINDS: dict[type, str] = {SegmentStatistics: "Segment", DatabaseStatistics: "Database", ResourceStatistics: "Resource"}
 
@@ -30,7 +27,7 @@ class Row(Struct, frozen=True):
     """A channel. `share` is its part of the whole, from 0 to 1, or None where there is nothing to compare with."""
 
     channel: str
-    counts: Mapping[str, int]
+    counts: Mapping[str, object]
     share: float | None
 
 
@@ -61,10 +58,20 @@ def sheets(result: Result) -> list[Sheet] | None:
     return None
 
 
-def plain(result: object) -> object:
-    """A result as JSON takes it: what the platform sent, and beside `last_count_time` what that says."""
-    if isinstance(result, list):
-        return [plain(entry) for entry in result]
+def as_json(result: object, about: Mapping[str, object] | None = None) -> str:
+    """A result as JSON: what the platform sent, and beside `last_count_time` what that says.
+
+    With `about`, it is the last item of that object, on one line. Stopped for a result that is nested too deeply.
+    """
+    try:
+        plain = [_plain(entry) for entry in result] if isinstance(result, list) else _plain(result)
+        return json.dumps(plain, indent=2) if about is None else json.dumps({**about, "result": plain})
+    except RecursionError:
+        message = "the result is nested too deeply to be shown"
+        raise Stopped(Problem("RecursionError", message, FAILED)) from None
+
+
+def _plain(result: object) -> object:
     built: object = msgspec.to_builtins(result, str_keys=True, enc_hook=str)
     if isinstance(result, (DatabaseStatistics, ResourceStatistics)) and result.counted_at and isinstance(built, dict):
         built["counted_at"] = msgspec.to_builtins(result.counted_at)
@@ -110,10 +117,12 @@ def _title(subject: Subject | None, entry: Statistics | None) -> str:
 
 
 def _sheet(title: str, notes: list[str], channels: Sequence[ChannelStatistics], total: int | None) -> Sheet:
-    counts = [dict(channel.status) for channel in channels]
+    counts = [channel.status for channel in channels]
     sent = list(dict.fromkeys(name for channel in counts for name in channel))
-    ordered = [name for name in DOCUMENTED if name in sent] + [name for name in sent if name not in DOCUMENTED]
-    measure, shares = _shares(counts, ordered, total)
+    ordered = [name for name in Counters.documented if name in sent]
+    ordered += [name for name in sent if name not in Counters.documented]
+    numbers = [{name: count for name, count in row.items() if type(count) is int} for row in counts]
+    measure, shares = _shares(numbers, [name for name in ordered if any(name in row for row in numbers)], total)
     rows = [
         Row(channel.channel, counted, share) for channel, counted, share in zip(channels, counts, shares, strict=True)
     ]

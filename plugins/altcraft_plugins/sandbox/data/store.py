@@ -34,6 +34,10 @@ CAUSES: Final = {
 }
 
 
+_INHERITED: Final[list[sqlite3.Connection]] = []
+"""Connections of a parent process. sqlite forbids to use them, and even to close them, in the child."""
+
+
 class StoreClosed(Exception):
     """The sandbox has been closed."""
 
@@ -50,17 +54,14 @@ class Store:
     """
 
     def __init__(self, path: str | None = None, profiles: int | None = None) -> None:
+        self._path = path
         self._lock = threading.RLock()
         self._depth = 0
         self._open = True
+        self._is_inherited = False
         connection: sqlite3.Connection | None = None
         try:
-            connection = self._connection = sqlite3.connect(
-                path if path is not None else ":memory:",
-                timeout=BUSY_TIMEOUT,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            connection = self._connection = self._connect()
             self._prepare(path, profiles)
         except BaseException as error:
             if connection is not None:
@@ -78,6 +79,10 @@ class Store:
         with self._lock:
             if not self._open:
                 raise StoreClosed
+            if self._is_inherited:
+                _INHERITED.append(self._connection)
+                self._connection, self._is_inherited = self._connect(), False
+                self._connection.execute("PRAGMA foreign_keys = ON")
             if self._depth:
                 yield self._connection
                 return
@@ -98,11 +103,37 @@ class Store:
             finally:
                 self._depth = 0
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the data is in memory, so that a forked child has a copy of its own."""
+        return self._path is None
+
+    def before_fork(self) -> None:
+        """Waits for the transaction under way, and keeps others out until the fork is over."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Lets transactions go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """The next transaction gets a connection of the child's own to a file. The fork has copied data in memory."""
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._is_inherited = not self.in_memory
+
     def close(self) -> None:
         """Closes the connection, after the transaction under way. May be called twice."""
         with self._lock:
             self._open = False
-            self._connection.close()
+            if self._is_inherited:
+                _INHERITED.append(self._connection)
+            else:
+                self._connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        path = self._path if self._path is not None else ":memory:"
+        return sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
 
     def _prepare(self, path: str | None, profiles: int | None) -> None:
         connection = self._connection

@@ -106,6 +106,22 @@ class DeliverySender:
             if thread is not threading.current_thread():
                 thread.join()
 
+    def before_fork(self) -> None:
+        """Takes the lock."""
+        self._changed.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Releases the lock."""
+        self._changed.release()
+
+    def after_fork_in_child(self) -> None:
+        """Replaces the lock, and forgets the deliveries, threads and transports: the parent goes on with them."""
+        self._changed = threading.Condition()
+        self._queue.clear()
+        self._threads.clear()
+        self._transports.clear()
+        self._idle = 0
+
     def _run(self) -> None:
         transport, attempts = self._open_transport(), 0
         try:

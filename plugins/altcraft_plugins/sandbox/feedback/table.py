@@ -118,6 +118,15 @@ class DeliveryTable:
             )
         return due if state == "pending" else None
 
+    def leave_to_parent(self) -> None:
+        """In a forked child with a copy of the data: the parent makes the deliveries of all tasks so far."""
+        with self._store.transaction() as connection:
+            connection.execute(
+                "UPDATE deliveries SET state = 'withheld', outcome = 'left to the parent process'"
+                " WHERE state = 'pending'"
+            )
+            connection.execute("UPDATE tasks SET feedback_url = NULL WHERE status IN ('queued', 'running')")
+
     def _add(self, connection: sqlite3.Connection, task_id: str, due: float) -> None:
         row = connection.execute("SELECT feedback_url FROM tasks WHERE id = ?", (task_id,)).fetchone()
         if row is None or row[0] is None:

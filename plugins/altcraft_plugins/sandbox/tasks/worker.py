@@ -66,9 +66,7 @@ class TaskWorker:
                 return
             self._intervals[task_id] = interval
             self._push(task_id, interval, 0)
-            if self._starts_thread and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="altcraft-sandbox", daemon=False)
-                self._thread.start()
+            self._start_thread()
             self._changed.notify_all()
 
     def step(self) -> bool:
@@ -92,6 +90,29 @@ class TaskWorker:
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    def before_fork(self) -> None:
+        """Takes the lock."""
+        self._changed.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Releases the lock."""
+        self._changed.release()
+
+    def after_fork_in_child(self) -> None:
+        """Replaces the lock, and forgets the thread. resume() starts another one."""
+        self._changed = threading.Condition()
+        self._thread = None
+
+    def resume(self) -> None:
+        """Goes on with the unfinished tasks after a fork."""
+        with self._changed:
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        if self._starts_thread and self._thread is None and self._queue:
+            self._thread = threading.Thread(target=self._run, name="altcraft-sandbox", daemon=False)
+            self._thread.start()
 
     def _push(self, task_id: str, delay: float, attempts: int) -> None:
         self._order += 1

@@ -1,0 +1,1 @@
+"""The library inside programs that were packed for distribution."""

@@ -1,0 +1,79 @@
+"""The helps: what applies and nothing else, examples that work, the words explained."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+import pytest
+
+from altcraft_plugins.cli.app import run
+from altcraft_plugins.cli.commands import root
+from altcraft_plugins.cli.invocation import Invocation
+from plugins.cli.test_documentation import COMMANDS
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    capsys.readouterr()
+    assert run([*command, "-h"]) == 0
+    return capsys.readouterr().out
+
+
+def test_recounting_is_explained_first(capsys) -> None:
+    text = help_of(capsys)
+    assert "To recount" in text
+    assert text.index("To recount") < text.index("Options:")
+
+
+@pytest.mark.parametrize("args", [("sandbox",), ("sandbox", "serve"), ("listen",), ("demo",)])
+def test_a_command_without_a_connection_lists_no_options_for_one(capsys, args: tuple[str, ...]) -> None:
+    text = help_of(capsys, *args)
+    for option in ("--url", "--codec", "--auth", "--proxy", "--retries", "--request-timeout"):
+        assert f"{option} " not in text
+
+
+@pytest.mark.parametrize("args", [("segments", "counters"), ("databases", "counters"), ("tasks", "status")])
+def test_a_command_that_does_not_wait_lists_no_timeout_of_a_wait(capsys, args: tuple[str, ...]) -> None:
+    assert "--timeout" not in help_of(capsys, *args)
+
+
+@pytest.mark.parametrize(
+    ("args", "option", "command"),
+    [
+        (("--url", "https://your.host", "demo"), "--url", "altcraft demo"),
+        (("--codec", "xml", "sandbox", "serve"), "--codec", "altcraft sandbox serve"),
+        (("--timeout", "5", "tasks", "status", "a"), "--timeout", "altcraft tasks status"),
+        (("--proxy", "http://proxy", "listen"), "--proxy", "altcraft listen"),
+    ],
+)
+def test_an_option_before_the_command_that_does_not_apply_to_it_is_refused(capsys, args, option, command) -> None:
+    assert run(args) == 2
+    assert f"{option} does not apply to `{command}`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_help_has_examples_and_each_of_them_parses(capsys, name: str) -> None:
+    command = COMMANDS[name]
+    examples = [line.strip() for line in help_of(capsys, *name.split()[1:]).partition("Examples:")[2].splitlines()]
+    examples = [example for example in examples if example]
+    assert examples
+    for example in examples:
+        program, *words = shlex.split(example.partition(" >")[0])
+        assert program == "altcraft"
+        assert example.startswith(name)
+        command.make_context(name, words[len(name.split()) - 1 :], obj=Invocation())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_of_a_help_is_wider_than_the_screen(capsys, monkeypatch, name: str) -> None:
+    for columns in (60, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        wide = [line for line in help_of(capsys, *name.split()[1:]).splitlines() if len(line) > columns]
+        assert [line for line in wide if not line.startswith("  altcraft ")] == []
+
+
+def test_every_group_lists_its_commands(capsys) -> None:
+    for name, group in root.commands.items():
+        if isinstance(group, click.Group):
+            text = help_of(capsys, name)
+            assert all(f"\n  {command} " in text for command in group.commands)
