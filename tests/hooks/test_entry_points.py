@@ -58,7 +58,7 @@ def altcraft_register_transports(registry):
 
 @altcraft.hookimpl
 def altcraft_exchange_started(exchange):
-    observed.append(request)
+    observed.append(exchange)
 """
 HIJACKER = """
 import altcraft
