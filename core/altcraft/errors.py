@@ -6,7 +6,6 @@ masks it in texts from the other side. Each error can be copied and pickled, and
 
 from __future__ import annotations
 
-import pickle
 import reprlib
 import sys
 import warnings
@@ -295,6 +294,8 @@ class SubmissionsFailed(AltcraftError):
 
 def _portable(error: Exception) -> Exception:
     """The error, or a description of one that can't be copied: other libraries have such."""
+    import pickle  # a slow import; who copies the error has made it already
+
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  # what this process has just written
     except Exception:

@@ -44,11 +44,13 @@ def free_ports(count: int) -> list[int]:
 
 
 class Authority:
-    """A private certificate authority, with a certificate for `localhost` and 127.0.0.1 as files in a folder."""
+    """A private certificate authority, and a certificate of it for `localhost` and 127.0.0.1; `file` is its own one."""
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
         issued = self._authority.issue_cert("localhost", "127.0.0.1")
+        self.file = folder / "authority.pem"
+        self._authority.cert_pem.write_to_path(str(self.file))
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
         self.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         self.key.write_bytes(issued.private_key_pem.bytes())
@@ -253,14 +255,14 @@ class Squid(_Server):
         place = f"localhost:{self.tls_port}" if tls else f"127.0.0.1:{self.port}"
         return f"{'https' if tls else 'http'}://{credentials + '@' if credentials else ''}{place}"
 
-    def forwarded(self) -> int:
+    def carried(self) -> int:
         """How many requests and tunnels of users with the right password squid has carried so far.
 
         Squid logs a tunnel when it has ended. So this asks until the number has not grown for a quarter of a second.
         """
         count, steady = -1, 0
         while steady < 5:
-            lines = (self.folder / "access.log").read_text("utf-8").splitlines() if count >= -1 else []
+            lines = (self.folder / "access.log").read_text("utf-8").splitlines()
             seen = sum(1 for line in lines if f" {self.user} " in line)
             steady = steady + 1 if seen == count else 0
             count = seen

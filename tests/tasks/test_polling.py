@@ -1,4 +1,4 @@
-"""When the next poll comes: pure, in bounds whatever the service says, and near the end where progress tells."""
+"""The schedule of the polls: pure, within its bounds for any answers, and close to the end where progress tells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.polling.simulation import goals, simulate
 
 STEADY = Polling(jitter=False)
 
-# Anything that JSON or a careless service may put there, in any order.
+# Any progress that JSON can hold, in any order.
 hostile = st.one_of(
     st.none(),
     st.integers(),
@@ -42,7 +42,7 @@ settings = st.builds(
 )
 
 
-def told(
+def history_of(
     answers: list[tuple[float, str, float | None]], *, submitted: bool = True, task_id: str = "a", start: float = 0.0
 ) -> History:
     """A history of answers, each so many seconds after the one before it."""
@@ -53,7 +53,7 @@ def told(
     return history
 
 
-def watched(
+def followed(
     progress: Callable[[float], float | None],
     end: float,
     polling: Polling,
@@ -62,7 +62,7 @@ def watched(
     submitted: bool = True,
     task_id: str = "a",
 ) -> tuple[int, float]:
-    """How many polls a task takes that ends at `end`, and how late the last one is."""
+    """The number of polls of a task that ends at `end`, and the delay of the last one."""
     history, now = History.begin(start, submitted, task_id), start
     while now < end:
         history = history.observed(now, "running", progress(now))
@@ -74,20 +74,20 @@ def watched(
 
 
 def test_without_progress_and_jitter_the_delays_are_plain_geometric_steps() -> None:
-    delays = [STEADY.next_delay(told([(1, "running", None)] * polls)) for polls in range(1, 13)]
+    delays = [STEADY.next_delay(history_of([(1, "running", None)] * polls)) for polls in range(1, 13)]
     assert delays == pytest.approx([min(1.5**k, 30.0) for k in range(12)])
 
 
 @pytest.mark.parametrize("progress", [None, 0, -5, math.nan])
-def test_progress_that_never_moves_changes_nothing(progress: float | None) -> None:
+def test_progress_that_never_moves_does_not_change_the_schedule(progress: float | None) -> None:
     answers = [(2.0, "running", progress)] * 9
-    assert Polling().next_delay(told(answers)) == Polling(predict=False).next_delay(told(answers))
+    assert Polling().next_delay(history_of(answers)) == Polling(predict=False).next_delay(history_of(answers))
 
 
 def test_jitter_keeps_to_the_middle_third_of_a_step_and_uses_all_of_it() -> None:
     answers = [(1.0, "running", None)] * 4
-    delays = [Polling().next_delay(told(answers, task_id=f"task-{n}")) for n in range(500)]
-    shares = sorted(delay / STEADY.next_delay(told(answers)) for delay in delays)
+    delays = [Polling().next_delay(history_of(answers, task_id=f"task-{n}")) for n in range(500)]
+    shares = sorted(delay / STEADY.next_delay(history_of(answers)) for delay in delays)
     assert 1 / 3 <= shares[0] < 0.34
     assert 0.66 < shares[-1] <= 2 / 3
     assert sum(shares) / len(shares) == pytest.approx(0.5, abs=0.02)
@@ -95,14 +95,18 @@ def test_jitter_keeps_to_the_middle_third_of_a_step_and_uses_all_of_it() -> None
 
 def test_jitter_differs_from_poll_to_poll_of_one_task() -> None:
     ratios = {
-        round(Polling().next_delay(told([(1, "r", None)] * k)) / STEADY.next_delay(told([(1, "r", None)] * k)), 6)
+        round(
+            Polling().next_delay(history_of([(1, "r", None)] * k))
+            / STEADY.next_delay(history_of([(1, "r", None)] * k)),
+            6,
+        )
         for k in range(1, 20)
     }
     assert len(ratios) == 19
 
 
 def test_a_task_polled_a_hundred_thousand_times_is_still_polled_at_the_maximum() -> None:
-    history = msgspec.structs.replace(told([(1, "running", None)]), polls=100_000)
+    history = msgspec.structs.replace(history_of([(1, "running", None)]), polls=100_000)
     assert STEADY.next_delay(history) == 30.0
 
 
@@ -112,21 +116,21 @@ def test_jitter_is_the_same_in_every_process() -> None:
         "print(Polling().next_delay(History.begin(0.0, True, 'task').observed(1.0, 'running', None)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(run.stdout) == Polling().next_delay(told([(1.0, "running", None)], task_id="task"))
+    assert float(run.stdout) == Polling().next_delay(history_of([(1.0, "running", None)], task_id="task"))
 
 
 # ------------------------------------------------------------------------------------------ prediction
 
 
 @pytest.mark.parametrize("duration", [5.0, 31.7, 200.0, 3_000.0])
-def test_steady_progress_is_met_within_a_second_of_its_end_or_a_third_of_a_per_cent(duration: float) -> None:
-    polls, lag = watched(lambda t: int(100 * t / duration), duration, Polling())
+def test_the_end_of_a_steady_task_is_found_within_a_second_or_a_third_of_a_per_cent(duration: float) -> None:
+    polls, lag = followed(lambda t: int(100 * t / duration), duration, Polling())
     assert 0 <= lag <= max(1.0, duration / 300)
     assert polls <= 10 + duration / 20
 
 
 def test_a_narrow_forecast_puts_the_next_poll_where_it_closes() -> None:
-    history = told([(0, "running", 0), (1, "running", 1), (39, "running", 40), (50, "running", 90)])
+    history = history_of([(0, "running", 0), (1, "running", 1), (39, "running", 40), (50, "running", 90)])
     forecast = history.forecast()
     assert forecast is not None
     low, high = forecast
@@ -135,58 +139,58 @@ def test_a_narrow_forecast_puts_the_next_poll_where_it_closes() -> None:
     assert STEADY.next_delay(history) == pytest.approx(10.5)  # half a grain after it
 
 
-def test_the_grain_is_a_thirty_second_of_the_age_between_a_quarter_of_the_first_step_and_all_of_it() -> None:
+def test_the_grain_is_a_thirty_second_of_the_age_within_its_bounds() -> None:
     for age, grain in ((4, 0.25), (16, 0.5), (64, 1.0)):
-        history = told([(0, "running", 0), (age * 0.25, "running", 24), (age * 0.75, "running", 100)])
+        history = history_of([(0, "running", 0), (age * 0.25, "running", 24), (age * 0.75, "running", 100)])
         assert STEADY.next_delay(history) == grain
 
 
-def test_a_wide_forecast_is_looked_at_when_it_opens_and_then_by_thirds() -> None:
-    # One step of four, seen after 20 and at 25 s: the end is expected between 80 and 100 s.
-    history = told([(0, "running", 0), (20, "running", 0), (5, "running", 25)])
+def test_a_wide_forecast_is_polled_when_it_opens_and_then_by_thirds() -> None:
+    # The first of four steps, made between 20 and 25 s: the end is expected between 80 and 100 s.
+    history = history_of([(0, "running", 0), (20, "running", 0), (5, "running", 25)])
     assert history.forecast() == (80, 100)
     assert Polling(jitter=False, maximum=60).next_delay(history) == 37.5  # 1.5 times its age, short of 80 s
-    history = told([(0, "running", 0), (20, "running", 0), (5, "running", 25), (55, "running", 75)])
+    history = history_of([(0, "running", 0), (20, "running", 0), (5, "running", 25), (55, "running", 75)])
     assert STEADY.next_delay(history) == pytest.approx((80 / 0.75 - 80) / 3)
 
 
-def test_an_overdue_task_is_polled_at_growing_steps_which_are_never_taken_back() -> None:
-    history, delays, at = told([(0, "running", 0), (10, "running", 50), (9, "running", 99)]), [], 19.0
+def test_the_steps_of_an_overdue_task_grow_and_never_shrink() -> None:
+    history, delays, at = history_of([(0, "running", 0), (10, "running", 50), (9, "running", 99)]), [], 19.0
     for n in range(25):
         at += STEADY.next_delay(history)
-        history = history.observed(at, "running", 99 + n / 1000)  # each answer promises an end at once
+        history = history.observed(at, "running", 99 + n / 1000)  # each answer forecasts an end at once
         delays.append(STEADY.next_delay(history))
     assert history.late > 15
     assert delays == sorted(delays)
     assert delays[-1] == 30.0
 
 
-def test_a_status_that_changes_before_work_begins_starts_the_clock_of_the_pace() -> None:
-    history = told([(0, "queued", 0), (60, "running", 0), (10, "running", 10)])
+def test_the_pace_is_measured_from_a_change_of_status_before_any_progress() -> None:
+    history = history_of([(0, "queued", 0), (60, "running", 0), (10, "running", 10)])
     forecast = history.forecast()
     assert forecast is not None
     assert forecast[1] == 160
 
 
-def test_a_resumed_task_is_predicted_from_its_moves_alone() -> None:
-    first = told([(0, "running", 40)], submitted=False, start=1000.0)
+def test_the_pace_of_a_resumed_task_is_measured_from_its_first_move() -> None:
+    first = history_of([(0, "running", 40)], submitted=False, start=1000.0)
     assert first.forecast() is None
     second = first.observed(1010.0, "running", 50)
-    assert second.forecast() is None  # how long it had stood at 40 nobody saw
+    assert second.forecast() is None  # it is unknown how long it had been at 40
     third = second.observed(1020.0, "running", 60)
     forecast = third.forecast()
     assert forecast is not None
     assert forecast[0] <= 1060 <= forecast[1]
 
 
-def test_a_resumed_task_is_met_near_its_end() -> None:
-    polls, lag = watched(lambda t: int(t / 3), 300.0, Polling(), start=120.0, submitted=False)
+def test_the_end_of_a_resumed_task_is_found_soon() -> None:
+    polls, lag = followed(lambda t: int(t / 3), 300.0, Polling(), start=120.0, submitted=False)
     assert lag < 2.0
     assert polls < 20
 
 
-def test_progress_that_goes_backwards_is_measured_anew() -> None:
-    history = told([(0, "running", 0), (50, "running", 80), (10, "running", 10)])
+def test_the_pace_is_measured_anew_when_progress_goes_backwards() -> None:
+    history = history_of([(0, "running", 0), (50, "running", 80), (10, "running", 10)])
     assert history.forecast() is None
     forecast = history.observed(70.0, "running", 20).forecast()
     assert forecast is not None
@@ -194,7 +198,7 @@ def test_progress_that_goes_backwards_is_measured_anew() -> None:
 
 
 def test_prediction_can_be_turned_off() -> None:
-    history = told([(0, "running", 0), (10, "running", 10), (10, "running", 20)])
+    history = history_of([(0, "running", 0), (10, "running", 10), (10, "running", 20)])
     assert Polling(predict=False, jitter=False).next_delay(history) == pytest.approx(1.5**2)
     assert STEADY.next_delay(history) == 30.0
 
@@ -211,21 +215,21 @@ def test_prediction_can_be_turned_off() -> None:
         lambda t: (99.0, 3, None, math.inf, 42)[int(t) % 5],
         lambda t: math.nan if int(t) % 2 else 60,
     ],
-    ids=["stuck at 99", "stuck at 100", "slower and slower", "creeping", "again and again", "square", "mad", "NaN"],
+    ids=["stuck at 99", "stuck at 100", "ever slower", "creeping", "starting over", "square", "mixed", "NaN"],
 )
-def test_an_hour_of_progress_that_leads_nowhere_is_no_reason_to_hammer(
+def test_an_hour_of_odd_progress_at_most_doubles_the_polls(
     progress: Callable[[float], float | None],
 ) -> None:
-    plain, _ = watched(lambda t: None, 3600.0, Polling())
-    polls, _ = watched(progress, 3600.0, Polling())
+    plain, _ = followed(lambda t: None, 3600.0, Polling())
+    polls, _ = followed(progress, 3600.0, Polling())
     assert polls <= 2 * plain
 
 
-# ------------------------------------------------------------------------------------------ whatever comes
+# ------------------------------------------------------------------------------------------ any answers
 
 
 @given(answers, settings, st.booleans())
-def test_a_delay_is_above_zero_and_at_most_the_maximum_whatever_the_service_says(
+def test_every_delay_is_within_its_bounds_for_any_answers(
     answers: list[tuple[float, str, float | None]], polling: Polling, submitted: bool
 ) -> None:
     history, at = History.begin(7.0, submitted, "task"), 7.0
@@ -240,11 +244,11 @@ def test_a_delay_is_above_zero_and_at_most_the_maximum_whatever_the_service_says
 
 
 @given(answers, st.text(), st.booleans())
-def test_the_same_history_always_has_the_same_delay(
+def test_equal_histories_have_equal_delays(
     answers: list[tuple[float, str, float | None]], task_id: str, submitted: bool
 ) -> None:
-    one = told(answers, task_id=task_id, submitted=submitted)
-    other = told(answers, task_id=task_id, submitted=submitted)
+    one = history_of(answers, task_id=task_id, submitted=submitted)
+    other = history_of(answers, task_id=task_id, submitted=submitted)
     assert one == other
     before = repr(one)
     assert Polling().next_delay(one) == Polling().next_delay(other) == Polling().next_delay(one)
@@ -252,7 +256,7 @@ def test_the_same_history_always_has_the_same_delay(
 
 
 @given(st.lists(st.floats(), max_size=10))
-def test_a_clock_that_goes_astray_breaks_nothing(times: list[float]) -> None:
+def test_a_clock_that_jumps_breaks_nothing(times: list[float]) -> None:
     history = History.begin(0.0, True, "task")
     for n, at in enumerate(times):
         history = history.observed(at, "running", 10 * n)
@@ -262,18 +266,18 @@ def test_a_clock_that_goes_astray_breaks_nothing(times: list[float]) -> None:
 # ------------------------------------------------------------------------------------------ the history
 
 
-def test_observing_leaves_the_history_it_began_with_alone() -> None:
-    history = told([(0, "running", 5)])
+def test_observing_does_not_change_the_history_itself() -> None:
+    history = history_of([(0, "running", 5)])
     later = history.observed(9.0, "running", 50)
     assert (history.polls, history.at, history.progress) == (1, 0.0, 5)
     assert (later.polls, later.at, later.progress) == (2, 9.0, 50)
     with pytest.raises(AttributeError):
-        history.polls = 7  # type: ignore[misc]  # that it cannot be set is the point
+        history.polls = 7  # type: ignore[misc]  # a history is frozen
 
 
 def test_moved_at_is_when_status_or_progress_last_changed() -> None:
-    history = told([(3, "queued", None)])
-    assert history.moved_at == 0.0  # the first answer is where the task stands, not a change
+    history = history_of([(3, "queued", None)])
+    assert history.moved_at == 0.0  # the first answer is no change
     history = history.observed(5.0, "running", None)
     assert history.moved_at == 5.0
     history = history.observed(8.0, "running", 10)
@@ -284,7 +288,7 @@ def test_moved_at_is_when_status_or_progress_last_changed() -> None:
     assert history.at == 24.0
 
 
-def test_a_history_is_as_small_after_a_hundred_thousand_polls_as_after_ten() -> None:
+def test_the_size_of_a_history_does_not_depend_on_the_number_of_polls() -> None:
     def size(polls: int) -> int:
         gc.collect()
         tracemalloc.start()
@@ -303,7 +307,7 @@ def test_a_history_is_as_small_after_a_hundred_thousand_polls_as_after_ten() -> 
 def test_ten_thousand_histories_take_less_than_three_megabytes() -> None:
     def histories(count: int) -> list[History]:
         return [
-            told([(0.0, "running", 0), (1.5, "running", 3), (3.5, "running", 9)], task_id=f"t-{n}", start=n * 0.5)
+            history_of([(0.0, "running", 0), (1.5, "running", 3), (3.5, "running", 9)], task_id=f"t-{n}", start=n * 0.5)
             for n in range(count)
         ]
 
@@ -335,6 +339,9 @@ def test_ten_thousand_histories_take_less_than_three_megabytes() -> None:
         ({"stall_after": 0}, "stall_after"),
         ({"stall_after": math.nan}, "stall_after"),
         ({"deadline": -3.0}, "deadline"),
+        ({"grace": -1.0}, "grace"),
+        ({"grace": math.inf}, "grace"),
+        ({"grace": math.nan}, "grace"),
         ({"done": "completed"}, "done"),
         ({"done": [1, 2]}, "done"),
         ({"failed": {"failed", None}}, "failed"),
@@ -349,11 +356,19 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(changes: dict[str, obj
 
 
 @pytest.mark.parametrize("given", [{"over", "out"}, ["over", "out"], ("out", "over"), iter(["over", "out"])])
-def test_statuses_may_be_any_iterable_of_strings_and_are_kept_as_a_frozenset(given: object) -> None:
-    polling = Polling(done=given)  # type: ignore[arg-type]  # iterators are no Collection, yet taken
+def test_statuses_can_be_any_iterable_of_strings_and_become_a_frozenset(given: object) -> None:
+    polling = Polling(done=given)  # type: ignore[arg-type]  # an iterator is no Collection, but works too
     assert polling.done == frozenset({"over", "out"})
     assert isinstance(polling.done, frozenset)
     assert hash(polling) == hash(Polling(done={"out", "over"}))
+
+
+def test_the_settings_have_the_documented_defaults() -> None:
+    polling = Polling()
+    assert (polling.initial, polling.maximum, polling.factor, polling.grace) == (1.0, 30.0, 1.5, 5.0)
+    assert (polling.jitter, polling.predict, polling.stall_after, polling.deadline) == (True, True, None, None)
+    assert polling.done == {"completed", "success"}
+    assert polling.failed == {"failed", "error", "canceled", "cancelled"}
 
 
 def test_replace_copies_with_changes() -> None:

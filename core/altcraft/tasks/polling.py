@@ -1,18 +1,18 @@
-"""When to look at a task again: `Polling` decides, `History` is all that it knows. Pure: no clock, no dice.
+"""When to poll a task again: `Polling` decides, and `History` is all that it knows. Pure: no clock, no dice.
 
 The rules of `Polling.next_delay`, in the order in which they apply:
 
 1. Nothing tells when the task will end: geometric steps, `initial * factor**k` up to `maximum`, with jitter.
-2. Progress has moved: the end is expected within an interval (`History.forecast`). Before the interval opens
-   no look can find the task done, so look when it opens; within it, look after a third of what is left of it;
-   once it is narrow, look when it closes.
-3. The interval has closed and the task still runs: geometric steps again, from the grain. They are never
-   taken back, so progress that keeps promising an end (99, 99.1, 99.2 ...) earns longer steps, no hammering.
+2. Progress has moved: the task is expected to end within an interval (`History.forecast`). No poll before the interval
+   can find the task done, so poll when it opens. Within the interval, poll after a third of the time that is left of
+   it. Once it is narrow, poll when it closes.
+3. The interval has closed and the task still runs: geometric steps again, from the grain. The steps of a task never
+   become shorter again, so a task whose progress creeps (99, 99.1, 99.2 ...) is not polled too often.
 4. No delay is shorter than the grain, a small share of the task's age, nor longer than `maximum`.
-5. Where a hint is to announce the end, the task is left alone until the hint is late: past the interval of rule 2
-   where progress has moved, past `hint_patience` where it hasn't; then geometric steps from there. Once the hint is
-   late, the rules above hold for good.
-6. Whoever is left alone reconsiders every eighth of its age (`next_review`): hints may have proved to be unreliable.
+5. A hint is to announce the end: wait for it, until it is late. It is late after the interval of rule 2, or, where
+   progress has not moved, after `hint_patience`; then geometric steps from there. Once it is late, rules 1 to 4 hold.
+6. While the client waits for a hint, it reviews whether to go on waiting, each time the task's age has grown by an
+   eighth (`next_review`): the circuit breaker for hints may have opened.
 
 Seconds everywhere. Page: docs/polling.md.
 """
@@ -29,14 +29,14 @@ from altcraft.tasks.jitter import fraction, seed_of
 
 __all__ = ["History", "Polling"]
 
-# Jitter spreads a step over its middle third. The mean delay, half a step, decides how many polls a task
-# takes; spread around it adds lag, for a task is likelier to end within a long gap than within a short one.
+# Jitter draws a delay from the middle third of a step. The mean delay, half a step, decides how many polls a task
+# takes. A wider spread would add lag, since a task is likelier to end within a long delay than within a short one.
 _SHORTEST, _LONGEST = 1 / 3, 2 / 3
-# How closely an end is looked for, as a share of the task's age; kept within [initial / 4, initial].
+# How precisely the end is found, as a share of the task's age; kept within [initial / 4, initial].
 _GRAIN = 1 / 32
-# How soon a task that is left alone reconsiders, as a share of its age; `initial` / 2 at the least.
-_THOUGHT = 1 / 8
-# No forecast puts the next poll further ahead than so many ages of the task: a pace may change.
+# How soon a wait for a hint is reviewed, as a share of the task's age; at least `initial` / 2.
+_REVIEW = 1 / 8
+# A forecast puts the next poll at most so many ages of the task ahead: a pace may change.
 _REACH = 1.5
 
 
@@ -47,77 +47,77 @@ class History(msgspec.Struct, frozen=True, gc=False):
     """
 
     started: float
-    """When the task was submitted here, or first looked at."""
+    """When the task was submitted here, or first polled."""
     submitted: bool
-    """True: work began at `started`, at 0 per cent. False: a resumed task, whose beginning is unknown."""
+    """True: the work began at `started`, at 0 per cent. False: a resumed task, whose beginning is unknown."""
     task_id: str
-    """Tells the task's schedule from those of tasks submitted together with it."""
+    """The seed of the jitter: tasks that were submitted together get different schedules."""
     at: float
     """When the last poll was answered."""
     moved_at: float
-    """When status or progress was last seen to change; `started` until then."""
+    """When a poll last showed a change of status or progress; `started` before the first."""
     before: float
-    """The last poll before `moved_at`: the change itself happened between the two."""
+    """The last poll before `moved_at`. The change itself happened between the two."""
     origin: float | None
-    """Since when the pace is measured, a moment at which progress was `base`; None while none is known."""
+    """The moment from which the pace is measured: progress was `base` then. None while there is none."""
     base: float = 0
     polls: int = 0
     status: str = ""
     progress: float = 0
-    """The last progress that made sense, within 0..100; 0 until there is one."""
+    """The last valid progress, within 0..100; 0 before the first."""
     quantum: float = 100
-    """The smallest step that progress has been seen to make."""
+    """The smallest step of progress so far."""
     late: int = 0
-    """How many polls found the task still running although its end was expected."""
+    """How many polls found the task still running after its expected end."""
     announced: bool = False
-    """True: a hint is to announce the end, so that looking for it may wait."""
+    """True: a hint is to announce the end."""
 
     @classmethod
     def begin(cls, started: float, submitted: bool, task_id: str, *, announced: bool = False) -> History:
-        """The history of a task that has not been polled yet."""
+        """The history of a task before its first poll."""
         origin = started if submitted else None
         return cls(started, submitted, task_id, started, started, started, origin, announced=announced)
 
     @property
     def seed(self) -> int:
-        """What the jitter follows from."""
+        """The seed of the jitter."""
         return seed_of(self.task_id)
 
     def observed(self, at: float, status: str, progress: float | None) -> History:
-        """This history and one more answered poll. Takes any progress; one that makes no sense is no news."""
+        """This history with one more answered poll. Takes any progress, and ignores one that is not a number."""
         at = at if at >= self.at else self.at
         seen = self.progress
-        if progress is not None and progress == progress:  # NaN is no figure either
+        if progress is not None and progress == progress:  # NaN is unequal to itself
             seen = 0 if progress < 0 else 100 if progress > 100 else progress
         late = self.late
         if self.origin is not None and (forecast := self.forecast()) is not None and at >= forecast[1]:
             late += 1
         first = self.polls == 0
-        status = self.status if status == self.status else intern(status)  # thousands of tasks, a few words
+        status = self.status if status == self.status else intern(status)  # thousands of tasks share a few words
         origin, base, quantum = self.origin, self.base, self.quantum
         moved_at, before = at, self.at
         if seen == self.progress and (status == self.status or first):
             moved_at, before = self.moved_at, self.before
         elif first and not self.submitted:
-            pass  # where a resumed task stands does not tell when it got there
+            pass  # the progress of a resumed task does not tell when the task reached it
         elif seen < self.progress:
-            origin, base, quantum = at, seen, 100  # work began anew
+            origin, base, quantum = at, seen, 100  # the work began anew
         elif seen > self.progress:
             quantum = min(quantum, seen - self.progress)
             if origin is None:
                 origin, base = at, seen
         elif origin is not None and seen == base:
-            origin = at  # "queued" became "running": time in the queue says nothing about the pace
+            origin = at  # "queued" became "running": the time in the queue says nothing about the pace
         return History(
             self.started, self.submitted, self.task_id, at, moved_at, before, origin, base,
             self.polls + 1, status, seen, quantum, late, self.announced,
         )  # fmt: skip
 
     def forecast(self) -> tuple[float, float] | None:
-        """The earliest and latest time at which the task ends if its pace is even; None when nothing tells.
+        """The earliest and the latest time at which the task ends if its pace is even; None where nothing tells.
 
-        Progress comes in steps, so the time of a figure is an interval: the present one was reached between
-        `before` and `moved_at`, and the next one, a quantum further, had not been reached at `at`.
+        Progress comes in steps, so it is known within an interval when the task reached a certain progress. It reached
+        the present one between `before` and `moved_at`, and had not reached the next one, a quantum further, at `at`.
         """
         if self.origin is None or self.progress <= self.base:
             return None
@@ -129,9 +129,9 @@ class History(msgspec.Struct, frozen=True, gc=False):
 
 
 class Polling(msgspec.Struct, frozen=True, kw_only=True):
-    """How often to look at a task that is not done, and which statuses end it.
+    """How often to poll a task that is not done, and which statuses end it.
 
-    An immutable value, safe to share. Raises ValueError when a setting makes no sense.
+    An immutable value, safe to share. Raises ValueError for settings that make no sense.
     """
 
     initial: float = 1.0
@@ -139,21 +139,21 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
     maximum: float = 30.0
     """No delay is longer, in seconds."""
     factor: float = 1.5
-    """Each step is so many times the one before it."""
+    """Each step is so many times as long as the one before it."""
     jitter: bool = True
-    """Spread the steps, so that tasks submitted together are not polled together."""
+    """Spread the delays, so that tasks that were submitted together are not polled together."""
     predict: bool = True
-    """Look when the task is expected to end, as far as its progress tells."""
+    """Poll when the task is expected to end, where its progress tells."""
     hint_patience: float = 10.0
-    """Seconds for which a task whose end is to be announced is left alone; 0: polled like any other."""
+    """Seconds for which the client waits for the hint of a task with feedback; 0: polled like any other task."""
     hint_checks: int = 8
-    """How many tasks that wait for a hint a client looks at in between, to learn early of hints that don't come."""
+    """How many tasks with feedback a client polls once while it waits for a hint, to notice missing hints sooner."""
     stall_after: float | None = None
     """Seconds without a change of status or progress after which a task counts as stalled; None: never."""
     deadline: float | None = None
-    """Seconds that a task may take in all; None: any number."""
+    """Seconds from its submission that a task may take; None: any number."""
     grace: float = 5.0
-    """Seconds after a submission for which a NotFound from tasks/status means "not there yet": replicas lag."""
+    """Seconds after its submission in which a NotFound about a task means "not there yet", since replicas lag."""
     done: Collection[str] = frozenset({"completed", "success"})
     """Statuses of a task that has ended well. Any iterable of strings; kept as a frozenset."""
     failed: Collection[str] = frozenset({"failed", "error", "canceled", "cancelled"})
@@ -182,13 +182,13 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "failed", failed)
 
     def replace(self, **changes: object) -> Polling:
-        """A copy with some settings changed, checked like a new one."""
+        """A copy with changes. Raises ValueError as the constructor does."""
         changed = msgspec.structs.replace(self, **changes)
-        changed.__post_init__()  # once more, as msgspec 0.19 leaves it out
+        changed.__post_init__()  # msgspec 0.19 does not call it
         return changed
 
     def next_delay(self, history: History) -> float:
-        """Seconds from `history.at` to the next poll: above 0, at most `maximum` (or `hint_patience`); pure."""
+        """Seconds from `history.at` to the next poll: above 0, at most `maximum` (or `hint_patience`). Pure."""
         step = _step(self.initial, self.factor, history.polls - 1 if history.polls else 0, self.maximum)
         chance = 0.5
         if self.jitter:
@@ -208,7 +208,7 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         if at >= high:
             delay = grain
         elif high - max(low, at) <= 2 * grain:
-            delay = high - at + grain * chance  # a little later: the very moment may be a moment too early
+            delay = high - at + grain * chance  # a little later, since the task may end a little late
         elif low - at > grain:
             delay = low - at
         else:
@@ -216,14 +216,14 @@ class Polling(msgspec.Struct, frozen=True, kw_only=True):
         return min(max(grain, min(delay, age * _REACH)), self.maximum)
 
     def awaits_hint(self, history: History) -> bool:
-        """Whether the task is left alone, since a hint is to announce its end and is not late yet."""
+        """Whether the client waits for a hint: one is to announce the end, and it is not late yet."""
         return history.announced and not history.late and self.hint_patience > 0
 
     def next_review(self, history: History, at: float) -> float:
-        """Seconds from `at` until a task that is left alone reconsiders whether to be; above 0, at most `maximum`."""
+        """Seconds from `at` until the wait for a hint is reviewed: above 0, at most `maximum`."""
         chance = fraction(history.seed, history.polls) if self.jitter else 0.5
         age = at - history.started
-        return min(max(age * _THOUGHT, self.initial / 2) * (0.75 + chance / 2), self.maximum)
+        return min(max(age * _REVIEW, self.initial / 2) * (0.75 + chance / 2), self.maximum)
 
     def _patient_delay(self, history: History, forecast: tuple[float, float] | None, chance: float) -> float:
         at, age, patience = history.at, history.at - history.started, self.hint_patience

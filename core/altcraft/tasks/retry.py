@@ -35,7 +35,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """How many retries a client may make in a burst, and how fast they come back; None: no limit."""
 
     def __post_init__(self) -> None:
-        if self.attempts != int(self.attempts) or self.attempts < 1:
+        if not isinstance(self.attempts, int) or self.attempts < 1:
             raise ValueError(f"Retry(attempts={self.attempts!r}): give a whole number from 1; 1 never retries")
         if not 0 < self.base <= self.maximum < float("inf"):
             raise ValueError(f"Retry(base={self.base!r}, maximum={self.maximum!r}): give seconds, 0 < base <= maximum")
@@ -43,13 +43,15 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"Retry(patience={self.patience!r}): give seconds, 0 for no repetition within a wait")
         if self.budget is not None and not isinstance(self.budget, RetryBudget):
             raise TypeError(f"Retry(budget={self.budget!r}): give a RetryBudget, or None for no limit")
-        statuses: Iterable[int] = self.statuses
+        statuses: Iterable[object] = self.statuses
+        if isinstance(statuses, str) or not all(isinstance(status, int) for status in statuses):
+            raise ValueError(f"Retry(statuses={statuses!r}): give a set of numbers, such as {{429, 503}}")
         msgspec.structs.force_setattr(self, "statuses", frozenset(statuses))
 
     def replace(self, **changes: object) -> Retry:
-        """The same policy with changes, checked like a new one."""
+        """A copy with changes. Raises ValueError as the constructor does."""
         changed = msgspec.structs.replace(self, **changes)
-        changed.__post_init__()  # once more, as msgspec 0.19 leaves it out
+        changed.__post_init__()  # msgspec 0.19 does not call it
         return changed
 
     def next_delay(self, failures: int, error: AltcraftError, *, safe: bool, seed: int = 0) -> float | None:

@@ -1,1 +1,1 @@
-"""Polling schedules against each other, over simulated tasks. See docs/polling.md."""
+"""Polling schedules compared over simulated tasks. See docs/polling.md."""

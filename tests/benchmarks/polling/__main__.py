@@ -1,9 +1,9 @@
-"""How many polls a task takes, and how late its end is noticed, policy by policy.
+"""How many polls a task takes, and how late its end is found, for each policy.
 
     python -m tests.benchmarks.polling [--tasks N] [--seed S] [--sigma X ...] [--json]
 
-Goals, against exponential polling with full jitter (1 s x 1.5 up to 20 s): where progress moves, no more polls
-and at most a third of the lag; where it says nothing, at most 1.1 times either. Exits with 1 when one is missed.
+Goals, compared with exponential polling with full jitter (1 s x 1.5 up to 20 s): where progress moves, no more polls
+and at most a third of the lag; where it says nothing, at most 1.1 times of both. Exits with 1 when it misses a goal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if __package__:
 else:  # python tests/benchmarks/polling
     from simulation import PATTERNS, Goal, Row, goals, simulate
 
-BAR = 6  # characters for the yardstick's own figure
+BAR = 6  # characters for the figure of the yardstick
 
 
 def bar(ratio: float) -> str:
@@ -62,7 +62,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="a JSON line per row and per goal, no tables")
     options = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the bars, on a terminal that knows ASCII alone
+        sys.stdout.reconfigure(errors="replace")  # for the bars, on a terminal that only shows ASCII
 
     results: list[Goal] = []
     for sigma in options.sigma:

@@ -1,6 +1,6 @@
-"""Simulated tasks, the policies that watch them, and what that costs: polls per task, and the lag in seconds.
+"""Simulated tasks, and the policies that poll them: how many polls a task takes, and how large the lag is.
 
-The lag is the time from a task's end to the poll that finds it done. Exchanges take no time here; every
+The lag is the time in seconds from the end of a task to the poll that finds it done. Exchanges take no time here. Every
 policy polls at once, then after each of its delays. Equal seeds give equal tasks and equal figures.
 """
 
@@ -15,23 +15,23 @@ import msgspec
 
 from altcraft.tasks.polling import History, Polling
 
-# What the service reports so many seconds after submission; a pattern makes it from a task's duration.
+# The progress that the platform reports so many seconds after the submission. A pattern makes it from a duration.
 Progress = Callable[[float], "int | None"]
 Pattern = Callable[[float, Random], Progress]
-# From a task's duration, progress and number to how many polls it took, and its lag.
+# The number of polls and the lag of a task, from its duration, its progress and its number.
 Policy = Callable[[float, Progress, int], "tuple[int, float]"]
 
 STEPS = (4, 5, 10)
-UNEVEN = 0.1  # a step takes 1 +- this of its share
+UNEVEN = 0.1  # a step takes between 1 - UNEVEN and 1 + UNEVEN of its share
 
 
 def linear(duration: float, random: Random) -> Progress:
-    """Progress keeps pace with time, in whole per cent."""
+    """Progress follows the time, in whole per cent."""
     return lambda t: int(100 * t / duration)
 
 
 def stepwise(duration: float, random: Random) -> Progress:
-    """Progress moves in 4, 5 or 10 equal steps, which take slightly unequal times."""
+    """Progress moves in 4, 5 or 10 equal steps of slightly different durations."""
     n = random.choice(STEPS)
     shares = [random.uniform(1 - UNEVEN, 1 + UNEVEN) for _ in range(n)]
     ends = [duration * s / sum(shares) for s in accumulate(shares)]
@@ -44,7 +44,7 @@ def silent(duration: float, random: Random) -> Progress:
 
 
 def unreported(duration: float, random: Random) -> Progress:
-    """Progress is never reported."""
+    """The platform reports no progress."""
     return lambda t: None
 
 
@@ -54,7 +54,7 @@ PATTERNS: dict[str, Pattern] = {"linear": linear, "stepwise": stepwise, "silent"
 def adaptive(polling: Polling) -> Policy:
     """The library's own schedule: `Polling.next_delay` over a real `History`."""
 
-    def watch(duration: float, progress: Progress, task: int) -> tuple[int, float]:
+    def follow(duration: float, progress: Progress, task: int) -> tuple[int, float]:
         now = 0.0
         history = History.begin(now, True, f"task-{task}")
         while now < duration:
@@ -62,13 +62,13 @@ def adaptive(polling: Polling) -> Policy:
             now += polling.next_delay(history)
         return history.polls + 1, now - duration
 
-    return watch
+    return follow
 
 
 def blind(delays: Callable[[Random], Iterator[float]]) -> Policy:
-    """A schedule that takes no notice of progress."""
+    """A schedule that ignores progress."""
 
-    def watch(duration: float, progress: Progress, task: int) -> tuple[int, float]:
+    def follow(duration: float, progress: Progress, task: int) -> tuple[int, float]:
         now, polls = 0.0, 1
         steps = delays(Random(task))
         while now < duration:
@@ -76,7 +76,7 @@ def blind(delays: Callable[[Random], Iterator[float]]) -> Policy:
             polls += 1
         return polls, now - duration
 
-    return watch
+    return follow
 
 
 def fixed(seconds: float) -> Policy:
@@ -105,12 +105,12 @@ POLICIES: dict[str, Policy] = {
     "fixed 30 s": fixed(30.0),
 }
 
-# At most so many of the yardstick's polls, and so much of its lag.
+# The limits: polls and lag, as a share of the yardstick's.
 GOALS = {"linear": (1.0, 1 / 3), "stepwise": (1.0, 1 / 3), "silent": (1.1, 1.1), "unreported": (1.1, 1.1)}
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One policy under one pattern: means over all the tasks; the ratios are to the yardstick's."""
+    """One policy under one pattern: means over all tasks. The ratios are to the means of the yardstick."""
 
     sigma: float
     pattern: str
@@ -122,7 +122,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """Whether one of our policies does as well under one pattern as it should."""
+    """Whether one of our policies keeps its limits under one pattern."""
 
     row: Row
     polls_limit: float
@@ -131,7 +131,7 @@ class Goal(msgspec.Struct, frozen=True):
 
 
 def simulate(tasks: int, seed: int, sigma: float, median: float = 30.0) -> list[Row]:
-    """Run every policy over the same tasks. Durations are lognormal: half above the median, a heavy tail."""
+    """Runs every policy over the same tasks. Durations are lognormal: half are above the median, some far above."""
     random = Random(seed)
     durations = [median * random.lognormvariate(0.0, sigma) for _ in range(tasks)]
     rows: list[Row] = []
@@ -147,7 +147,7 @@ def simulate(tasks: int, seed: int, sigma: float, median: float = 30.0) -> list[
 
 
 def goals(rows: list[Row]) -> list[Goal]:
-    """The goals that these rows meet or miss."""
+    """The goals, each met or missed by one of the rows."""
     found: list[Goal] = []
     for row in rows:
         if row.policy in OURS:
