@@ -1,0 +1,1 @@
+x = lambda task: task._followed
