@@ -78,6 +78,9 @@ class AsyncClient:
             load_entry_points,
         )
         self.hooks = built.engine.hooks
+        self.polling = built.engine.policies.polling
+        self.retry = built.engine.policies.retry
+        self.settings = settings if settings is not None else TransportSettings()
         self.codecs = built.codecs
         self.operations = built.operations
         self._engine = built.engine
@@ -226,19 +229,25 @@ class AsyncTasks:
         )
         try:
             async for task in finished:
-                waited.note(task)
+                if task.done():
+                    waited.note(task)
         except WaitTimeout:
             return waited
         return waited
 
     async def _finished(self, group: Group[AsyncTask[R]], workers: LoopWorkers) -> AsyncIterator[AsyncTask[R]]:
         runner = self._client._runner
+        ended_by: BaseException | None = None
         try:
             group.begin()
             while (task := await runner.run(group.finished())) is not None:
                 yield task
+        except BaseException as error:
+            ended_by = error
+            raise
         finally:
             group.stop()
+            group.end_waits(ended_by)
             await workers.join(cancel=True)
 
     async def status(self, task_id: str) -> TaskStatus[object]:

@@ -92,6 +92,9 @@ class Client:
             load_entry_points,
         )
         self.hooks = built.engine.hooks
+        self.polling = built.engine.policies.polling
+        self.retry = built.engine.policies.retry
+        self.settings = settings if settings is not None else TransportSettings()
         self.codecs = built.codecs
         self.operations = built.operations
         self._engine = built.engine
@@ -249,7 +252,8 @@ class Tasks:
         )
         try:
             for task in finished:
-                waited.note(task)
+                if task.done():
+                    waited.note(task)
         except WaitTimeout:
             return waited
         return waited
@@ -257,17 +261,21 @@ class Tasks:
     def _finished(self, group: Group[Task[R]], workers: Workers) -> Iterator[Task[R]]:
         client = self._client
         patience: float | None = None
+        ended_by: BaseException | None = None
         try:
             group.begin()
             while (task := client._runner.run(group.finished())) is not None:
                 yield task
-        except GeneratorExit:
+        except GeneratorExit as error:
+            ended_by = error
             raise
-        except BaseException:
+        except BaseException as error:
+            ended_by = error
             patience = _PATIENCE  # the consumer gets the error now, even while an exchange hangs
             raise
         finally:
             group.stop()
+            group.end_waits(ended_by)
             if not client._engine.is_locked_here():  # the garbage collector may close an iteration under the lock
                 workers.join(patience)
 

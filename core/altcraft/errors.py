@@ -34,6 +34,7 @@ __all__ = [
     "LimitReached",
     "MissingExtra",
     "NotFound",
+    "OutOfThreads",
     "RateLimited",
     "RequestTimeout",
     "ResponseTooLarge",
@@ -203,6 +204,10 @@ class ConnectionLost(TransportError):
 
 class ResponseTooLarge(TransportError):
     """The reply is larger than the transport accepts. A repetition would not help."""
+
+
+class OutOfThreads(AltcraftError, RuntimeError):
+    """The system gives no more threads. Nothing was sent."""
 
 
 class UsedAfterFork(AltcraftError, RuntimeError):

@@ -100,6 +100,12 @@ class Simulation:
     def now(self) -> float:
         return self.time
 
+    def wall(self, at: float) -> float:
+        return at
+
+    def after_fork(self) -> None:
+        raise NotImplementedError("nothing forks here")
+
     def signal(self) -> CountingSignal:
         return CountingSignal()
 

@@ -11,6 +11,7 @@ from altcraft.codecs import CodecRegistry, default_registry
 from altcraft.engine.effects import Runner
 from altcraft.engine.engine import Engine
 from altcraft.engine.followed import Followed, Handle
+from altcraft.errors import InsecureTransportWarning, warn
 from altcraft.exchange import Exchange
 from altcraft.hooks import Hooks
 from altcraft.operations import OperationRegistry, default_operations
@@ -19,7 +20,7 @@ from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
 from altcraft.wire.transport import TransportRegistry, TransportSettings
-from altcraft.wire.url import api_base
+from altcraft.wire.url import api_base, sends_in_clear
 
 __all__ = ["Built", "Kind", "build"]
 
@@ -78,6 +79,8 @@ def build(
         raise ValueError(f"no plugin serves {host + ':'!r} URLs; an installation's begins with https://")
     if name is not None:
         token = token or Secret.of(transports.default_token(name))
+    if token is not None and sends_in_clear(base):
+        warn(InsecureTransportWarning(f"the token goes to {host} over http, for all to read: use https://"))
     exchange = Exchange(base, host, token, codecs.by_name(codec), codecs, auth)
     operations.check_with(exchange.check)
     if isinstance(transport, str):

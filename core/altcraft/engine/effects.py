@@ -83,6 +83,10 @@ class Runner(Protocol):
         """Ends the sleeps with that key. From any thread."""
         ...
 
+    def after_fork(self) -> None:
+        """In a forked child: forgets what belongs to the parent's threads."""
+        ...
+
     def run(self, effects: Effects[T]) -> Any:  # T in a thread, an awaitable of T in an event loop
         """Carries out the effects; returns, or raises, what the generator returns or raises."""
         ...

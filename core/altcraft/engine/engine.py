@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar, cast
@@ -74,13 +76,26 @@ class Engine:
         self.now = runner.now
         self.hints = HintBreaker()
         self.budget = TokenBucket(policies.retry.budget)
-        self.lock = threading.RLock()
         self.closed = False
-        self.changed = runner.signal()
         self._signals: tuple[Signal, ...] = ()
+        self._begin_process()
         self._handle = handle
         self._polls: dict[Operation[Any], Polls[Any]] = {}
         self._ready: set[Operation[Any]] = set()
+        _engines.add(self)
+
+    def _begin_process(self) -> None:
+        """Makes what belongs to one process: locks, and the leader of single waits."""
+        self.lock = threading.RLock()
+        self.changed = self.runner.signal()
+        self.process = object()
+        self._single_waits = SingleWaits(self.runner, self.process)
+
+    def after_fork(self) -> None:
+        """In a forked child: other threads may have held the locks, and the leaders are the parent's."""
+        self._signals = ()
+        self.runner.after_fork()
+        self._begin_process()
 
     @property
     def host(self) -> str:
@@ -216,7 +231,7 @@ class Engine:
                 return max(followed.due - now, _LED_ELSEWHERE)
             if followed.is_parked and followed.due > now and not followed.is_hinted:
                 return followed.due - now
-            followed.lead(self, keep_place=True)
+            followed.lead(self._single_waits, keep_place=True)
         try:
             command = followed.begin(now)
             if isinstance(command, Send):
@@ -259,10 +274,6 @@ class Engine:
                 followed.unwatch(watcher)
             self.hooks.fire("altcraft_wait_ended", task=task, error=ended_by)
         return finish
-
-    def notified(self, followed: Followed[Any]) -> None:
-        """Ends the sleep of the wait that leads the task: see `Leader`."""
-        self.runner.wake(followed)
 
     def send_poll(
         self, task: Handle[R], timeout: float, is_over: Callable[[float], bool]
@@ -334,7 +345,7 @@ class Engine:
             with self.lock:
                 seen = self.changed.version
                 if followed.leader is None:
-                    followed.lead(self)
+                    followed.lead(self._single_waits)
                     return True
                 if followed.outcome is not None:
                     return False
@@ -446,6 +457,30 @@ class Engine:
                     error=None if response is not None else ended_by,
                     elapsed=self.now() - began,
                 )
+
+
+class SingleWaits:
+    """The leader of the tasks that are waited for one by one."""
+
+    def __init__(self, runner: Runner, process: object) -> None:
+        self.process = process
+        self._runner = runner
+
+    def notified(self, followed: Followed[Any]) -> None:
+        """Ends the sleep of the wait that leads the task: see `Leader`."""
+        self._runner.wake(followed)
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for engine in tuple(_engines):
+        engine.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Polls(Generic[R]):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.engine.effects import Effects, SendRequest, SleepFor, WaitFor
 from altcraft.engine.threads import SleptTime, clock_of, wall_time
+from altcraft.errors import UsedAfterFork
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import AsyncTransport
 
@@ -37,6 +38,7 @@ class LoopRunner:
         self.now = clock_of(transport)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleeps: dict[object, set[asyncio.Future[None]]] = {}
+        self._forked = False
 
     def wall(self, at: float) -> float:
         """A moment of `now`, in seconds since 1970."""
@@ -50,6 +52,10 @@ class LoopRunner:
         """Ends the sleeps with that key, in the loop."""
         if self._loop is not None:
             _call_in(self._loop, self._cut_short, key)
+
+    def after_fork(self) -> None:
+        """Refuses all work: the event loop is the parent's."""
+        self._forked = True
 
     async def run(self, effects: Effects[T]) -> T:
         """Carries out the effects, one after the other; returns, or raises, what they come to."""
@@ -119,7 +125,9 @@ class LoopRunner:
             sleep.cancel()
 
     def _enter(self) -> None:
-        """Notes the loop of the first call. RuntimeError in another one."""
+        """Notes the loop of the first call. RuntimeError in another one, UsedAfterFork in a forked child."""
+        if self._forked:
+            raise UsedAfterFork("this AsyncClient belongs to the process that made it: make one after the fork")
         loop = running_loop()
         if loop is self._loop:
             return

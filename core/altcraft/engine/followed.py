@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from altcraft.engine.submission import own_fields
-from altcraft.hooks import Submission, guarded
+from altcraft.hooks import Submission, guarded, refuse_coroutines
 from altcraft.schema import TaskStatus
 from altcraft.tasks.events import (
     Began,
@@ -50,7 +50,12 @@ class _Watcher(NamedTuple):
 
 
 class Leader(Protocol):
-    """The wait, or the group, that polls for a task at present."""
+    """The wait, or the group, that polls for a task at present.
+
+    `process` is the engine's `process` at its beginning: after a fork, the child has none of the parent's leaders.
+    """
+
+    process: object
 
     def notified(self, followed: Followed[Any]) -> None:
         """There is a hint about the task: poll it now. Called from any thread."""
@@ -162,7 +167,8 @@ class Followed(Generic[R]):
     @property
     def leader(self) -> Leader | None:
         """The wait or the group that polls for the task, if one does."""
-        return self._leader
+        leader = self._leader
+        return leader if leader is not None and leader.process is self.engine.process else None
 
     def lead(self, leader: Leader, *, keep_place: bool = False) -> None:
         """Makes `leader` the one that polls. Under the lock, and only where there is no other leader.
@@ -170,7 +176,7 @@ class Followed(Generic[R]):
         `keep_place` leaves a task that is parked in the middle of its schedule there; else its next poll is immediate.
         """
         self._leader = leader
-        if not keep_place and self.is_parked:
+        if self.is_parked and not (keep_place and self._machine.state is not State.SENDING):
             self._machine.handle(Cancelled(self.engine.now()))
 
     def release(self) -> None:
@@ -228,7 +234,7 @@ class Followed(Generic[R]):
         """There may be news: the leader polls now. From any thread. A hint proves nothing."""
         if not self._hinted:
             self._hinted = True
-            leader = self._leader
+            leader = self.leader
             if leader is not None:
                 leader.notified(self)
 
@@ -246,7 +252,11 @@ class Followed(Generic[R]):
     # Who watches.
 
     def watch(self, on_progress: Callable[[Any], object]) -> _Watcher:
-        """Calls `on_progress` with every status that is seen, until `unwatch` gets what this returns."""
+        """Calls `on_progress` with every status that is seen, until `unwatch` gets what this returns.
+
+        TypeError for a coroutine function, which nothing would await.
+        """
+        refuse_coroutines(on_progress, "on_progress")
         watcher = _Watcher("progress", on_progress)
         with self.engine.lock:
             self._watchers += (watcher,)
@@ -258,7 +268,8 @@ class Followed(Generic[R]):
             self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
     def call_when_done(self, callback: Callable[[Any], object], task: Handle[R]) -> None:
-        """Calls `callback(task)` once the outcome is known, or now if it is."""
+        """Calls `callback(task)` once the outcome is known, or now if it is. TypeError for a coroutine function."""
+        refuse_coroutines(callback, "the callback")
         with self.engine.lock:
             if self.outcome is None:
                 self._watchers += (_Watcher("done", callback),)

@@ -23,14 +23,14 @@ from altcraft.engine.effects import Effect, Effects, SleepFor, WaitFor
 from altcraft.engine.engine import Engine
 from altcraft.engine.followed import Followed, Handle, followed_of
 from altcraft.engine.schedule import Due, Schedule
-from altcraft.errors import AltcraftError, ApiError, ClientClosed, WaitTimeout
-from altcraft.tasks.events import Cancelled, Command, Event, Failed, Responded, Send, Sleep
+from altcraft.errors import AltcraftError, ApiError, ClientClosed, ConnectError, UsedAfterFork, WaitTimeout
+from altcraft.tasks.events import Cancelled, Command, Event, Failed, Finish, Responded, Send, Sleep
 
 __all__ = ["Group", "Waited"]
 
 TaskT = TypeVar("TaskT", bound=Handle[Any])
 
-_REFUSALS = (429, 503)
+_REFUSALS = (429, 502, 503, 504)
 _LED_ELSEWHERE = 1.0
 """Seconds until the group looks again at a task that another wait leads."""
 _IN_ORDER = 1e-8
@@ -57,9 +57,12 @@ class Group(Generic[TaskT]):
         spawn: Callable[[], bool],
     ) -> None:
         self._engine = engine
+        self.process = engine.process
         self._schedule: Schedule[TaskT] = Schedule(max_polls_per_second)
         self._done: deque[TaskT] = deque()
         self._turns: set[TaskT] = set()
+        self._waits: set[TaskT] = set()  # those of whose wait the observers have heard the start
+        self._errors: dict[TaskT, AltcraftError] = {}  # of those that can't be followed any further
         self._owed: dict[TaskT, Send] = {}  # polls that hints during a poll have earned
         self._spawn = spawn
         self._may_spawn = True
@@ -85,6 +88,11 @@ class Group(Generic[TaskT]):
 
     def begin(self) -> None:
         """Spawns the first worker, if there is anything to do."""
+        hooks = self._engine.hooks
+        if {"altcraft_wait_started", "altcraft_wait_ended"} & hooks.heard:
+            for task in self._schedule:
+                self._waits.add(task)
+                hooks.fire("altcraft_wait_started", task=task)
         with self._engine.lock:
             self._engine.add_signals(self._work, self._news)
             if self._unfinished:
@@ -96,21 +104,37 @@ class Group(Generic[TaskT]):
         WaitTimeout when the time is up first, ClientClosed when the client is closed, what broke a worker's turn.
         """
         while True:
+            if self.process is not self._engine.process:
+                raise UsedAfterFork("this iteration belongs to the process that began it: begin one after the fork")
             with self._engine.lock:
                 seen = self._news.version
-                if self._done:
-                    return self._done.popleft()
-                if self._broken is not None:
+                task = self._done.popleft() if self._done else None
+                if task is None and self._broken is not None:
                     raise self._broken
-                if not self._unfinished:
-                    return None
-                if self._engine.closed:
+                if task is None and self._unfinished and self._engine.closed:
                     raise ClientClosed("the client was closed while its tasks went on")
                 left = self._deadline - self._engine.now()
+            if task is not None:
+                self._end_wait(task, self._errors.pop(task, None))
+                return task
+            if not self._unfinished:
+                return None
             if left <= 0:
                 self.stop()
                 raise self._expired()
             yield WaitFor(self._news, seen, None if left == inf else left)
+
+    def end_waits(self, error: BaseException | None) -> None:
+        """Lets the observers hear of the end of those waits that have not ended. From the consumer."""
+        if error is None and self._waits:
+            error = self._expired()
+        for task in tuple(self._waits):
+            self._end_wait(task, None if followed_of(task).outcome is not None else error)
+
+    def _end_wait(self, task: TaskT, error: BaseException | None) -> None:
+        if task in self._waits:
+            self._waits.discard(task)
+            self._engine.hooks.fire("altcraft_wait_ended", task=task, error=error)
 
     def work(self) -> Effects[None]:
         """One worker's share: takes turns until nothing is left to do."""
@@ -276,6 +300,8 @@ class Group(Generic[TaskT]):
             self._release(followed)
             self._engine.changed.notify()
         else:
+            if followed.outcome is None and isinstance(command, Finish) and command.error is not None:
+                self._errors[task] = command.error
             self._deliver(task)
             return True
         return False
@@ -332,4 +358,7 @@ class Waited(Struct, Generic[TaskT]):
 
 
 def _is_refusal(error: AltcraftError) -> bool:
+    """Whether the failure of one poll says that the others would fail likewise: all hold back together."""
+    if isinstance(error, ConnectError):
+        return True
     return isinstance(error, ApiError) and (error.http_status in _REFUSALS or error.code in _REFUSALS)

@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Generic, TypeVar
@@ -134,6 +135,9 @@ class Schedule(Generic[T]):
         self._heap = []
         self._void = 0
         return entries
+
+    def __iter__(self) -> Iterator[T]:
+        return (due.entry for due in self._heap if due.entry is not None)
 
     def __len__(self) -> int:
         return len(self._heap) - self._void

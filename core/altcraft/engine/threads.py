@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from altcraft.engine.effects import Effects, SendRequest, SleepFor
+from altcraft.errors import OutOfThreads
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import Clock, Transport, Wakeable
 
@@ -116,6 +117,10 @@ class ThreadRunner:
         finally:
             effects.close()
 
+    def after_fork(self) -> None:
+        """Forgets the parent's workers. The transport looks after its connections by itself."""
+        self._groups.clear()
+
     def workers(self, most: int) -> Workers:
         """At most so many threads that share some work."""
         return Workers(self, most, self._groups)
@@ -163,9 +168,9 @@ class Workers:
             )
             try:
                 thread.start()
-            except RuntimeError:  # the system gives no more threads: the present ones do all the work
+            except RuntimeError as error:  # the system gives no more threads: the present ones do all the work
                 if not self._threads:
-                    raise
+                    raise OutOfThreads(f"no thread can be started ({error}): raise the limit of threads") from None
                 self._most = len(self._threads)
                 return False
             self._threads.append(thread)
