@@ -102,6 +102,23 @@ def test_ten_telling_counters_fit_any_width(show, width, encoding) -> None:
         assert all(str(count) in text.split() for count in row.counters.values())
 
 
+def test_a_table_with_too_many_columns_is_turned_where_it_fits_then(show) -> None:
+    lines = show([FULL], width=60)
+    assert [line.split() for line in lines if line.startswith(("subscribed of all", "all", "hardbounced"))] == [
+        ["subscribed", "of", "all", "69%", "30%"],
+        ["all", "1336", "1336"],
+        ["hardbounced", "411", "40"],
+    ]
+    assert lines[1].split() == ["email", "telegram_bot"]
+
+
+def test_else_it_is_cut_into_tables_with_an_empty_line_between_them(show) -> None:
+    many = database(*(channel(f"channel_{number}", **dict.fromkeys(DOCUMENTED, 1)) for number in range(9)))
+    lines = show([many], width=60)
+    assert sum(line.startswith("channel ") for line in lines) > 1
+    assert "" in lines[:-1]
+
+
 def test_what_is_known_about_the_count_stands_above_it(show) -> None:
     statistics = DatabaseStatistics(
         resource_id=24,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["databases_counters", "segments_counters"]
 
-SHARED = shared(CONNECTION, RETRIES, RESULTS, OUTPUT)
+SHARED = shared(RESULTS, OUTPUT, CONNECTION, RETRIES)
 
 
 def _counters(
@@ -56,7 +56,7 @@ def _counters(
 @SHARED
 @click.pass_obj
 def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_id: int, **database: int | None) -> int:
-    """Show the numbers of the last count of segments, without a recount."""
+    """Show the numbers of the last count of segments."""
     from altcraft.schema import SegmentsGetCounters
 
     db_id, list_id = database_parameter("list_id", database)
@@ -76,7 +76,7 @@ def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_
 @SHARED
 @click.pass_obj
 def databases_counters(invocation: Invocation, ids: tuple[int, ...], resource_id: int) -> int:
-    """Show the numbers of the last count of databases, without a recount."""
+    """Show the numbers of the last count of databases."""
     from altcraft.schema import DatabasesGetCounters
 
     return _counters(invocation, "databases/get_counters", [DatabasesGetCounters(id, resource_id) for id in ids])

@@ -40,7 +40,7 @@ def _resumed(client: Client, id_or_token: str) -> Task[object]:
     """,
 )
 @TASK_IDS
-@shared(CONNECTION, POLLS, RESULTS, OUTPUT)
+@shared(RESULTS, OUTPUT, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Poll tasks once, and show their status. TASK_ID is the platform's id of a task, or a resume token."""
@@ -69,7 +69,7 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """,
 )
 @TASK_IDS
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Wait for tasks, and show each result as soon as it is there. TASK_ID is the platform's id, or a resume token.
