@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from altcraft import AltcraftError, Client, ClientClosed, SubmissionsFailed, Task, TaskRequest, WaitTimeout, hookimpl
-from altcraft_plugins.cli.exit_codes import DONE, worst
+from altcraft_plugins.cli.exit_codes import worst
 from altcraft_plugins.cli.output.reporter import Result
 from altcraft_plugins.cli.signals import as_interrupted
 from altcraft_plugins.cli.subjects import Subject, subject_of
@@ -154,9 +154,9 @@ class _Waiting(Generic[R]):
         with self._watch.paused():
             if self._several and subject is None:
                 self._session.reporter.heading(task)
-            self._session.reporter.result(Result(task.operation, value, subject, task.id))
+            code = self._session.show(Result(task.operation, value, subject, task.id), named=self._several)
             del self._pending[task]
-        return DONE
+        return code
 
     def _fail(self, task: Task[R], error: AltcraftError) -> int:
         with self._watch.paused():

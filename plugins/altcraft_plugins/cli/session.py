@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from altcraft import AltcraftError, Client, Unauthorized
 from altcraft_plugins.cli.connection import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Connection
-from altcraft_plugins.cli.output.reporter import Reporter
-from altcraft_plugins.cli.problems import Problem, problem_of, problem_of_interrupt, problem_of_submission
+from altcraft_plugins.cli.exit_codes import DONE
+from altcraft_plugins.cli.output.reporter import Reporter, Result
+from altcraft_plugins.cli.problems import Problem, Stopped, problem_of, problem_of_interrupt, problem_of_submission
 from altcraft_plugins.cli.signals import Interrupted
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class Session(Struct, frozen=True):
         resumable = task is not None and self.connection.outlives_the_command
         token = task.resume_token if task is not None and resumable else None
         return self._report(problem_of(error, resume_token=token, hint=self._hint(error)), subject, named)
+
+    def show(self, result: Result, *, named: bool = False) -> int:
+        """Reports a result. One that can't be shown is a failure."""
+        try:
+            self.reporter.result(result)
+        except Stopped as stopped:
+            return self._report(stopped.problem, result.subject, named)
+        return DONE
 
     def fail_submission(self, error: AltcraftError, subject: Subject | None = None, *, named: bool = False) -> int:
         """A submission has failed."""

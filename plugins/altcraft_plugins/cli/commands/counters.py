@@ -25,7 +25,7 @@ def _counters(
     invocation: Invocation, operation: str, requests: Sequence[SegmentsGetCounters | DatabasesGetCounters]
 ) -> int:
     from altcraft import AltcraftError
-    from altcraft_plugins.cli.exit_codes import DONE, worst
+    from altcraft_plugins.cli.exit_codes import worst
     from altcraft_plugins.cli.output.reporter import Result
     from altcraft_plugins.cli.subjects import subject_of
 
@@ -38,8 +38,8 @@ def _counters(
             except AltcraftError as error:
                 codes.append(session.fail(error, subject, named=len(requests) > 1))
             else:
-                session.reporter.result(Result(operation, value, subject, read_at=datetime.now(timezone.utc)))
-                codes.append(DONE)
+                result = Result(operation, value, subject, read_at=datetime.now(timezone.utc))
+                codes.append(session.show(result, named=len(requests) > 1))
     return worst(codes)
 
 
@@ -68,7 +68,7 @@ def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_
     "counters",
     examples="""
         altcraft databases counters 5 --resource 24
-        altcraft databases counters 1 5 9 --resource 12 -o counters.txt
+        altcraft databases counters 1 5 9 --resource 12 --csv -o counters.csv
     """,
 )
 @IDS

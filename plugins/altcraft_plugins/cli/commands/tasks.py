@@ -46,6 +46,7 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Poll tasks once, and show their status. TASK_ID is the platform's id of a task, or a resume token."""
     from altcraft import AltcraftError, Polling
     from altcraft_plugins.cli.exit_codes import DONE, FAILED, worst
+    from altcraft_plugins.cli.output.reporter import Result
 
     codes: list[int] = []
     with invocation.session() as session:
@@ -56,8 +57,10 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
             except AltcraftError as error:
                 codes.append(session.fail(error))
             else:
-                session.reporter.status(task, None, status)
+                session.reporter.status(task, status)
                 codes.append(FAILED if status.status in failed else DONE)
+                if status.result is not None:
+                    codes.append(session.show(Result(task.operation, status.result, None, task.id)))
     return worst(codes)
 
 

@@ -78,12 +78,10 @@ class HumanReporter:
 
             yield follow
 
-    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
-        """A line, and the result where there is one."""
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """A line."""
         progress = "" if status.progress is None else f", {status.progress:g} %"
         self._print(f"task {printable(task.id)}: {printable(status.status)}{progress}")
-        if status.result is not None:
-            self.result(Result(task.operation, status.result, subject, task.id))
 
     def result(self, result: Result) -> None:
         """Tables of statistics, or rows of them; any other result as JSON."""

@@ -43,11 +43,9 @@ class JsonReporter:
         """A "progress" line for every status."""
         yield self._progress
 
-    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
-        """A "progress" line, and a "result" line where there is a result."""
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """A "progress" line."""
         self._progress(task, status.status, status.progress)
-        if status.result is not None:
-            self.result(Result(task.operation, status.result, subject, task.id))
 
     def result(self, result: Result) -> None:
         """A "result" line."""
@@ -101,4 +99,4 @@ def _text(body: bytes) -> str | None:
 
 
 def _request(subject: Subject | None) -> dict[str, object]:
-    return {} if subject is None else {"request": dict(subject.request)}
+    return {} if subject is None else {"request": subject.parameters}

@@ -57,8 +57,8 @@ class Reporter(Protocol):
         """
         ...
 
-    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
-        """How far a task is, and its result where there is one."""
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """How far a task is."""
         ...
 
     def result(self, result: Result) -> None:
