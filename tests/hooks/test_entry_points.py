@@ -261,8 +261,8 @@ def test_a_transport_and_a_codec_are_found_by_what_a_plugin_registers(install: I
     install({"hijacker": HIJACKER, "provider": PROVIDER}, {"a": "hijacker", name: "provider"})
     with Client("https://your.host", "a-token", transport="scripted", codec="terse") as made:
         assert made.databases.get_counters(5, resource_id=24) == []
-        (request,) = sys.modules["provider"].observed
-        assert request.headers["Content-Type"] == "application/terse"
+        (exchange,) = sys.modules["provider"].observed
+        assert exchange.request.headers["Content-Type"] == "application/terse"
         assert [listed.name for listed in made.hooks.plugins()] == [name]
         assert made.codecs.by_name("json").content_types[0] == "application/json"
 
