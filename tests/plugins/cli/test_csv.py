@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import pytest
 
 from altcraft import Counters
 from altcraft.testing import reply
-from plugins.cli.running import DATABASE, EMAIL, FAILED, REFRESH, RUNNING, SEGMENT, STARTED, TASK_ID, Ran, completed
+from plugins.cli.running import (
+    DATABASE,
+    EMAIL,
+    FAILED,
+    REFRESH,
+    RUNNING,
+    SEGMENT,
+    STARTED,
+    TASK_ID,
+    Ran,
+    completed,
+    task_of,
+)
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -72,7 +83,7 @@ def test_rows_into_a_file_leave_stdout_to_the_tokens(altcraft, tmp_path: Path) -
         *args, script=[lambda request: completed(DATABASE) if b'"b"' in request.body else RUNNING], repeat=True
     )
     assert ran.code == 3
-    assert json.loads(ran.out)["task_id"] == "a"
+    assert task_of(ran.out) == "a"
     assert [row["all"] for row in rows_of(path.read_text())] == ["1336"]
 
 

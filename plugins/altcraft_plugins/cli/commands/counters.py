@@ -36,7 +36,7 @@ def _counters(
             try:
                 value = session.client.call(request)
             except AltcraftError as error:
-                codes.append(session.fail(error, subject, named=len(requests) > 1))
+                codes.append(session.fail_call(error, subject, named=len(requests) > 1))
             else:
                 result = Result(operation, value, subject, read_at=datetime.now(timezone.utc))
                 codes.append(session.show(result, named=len(requests) > 1))
