@@ -93,7 +93,9 @@ def trespasses(path: Path, source: str) -> Iterator[str]:
 
 def feeders(source: str) -> list[str]:
     """The functions of a module that hand an event to a machine, apart from those that made it for a single call."""
-    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    tree = ast.parse(source)
+    holders = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
+    functions = (node for holder in holders for node in holder.body if isinstance(node, ast.FunctionDef))
     return [
         function.name
         for function in functions

@@ -13,22 +13,25 @@ import errno
 import logging
 import re
 import socket
+import struct
+import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import BadRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Self
 
-__all__ = ["Channel", "ErrorTask", "Server"]
+__all__ = ["Channel", "ErrorTask", "Server", "WSGITask"]
 
 
 CONNECTIONS: Final = 500
@@ -48,6 +51,9 @@ _ROUND: Final = 1.0
 
 _FIRST_LINE: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [^ ]+(?: HTTP/[0-9]\.[0-9])?")
 """The method, the target, and the version, with which a request begins."""
+
+_LINGER: Final = "hh" if sys.platform == "win32" else "ii"
+"""The format of SO_LINGER's value. On for zero seconds, it makes close() reset the connection."""
 
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """What accept() says when the process or the machine has no descriptor left."""
@@ -93,6 +99,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
     parser_class = Parser
     last_activity: float
     request: Any
+    _aborted = False
     _taken = 0  # bytes of the request that has begun
 
     def pace(self, now: float) -> float:
@@ -115,10 +122,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
 
     def handle_write(self) -> None:
         """Nor does a part of a reply that has not been read whole."""
+        if self._aborted:
+            self.reset()
+            return
         begun = self.last_activity
         super().handle_write()
         if self.total_outbufs_len:
             self.last_activity = begun
+
+    def reset(self) -> None:
+        """Reset the connection. Call it in the loop's thread."""
+        if self.socket is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
+            self.handle_close()
+
+    def abort(self) -> None:
+        """Have the loop reset the connection, whatever is still to be sent. For other threads."""
+        self._aborted = self.will_close = True
+        self.server.pull_trigger()
 
     def send_continue(self) -> None:
         """Ask for the body (`Expect: 100-continue`), but not for one that is refused by its length."""
@@ -133,18 +154,22 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no annotat
     _no_room = False
     _pausing = False
 
+    def pull_trigger(self) -> None:
+        with suppress(OSError):  # the loop has ended, and closed its trigger
+            super().pull_trigger()
+
     def readable(self) -> bool:
         """Whether to accept in the next round of the loop."""
         return bool(self.accepting) and not self._pausing
 
     def handle_accept(self) -> None:
         for _ in range(_BURST):
-            before = len(self._connections())
+            before = len(self.connections())
             super().handle_accept()
-            if len(self._connections()) == before:
+            if len(self.connections()) == before:
                 return
 
-    def _connections(self) -> dict[int, Channel]:
+    def connections(self) -> dict[int, Channel]:
         held: Any = self.active_channels
         return cast("dict[int, Channel]", held)
 
@@ -164,7 +189,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no annotat
         Call it between two rounds of the loop, when no socket is selected upon.
         """
         now = time.time()  # waitress measures with it
-        connections = self._connections().values()
+        connections = self.connections().values()
         surplus = len(connections) + _BURST - CONNECTIONS
         if self._no_room:
             surplus = max(surplus, _BURST)
@@ -225,11 +250,28 @@ class Server:
         try:
             while self._sockets:
                 self._listener.close_slow(self._timeout)
-                self._listener.asyncore.loop(timeout=_ROUND, map=self._sockets, use_poll=True, count=1)
+                self._listener.asyncore.loop(timeout=self.tend(), map=self._sockets, use_poll=True, count=1)
         finally:
             with self._lock:
                 self._running = False
             self._ended.set()
+
+    def tend(self) -> float:
+        """Called before each round of the loop. Returns the longest time, in seconds, that the round may take."""
+        return _ROUND
+
+    def go_away(self) -> None:
+        """Stop listening, and reset all connections. Call it from `tend`."""
+        self._listener.del_channel()
+        self._listener.socket.close()
+        for channel in tuple(self._listener.connections().values()):
+            channel.reset()
+
+    def come_back(self, listening: socket.socket) -> None:
+        """Listen again, on another socket. Call it from `tend`."""
+        listening.setblocking(False)
+        self._listener.set_socket(listening)
+        self._listener.accept_connections()
 
     def close(self) -> None:
         """Stop listening, end the connections and the threads. Idempotent, and may be called from any thread."""
@@ -241,7 +283,8 @@ class Server:
         self._workers.shutdown()
         if running:
             # A socket must not be closed while the loop selects upon it: the loop closes all, and ends.
-            self._listener.trigger.pull_trigger(self._close_all)
+            with suppress(OSError):  # the loop was awake, and has closed its trigger already
+                self._listener.trigger.pull_trigger(self._close_all)
             self._ended.wait(5)
         self._close_all()
 

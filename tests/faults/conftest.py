@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -11,9 +11,12 @@ from integration.carriers import Session, over_a_socket, session
 
 # An AsyncClient runs the other transports in threads, so that `threads` stands for them all.
 CARRIERS = [
-    (kind, name) for kind, name in over_a_socket() if kind == "Client" or name in ("threads", "aiohttp", "httpx")
+    (kind, name, codec)
+    for kind, name in over_a_socket()
+    if kind == "Client" or name in ("threads", "aiohttp", "httpx")
+    for codec in ("json", "xml")
 ]
-DEFAULTS = [("Client", "urllib3"), ("AsyncClient", "threads")]
+DEFAULTS = [("Client", "urllib3", "json"), ("AsyncClient", "threads", "json")]
 
 BRISK = {
     "polling": Polling(initial=0.01, maximum=0.02),
@@ -23,23 +26,16 @@ BRISK = {
 
 
 class Side:
-    """A client of one kind over one transport, and what carries out its calls."""
+    """A client of one kind over one transport in one format, and what carries out its calls."""
 
-    def __init__(self, made: Session, transport: str) -> None:
+    def __init__(self, made: Session, transport: str, codec: str) -> None:
         self.do = made.do
         self.is_async = made.is_async
         self._session = made
-        self._transport = transport
+        self._given = {**BRISK, "transport": transport, "codec": codec}
 
     def client(self, url: str, **settings: Any) -> AbstractContextManager[Any]:
-        return self._session.client(url, "a-token", transport=self._transport, **{**BRISK, **settings})
-
-
-@contextmanager
-def _side(carrier: tuple[str, str]) -> Iterator[Side]:
-    kind, name = carrier
-    with session(kind) as made:
-        yield Side(made, name)
+        return self._session.client(url, "a-token", **{**self._given, **settings})
 
 
 @pytest.fixture(
@@ -49,6 +45,7 @@ def _side(carrier: tuple[str, str]) -> Iterator[Side]:
     ]
 )
 def side(request: pytest.FixtureRequest) -> Iterator[Side]:
-    """Both clients over every transport: the default ones in the README's line, the others among the slow tests."""
-    with _side(request.param) as made:
-        yield made
+    """Both clients over every transport in both formats. All but the default ones are slow."""
+    kind, name, codec = request.param
+    with session(kind) as made:
+        yield Side(made, name, codec)

@@ -1,10 +1,11 @@
-"""One call, one task, on a platform that misbehaves: what is repeated, what never is, and what the caller hears."""
+"""One call or task on a platform that misbehaves: what the client repeats, what it never repeats, what it raises."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -20,28 +21,28 @@ from altcraft import (
 )
 from altcraft.testing.transport.loopback import Talk
 from faults.conftest import Side
-from faults.platform import AFTER, Fault, Platform, refusal
+from faults.platform import AFTER, RESULT, Platform, Refusal
 
-# What may be asked for again is.
+# The client repeats what it may repeat.
 
 
 @pytest.mark.parametrize("what", AFTER)
 def test_a_task_is_followed_through_a_failed_exchange(side: Side, what: str) -> None:
     with Platform(AFTER[what]) as platform, side.client(platform.url) as client:
-        assert side.do(client.tasks.resume("task-1").result(timeout=20)) == []
-        assert platform.looked_at["task-1"] == 3
-        assert len(platform.arrivals) == 4, "one exchange failed, and was repeated once"
+        assert side.do(client.tasks.resume("task-1").result(timeout=20)) == RESULT
+        assert platform.polls["task-1"] == 3
+        assert len(platform.arrivals) == 4, "the exchange that failed was repeated once"
 
 
 @pytest.mark.parametrize("refused", ["429 Too Many Requests", "502 Bad Gateway", "503 Service Unavailable"])
 def test_a_task_is_followed_through_refusals(side: Side, refused: str) -> None:
-    with Platform(refusal(refused, "0"), refusal(refused, "0")) as platform, side.client(platform.url) as client:
-        assert side.do(client.tasks.resume("task-1").result(timeout=20)) == []
+    with Platform(Refusal(refused, "0"), Refusal(refused, "0")) as platform, side.client(platform.url) as client:
+        assert side.do(client.tasks.resume("task-1").result(timeout=20)) == RESULT
         assert len(platform.arrivals) == 5
 
 
-def test_a_reading_is_repeated_too(side: Side) -> None:
-    with Platform(AFTER["reset"], refusal("503 Busy", "0")) as platform, side.client(platform.url) as client:
+def test_a_call_that_only_reads_is_repeated_too(side: Side) -> None:
+    with Platform(AFTER["reset"], Refusal("503 Busy", "0")) as platform, side.client(platform.url) as client:
         assert side.do(client.segments.get_counters(7, resource_id=24)) == []
         assert len(platform.arrivals) == 3
 
@@ -57,7 +58,7 @@ def test_no_more_attempts_are_made_than_allowed(side: Side) -> None:
         assert caught.value.task_id == "task-1"
 
 
-def test_a_single_look_is_a_single_exchange(side: Side) -> None:
+def test_a_single_poll_is_a_single_exchange(side: Side) -> None:
     with Platform(AFTER["reset"]) as platform, side.client(platform.url) as client:
         task = client.tasks.resume("task-1")
         with pytest.raises(ConnectionLost):
@@ -67,13 +68,13 @@ def test_a_single_look_is_a_single_exchange(side: Side) -> None:
 
 
 def test_the_delay_that_a_refusal_asks_for_is_kept(side: Side) -> None:
-    with Platform(refusal("429 Too Many Requests", "1"), looks=0) as platform, side.client(platform.url) as client:
+    with Platform(Refusal("429 Too Many Requests", "1"), running=0) as platform, side.client(platform.url) as client:
         side.do(client.tasks.resume("task-1").result(timeout=20))
         first, second = platform.arrivals
         assert second - first >= 1.0
 
 
-# What may have been processed is not sent again.
+# The client does not send again what the platform may have processed.
 
 
 @pytest.mark.parametrize("what", AFTER)
@@ -88,7 +89,7 @@ def test_a_submission_whose_answer_is_lost_is_not_repeated(side: Side, what: str
 
 @pytest.mark.parametrize("refused", ["429 Too Many Requests", "503 Service Unavailable"])
 def test_a_submission_that_is_refused_is_the_callers_to_repeat(side: Side, refused: str) -> None:
-    with Platform(refusal(refused, "7")) as platform, side.client(platform.url) as client:
+    with Platform(Refusal(refused, "7")) as platform, side.client(platform.url) as client:
         with pytest.raises(ApiError) as caught:
             side.do(client.segments.refresh_counters(7, resource_id=24))
         assert platform.submissions == [7]
@@ -96,7 +97,7 @@ def test_a_submission_that_is_refused_is_the_callers_to_repeat(side: Side, refus
         assert caught.value.retry_after == 7.0
 
 
-def test_a_submission_during_which_the_connection_is_reset_reaches_nobody_twice(side: Side) -> None:
+def test_a_submission_during_which_the_connection_is_reset_is_not_repeated(side: Side) -> None:
     def half_way(talk: Talk) -> None:
         talk.take(60)  # the request line, and no more
         talk.reset()
@@ -109,17 +110,19 @@ def test_a_submission_during_which_the_connection_is_reset_reaches_nobody_twice(
 
 
 @pytest.mark.parametrize("end", [Talk.reset, lambda _: None], ids=["reset", "closed"])
-def test_a_connection_that_ends_ahead_of_a_submission_submits_once_or_not_at_all(side: Side, end: Fault) -> None:
+def test_a_connection_that_ends_ahead_of_a_submission_submits_once_or_not_at_all(
+    side: Side, end: Callable[[Talk], None]
+) -> None:
     with Platform(before=(end,)) as platform, side.client(platform.url) as client:
         try:
             side.do(client.segments.refresh_counters(7, resource_id=24))
         except ConnectionLost:
-            assert platform.submissions == []  # some of it was sent, and nobody read it
+            assert platform.submissions == []  # some of it was sent, and the platform has not read it
         else:
             assert platform.submissions == [7]  # nothing was sent, so it was sent again
 
 
-# Where nothing was sent, anything may be repeated.
+# The client repeats anything of which nothing was sent.
 
 
 def test_a_submission_waits_for_a_platform_that_is_about_to_start(side: Side) -> None:
@@ -142,7 +145,7 @@ def test_a_submission_waits_for_a_platform_that_is_about_to_start(side: Side) ->
         assert started[0].submissions == [7]
 
 
-def test_nobody_there_is_a_connect_error_after_all_attempts(side: Side) -> None:
+def test_a_port_without_a_server_is_a_connect_error_after_all_attempts(side: Side) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with side.client(f"http://127.0.0.1:{port}") as client:
@@ -166,10 +169,10 @@ def test_after_every_fault_the_client_is_as_good_as_new(side: Side) -> None:
         for _ in AFTER:
             with pytest.raises(TransportError):
                 side.do(client.tasks.resume("task-1").poll())
-        assert side.do(client.tasks.resume("task-1").result(timeout=20)) == []
+        assert side.do(client.tasks.resume("task-1").result(timeout=20)) == RESULT
 
 
-def test_errors_say_what_was_asked_of_whom(side: Side) -> None:
+def test_errors_name_the_operation_the_host_and_the_task(side: Side) -> None:
     with Platform(AFTER["garbage"]) as platform, side.client(platform.url) as client:
         with pytest.raises(AltcraftError) as caught:
             side.do(client.tasks.resume("task-1").poll())

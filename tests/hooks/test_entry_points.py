@@ -73,7 +73,7 @@ def altcraft_register_codecs(registry):
 
 @altcraft.hookimpl
 def altcraft_exchange_started(exchange):
-    raise AssertionError("nobody has asked for this plugin")
+    raise AssertionError("the test asks for another plugin")
 """
 
 

@@ -111,7 +111,7 @@ def test_an_http_request_shows_no_token(auth: Auth, codec: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
-def test_headers_mask_their_credentials_whatever_their_case(name: str) -> None:
+def test_headers_mask_their_credentials_in_any_case(name: str) -> None:
     headers = Headers({name: f"Bearer {TOKEN}", "Accept": "application/json"})
     assert TOKEN not in renderings(headers)
     assert "application/json" in repr(headers)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from altcraft import AsyncClient, Client
-from altcraft.wire.url import api_base, ascii_url, sends_in_clear, shown_origin, shown_url
+from altcraft.wire.url import api_base, ascii_url, proxy_url, sends_in_clear, shown_origin, shown_url
 
 # The base of requests.
 
@@ -98,6 +98,33 @@ def test_a_host_or_port_that_cannot_exist_is_a_value_error(url: str) -> None:
     for read in (api_base, ascii_url):
         with pytest.raises(ValueError, match="URL"):
             read(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "ascii_form"),
+    [
+        ("proxy.example:3128", "http://proxy.example:3128"),
+        ("прокси.рф:3128", "http://xn--h1adldfi.xn--p1ai:3128"),
+        ("me:s3cr3t@proxy", "http://me:s3cr3t@proxy"),
+        ("me://s3cr3t@proxy", None),
+        ("SOCKS5h://[::1]:1080", "socks5h://[::1]:1080"),
+        ("https://proxy:8443/", "https://proxy:8443/"),
+        ("http://proxy/path", None),
+        ("http://proxy?x=1", None),
+        ("http://proxy:0", None),
+        ("http://proxy:99999", None),
+        ("ftp://proxy", None),
+        ("http://", None),
+        ("", None),
+    ],
+)
+def test_the_url_of_a_proxy_is_read_likewise(url: str, ascii_form: str | None) -> None:
+    if ascii_form is not None:
+        assert proxy_url(url) == ascii_form
+        return
+    with pytest.raises(ValueError, match="URL") as caught:
+        proxy_url(url)
+    assert "s3cr3t" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

@@ -18,7 +18,7 @@ import msgspec
 
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.secret import MASK
-from altcraft.wire.url import shown_url
+from altcraft.wire.url import proxy_url
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTransport", "Clock", "Transport", "TransportRegistry", "TransportSettings", "Wakeable"]
 
 _BUNDLED = "altcraft_transports"
-_PROXY = r"(?i)(?:(https?|socks[45][ah]?)://)?(?:[^/?#]*@)?(?:\[[0-9a-f:.]+\]|[^][:@/?#\s\\]+)(?::([0-9]{1,5}))?/?"
 
 T = TypeVar("T")
 
@@ -109,7 +108,7 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.proxy is not None:
-            msgspec.structs.force_setattr(self, "proxy", _proxy_url(self.proxy))
+            msgspec.structs.force_setattr(self, "proxy", proxy_url(self.proxy))
         for name, value in (("connections", self.connections), ("max_response", self.max_response)):
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(f"TransportSettings({name}={value!r}): a whole number from 1")
@@ -215,14 +214,6 @@ class TransportRegistry:
         if name not in self:
             raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
         return None
-
-
-def _proxy_url(url: str) -> str:
-    """Returns a proxy's URL with its scheme, http unless it says another. ValueError, without its password."""
-    match = re.fullmatch(_PROXY, url)
-    if match is None or int(match[2] or 0) > 65535:
-        raise ValueError(f"not the URL of a proxy: {shown_url(url)!r}; write it as http://user:password@host:port")
-    return url if match[1] else f"http://{url}"
 
 
 def _is_bundled(name: object) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["api_base", "ascii_url", "sends_in_clear", "shown_origin", "shown_url"]
+__all__ = ["api_base", "ascii_url", "proxy_url", "sends_in_clear", "shown_origin", "shown_url"]
 
 API_PATH = "/api/v1.1"
 
 # Compiled by re on first use, and kept there.
-_URL = r"(?i)(https?)://([^/?#]*)([/?#].*)?"
+_URL = r"(?i)(https?|socks[45][ah]?)://([^/?#]*)([/?#].*)?"
 _AUTHORITY = r"(?:(.*)@)?(\[.*\]|[^:]*)(?::(.*))?"
 # "sandbox:", "sandbox:?profiles=9": the scheme names a plugin. "host:8080" and "http:/host" are mistakes, not schemes.
 _IN_PROCESS = r"(?i)(?!https?:)([a-z][a-z0-9+-]*):(?![0-9/]).*"
@@ -33,21 +33,33 @@ def api_base(url: str) -> tuple[str, str]:
     if "@" in url:
         raise ValueError("the URL carries a user name or a password: leave them out, and pass the token as token=")
     match = re.fullmatch(_URL, url)
-    if match is None or "?" in url or "#" in url:
+    if match is None or match[1].lower() not in ("http", "https") or "?" in url or "#" in url:
         raise ValueError(f"not the URL of an installation: {shown_url(url)!r}; write it as https://your.host")
     base = ascii_url(url).rstrip("/")
     return base if base.count("/") > 2 else base + API_PATH, match[2]
 
 
+def proxy_url(url: str) -> str:
+    """The URL of a proxy, in ASCII. A URL without a scheme gets http.
+
+    ValueError, without user name and password, where it is no such URL, or its host or port can't exist.
+    """
+    full = url if re.match(r"[^/@]*://", url) else f"http://{url}"
+    match = re.fullmatch(_URL, full)
+    if match is None or match[3] not in (None, "/"):
+        raise ValueError(f"not the URL of a proxy: {shown_url(url)!r}; write it as http://user:password@host:port")
+    return ascii_url(full)
+
+
 def ascii_url(url: str) -> str:
-    """An http or https URL, of a proxy for instance, in ASCII: its host by the IDNA name, the rest percent-encoded.
+    """The URL of a server or a proxy in ASCII: its host by the IDNA name, the rest percent-encoded.
 
     ValueError, without user name and password, where it is no such URL, or its host or port can't exist.
     """
     match = re.fullmatch(_URL, url)
     authority = re.fullmatch(_AUTHORITY, match[2]) if match is not None and url.isprintable() else None
     if match is None or authority is None or " " in url:
-        raise ValueError(f"not the URL of an http or https server: {shown_url(url)!r}")
+        raise ValueError(f"not the URL of a server: {shown_url(url)!r}")
     user, host, port = authority.groups()
     user = "" if user is None else _quoted(user) + "@"
     host = _ascii_address(host) if host.startswith("[") else _ascii_name(host)

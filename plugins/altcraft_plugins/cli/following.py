@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from altcraft import AltcraftError, Client, ClientClosed, SubmissionsFailed, Task, TaskRequest, WaitTimeout, hookimpl
-from altcraft_plugins.cli.exit_codes import DONE, worst
+from altcraft import AltcraftError, ClientClosed, SubmissionsFailed, Task, TaskRequest, WaitTimeout, hookimpl
+from altcraft_plugins.cli.exit_codes import worst
 from altcraft_plugins.cli.output.reporter import Result
 from altcraft_plugins.cli.signals import as_interrupted
-from altcraft_plugins.cli.subjects import Subject, subject_of
+from altcraft_plugins.cli.subjects import subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,100 +28,104 @@ R = TypeVar("R")
 
 def refresh(session: Session, requests: Sequence[TaskRequest[R]], *, waits: bool) -> int:
     """Submits the requests and, with `waits`, waits for their tasks. Returns the exit code of the worst outcome."""
-    several = len(requests) > 1
-    with _submissions(session.client) as submitted:
-        try:
-            tasks, codes = _submit(session, requests)
-            for task, subject in tasks.items():
-                session.reporter.submitted(
-                    task, subject, waits=waits, resumable=session.connection.outlives_the_command
-                )
-        except KeyboardInterrupt as error:
-            interrupted = as_interrupted(error)
-            for handle in submitted:
-                session.fail_interrupted(interrupted, None, handle)
-            if len(submitted) < len(requests):
-                session.fail_interrupted_submission(interrupted, len(requests) - len(submitted))
-            return interrupted.exit_code
+    submissions = _Submissions()
+    session.client.hooks.register(submissions)
+    try:
+        tasks, codes = _submit(session, requests, submissions)
+        for task in tasks:
+            session.reporter.submitted(task, waits=waits, resumable=session.connection.outlives_the_command)
+    except KeyboardInterrupt as error:
+        interrupted = as_interrupted(error)
+        started = list(submissions.tasks)
+        for handle in started:
+            session.fail_interrupted(interrupted, handle, named=len(requests) > 1)
+        if len(started) < len(requests):
+            session.fail_interrupted_submission(interrupted, len(requests) - len(started))
+        return interrupted.exit_code
+    finally:
+        session.client.hooks.unregister(submissions)
     if waits and tasks:
-        outcome = wait(session, tasks, several=several)
+        outcome = wait(session, tasks, named=len(requests) > 1)
         return outcome if outcome > 128 else worst([*codes, outcome])
     return worst(codes)
 
 
-def wait(session: Session, tasks: Mapping[Task[R], Subject | None], *, several: bool) -> int:
+def wait(session: Session, tasks: Sequence[Task[R]], *, named: bool) -> int:
     """Waits for the tasks and reports each when it is done. Returns the exit code of the worst outcome.
 
-    When the time is up, the command polls each of the others once more: it may be done by then.
+    `named` says that the command is about several tasks. When the time is up, the command polls each task that is left
+    once more: it may be done by then.
     """
-    pending = dict(tasks)
+    pending = dict.fromkeys(tasks)
     try:
         with _watched(session, pending) as watch:
-            waiting = _Waiting(session, pending, watch, several)
+            waiting = _Waiting(session, pending, watch, named)
             if len(pending) == 1:
-                (task,) = pending
-                return waiting.settle(task, session.timeout)
-            codes = waiting.together(session.timeout)
+                return waiting.settle(tasks[0], session.timeout)
+            return worst(waiting.together(session.timeout))
     except KeyboardInterrupt as error:
         interrupted = as_interrupted(error)
-        for left, subject in pending.items():
-            session.fail_interrupted(interrupted, subject, left, named=several)
+        for task in pending:
+            session.fail_interrupted(interrupted, task, named=named)
         return interrupted.exit_code
-    return worst(codes)
 
 
-def _submit(session: Session, requests: Sequence[TaskRequest[R]]) -> tuple[dict[Task[R], Subject | None], list[int]]:
-    """The tasks that were started, and the exit codes of the submissions that failed."""
-    if len(requests) == 1:
-        (request,) = requests
-        subject = subject_of(request)
-        try:
-            return {session.client.submit(request): subject}, []
-        except AltcraftError as refused:
-            return {}, [session.fail_submission(refused, subject)]
-    subjects = [subject_of(request) for request in requests]
-    codes: list[int] = []
+def _submit(
+    session: Session, requests: Sequence[TaskRequest[R]], submissions: _Submissions
+) -> tuple[list[Task[R]], list[int]]:
+    """The tasks that were started, in the order of their requests, and the exit codes of the failed submissions."""
+    client = session.client
+    tasks: list[Task[R]] = []
     try:
-        tasks = dict(enumerate(session.client.submit_many(requests)))
+        if len(requests) > 1:
+            return client.submit_many(requests), []
+        return [client.submit(requests[0])], []
     except SubmissionsFailed as failed:
-        resume = session.client.tasks.resume
-        tasks = {place: resume(token, type(requests[place])) for place, token in failed.tasks.items()}
-        for place, error in failed.errors.items():
-            if not isinstance(error, AltcraftError):
-                raise error from None
-            codes.append(session.fail_submission(error, subjects[place], named=True))
-    return {task: subjects[place] for place, task in tasks.items()}, codes
+        errors = dict(failed.errors)
+        handles = {task.id: task for task in submissions.tasks}
+        tasks = [cast("Task[R]", handles[client.tasks.resume(token).id]) for _, token in sorted(failed.tasks.items())]
+    except Exception as refused:
+        errors = {0: refused}
+    codes: list[int] = []
+    for place, error in errors.items():
+        in_doubt = submissions.in_doubt(error)
+        codes.append(session.fail_submission(error, subject_of(requests[place]), in_doubt, named=len(requests) > 1))
+    return tasks, codes
 
 
 class _Submissions:
-    """A plugin that keeps the tasks that are submitted: a signal must not lose those of a submission of many."""
+    """A plugin that keeps what becomes of the submissions: a signal must not lose those that were answered."""
 
     def __init__(self) -> None:
         self.tasks: list[TaskHandle] = []
+        self._failed: list[tuple[BaseException, bool]] = []
 
     @hookimpl
     def altcraft_task_submitted(self, task: TaskHandle) -> None:
         self.tasks.append(task)
 
+    @hookimpl
+    def altcraft_submission_failed(self, error: BaseException, in_doubt: bool) -> None:
+        self._failed.append((error, in_doubt))
 
-@contextmanager
-def _submissions(client: Client) -> Iterator[list[TaskHandle]]:
-    plugin = _Submissions()
-    client.hooks.register(plugin)
-    try:
-        yield plugin.tasks
-    finally:
-        client.hooks.unregister(plugin)
+    def in_doubt(self, error: Exception) -> bool:
+        """Whether the platform may have started a task. Raises an error that ended no submission, but is a mistake."""
+        for failure, in_doubt in self._failed:
+            if failure is error:
+                return in_doubt
+        if isinstance(error, AltcraftError):
+            return False
+        raise error
 
 
 class _Waiting(Generic[R]):
     """One wait for tasks. A task is `pending` until its outcome is reported."""
 
-    def __init__(self, session: Session, pending: dict[Task[R], Subject | None], watch: _Watch, several: bool) -> None:
+    def __init__(self, session: Session, pending: dict[Task[R], None], watch: _Watch, named: bool) -> None:
         self._session = session
         self._pending = pending
         self._watch = watch
-        self._several = several
+        self._named = named
 
     def together(self, timeout: float | None) -> list[int]:
         """Waits for all tasks at once, at most `timeout` seconds. Returns their exit codes."""
@@ -134,7 +138,7 @@ class _Waiting(Generic[R]):
                 for task in finished:
                     if task.done():
                         codes.append(self.settle(task, 0.0))
-                    elif (error := _poll_again(task)) is not None:
+                    elif (error := self._watch.error_of(task)) is not None:
                         codes.append(self._fail(task, error))
         except (WaitTimeout, ClientClosed):
             self._watch.raise_unwritable()
@@ -150,28 +154,19 @@ class _Waiting(Generic[R]):
             self._watch.raise_unwritable()
             return self._fail(task, error)
         self._watch.raise_unwritable()
-        subject = self._pending[task]
+        subject = subject_of(task.request)
         with self._watch.paused():
-            if self._several and subject is None:
+            if self._named and subject is None:
                 self._session.reporter.heading(task)
-            self._session.reporter.result(Result(task.operation, value, subject, task.id))
-            del self._pending[task]
-        return DONE
-
-    def _fail(self, task: Task[R], error: AltcraftError) -> int:
-        with self._watch.paused():
-            code = self._session.fail(error, self._pending[task], task, named=self._several)
+            code = self._session.show(Result(task.operation, value, subject, task.id), named=self._named)
             del self._pending[task]
         return code
 
-
-def _poll_again(task: Task[R]) -> AltcraftError | None:
-    """The error for which a group gave up a task; None where a new poll is answered, so that the wait can go on."""
-    try:
-        task.poll()
-    except AltcraftError as error:
-        return error
-    return None
+    def _fail(self, task: Task[R], error: AltcraftError) -> int:
+        with self._watch.paused():
+            code = self._session.fail(error, task, named=self._named)
+            del self._pending[task]
+        return code
 
 
 class _Watch:
@@ -181,13 +176,14 @@ class _Watch:
     the wait, and keeps the error for `raise_unwritable`.
     """
 
-    def __init__(self, session: Session, pending: Mapping[Task[R], Subject | None]) -> None:
+    def __init__(self, session: Session, pending: Collection[Task[R]]) -> None:
         self._session = session
-        self._pending = cast("Mapping[TaskHandle, Subject | None]", pending)
+        self._pending = cast("Collection[TaskHandle]", pending)
         self._lock = threading.RLock()
         self._shown = ExitStack()
         self._show: Follow | None = None
         self._unwritable: OSError | None = None
+        self._errors: dict[TaskHandle, AltcraftError] = {}
 
     @hookimpl
     def altcraft_task_progress(self, task: TaskHandle, status: TaskStatus[object]) -> None:
@@ -201,6 +197,23 @@ class _Watch:
                 self._unwritable = error
         if self._unwritable is not None:
             self._session.client.close()
+
+    @hookimpl
+    def altcraft_wait_ended(self, task: TaskHandle, error: BaseException | None) -> None:
+        """Keeps the error."""
+        if isinstance(error, AltcraftError):
+            self._errors[task] = error
+
+    def error_of(self, task: Task[R]) -> AltcraftError | None:
+        """The error for which a group has given up a task, or None where a new poll is answered."""
+        error = self._errors.pop(task, None)
+        if error is not None:
+            return error
+        try:
+            task.poll()
+        except AltcraftError as again:
+            return again
+        return None
 
     def raise_unwritable(self) -> None:
         """Raises the error of the stream, if there was one."""
@@ -218,7 +231,7 @@ class _Watch:
     def begin(self) -> None:
         """Shows the progress of the tasks that are pending now."""
         if self._pending:
-            self._show = self._shown.enter_context(self._session.reporter.following(self._pending))
+            self._show = self._shown.enter_context(self._session.reporter.following(tuple(self._pending)))
 
     def end(self) -> None:
         """Shows no progress any more."""
@@ -228,7 +241,7 @@ class _Watch:
 
 
 @contextmanager
-def _watched(session: Session, pending: Mapping[Task[R], Subject | None]) -> Iterator[_Watch]:
+def _watched(session: Session, pending: Collection[Task[R]]) -> Iterator[_Watch]:
     watch = _Watch(session, pending)
     session.client.hooks.register(watch)
     try:

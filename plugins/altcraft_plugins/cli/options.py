@@ -281,6 +281,9 @@ OUTPUT: Final = (
 )
 RESULTS: Final = (
     SharedOption(
+        "--csv", is_flag=True, variable=False, section=_SECTION, help="Print the statistics as CSV, a row a channel."
+    ),
+    SharedOption(
         "--output",
         "-o",
         metavar="FILE",

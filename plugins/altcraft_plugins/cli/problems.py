@@ -9,12 +9,10 @@ from msgspec import Struct
 from altcraft_plugins.cli.exit_codes import FAILED, TIMED_OUT
 
 if TYPE_CHECKING:
-    from altcraft import AltcraftError, TaskHandle
+    from altcraft import TaskHandle
     from altcraft_plugins.cli.signals import Interrupted
 
-__all__ = ["Misuse", "Problem", "Stopped", "problem_of", "problem_of_interrupt", "problem_of_submission"]
-
-IN_DOUBT = "the task may or may not have been started, so the command does not submit it again"
+__all__ = ["Misuse", "Problem", "Stopped", "problem_of", "problem_of_interrupt"]
 
 
 class Misuse(Exception):
@@ -51,14 +49,17 @@ class Stopped(Exception):
         self.problem = problem
 
 
-def problem_of(error: AltcraftError, *, resume_token: str | None = None, hint: str | None = None) -> Problem:
-    """The problem that an error of the library is. `resume_token` is kept unless the error ends the task."""
-    from altcraft import ApiError, NotFound, TaskFailed, WaitTimeout
+def problem_of(error: Exception, *, resume_token: str | None = None, hint: str | None = None) -> Problem:
+    """The problem that an error is: one of the library, or one of a plugin that refuses a submission."""
+    from altcraft import AltcraftError, ApiError, TaskFailed, WaitTimeout
 
+    name = type(error).__name__
+    if not isinstance(error, AltcraftError):
+        return Problem(name, f"{name}: {error}", FAILED, hint=hint)
     api = error if isinstance(error, ApiError) else None
     seen = error.status if isinstance(error, (TaskFailed, WaitTimeout)) else None
     return Problem(
-        error=type(error).__name__,
+        error=name,
         message=str(error),
         exit_code=TIMED_OUT if isinstance(error, WaitTimeout) else FAILED,
         operation=error.operation,
@@ -70,19 +71,8 @@ def problem_of(error: AltcraftError, *, resume_token: str | None = None, hint: s
         status=seen.status if seen else None,
         progress=seen.progress if seen else None,
         hint=hint,
-        resume_token=None if isinstance(error, (NotFound, TaskFailed)) else resume_token,
+        resume_token=resume_token,
     )
-
-
-def problem_of_submission(error: AltcraftError, *, hint: str | None = None) -> Problem:
-    """The problem of a submission that failed. The hint says so when the platform may have started the task."""
-    from altcraft import ApiError, ConnectError, DecodeError, TransportError
-
-    if isinstance(error, ApiError):
-        in_doubt = error.http_status >= 500
-    else:
-        in_doubt = isinstance(error, (TransportError, DecodeError)) and not isinstance(error, ConnectError)
-    return problem_of(error, hint=IN_DOUBT if in_doubt else hint)
 
 
 def problem_of_interrupt(

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from altcraft import AltcraftError, Client, Unauthorized
+from altcraft import AltcraftError, Client, NotFound, TaskFailed, Unauthorized
 from altcraft_plugins.cli.connection import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Connection
-from altcraft_plugins.cli.output.reporter import Reporter
-from altcraft_plugins.cli.problems import Problem, problem_of, problem_of_interrupt, problem_of_submission
+from altcraft_plugins.cli.exit_codes import DONE
+from altcraft_plugins.cli.output.reporter import Reporter, Result
+from altcraft_plugins.cli.problems import Problem, Stopped, problem_of, problem_of_interrupt
 from altcraft_plugins.cli.signals import Interrupted
+from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import TaskHandle
-    from altcraft_plugins.cli.subjects import Subject
 
 __all__ = ["Session"]
+
+IN_DOUBT: Final = "the task may or may not have been started, so the command does not submit it again"
 
 
 class Session(Struct, frozen=True):
     """One command's client and reporter. `timeout` is how many seconds to wait for tasks; None: no limit.
 
-    The `fail…` methods report what went wrong and return the exit code. `subject` is what the request was about.
-    `named` says that the command is about several subjects, so that people are told which one it is.
+    The methods report what became of a request, and return the exit code. `named` says that the command is about
+    several subjects, so that people are told which one it is.
     """
 
     client: Client
@@ -31,34 +34,29 @@ class Session(Struct, frozen=True):
     connection: Connection
     timeout: float | None
 
-    def fail(
-        self,
-        error: AltcraftError,
-        subject: Subject | None = None,
-        task: TaskHandle | None = None,
-        *,
-        named: bool = False,
-    ) -> int:
-        """An exchange, or the wait for `task`, has failed."""
-        resumable = task is not None and self.connection.outlives_the_command
-        token = task.resume_token if task is not None and resumable else None
-        return self._report(problem_of(error, resume_token=token, hint=self._hint(error)), subject, named)
+    def fail(self, error: AltcraftError, task: TaskHandle, *, named: bool = False) -> int:
+        """A poll of the task, or the wait for it, has failed."""
+        is_unknown = isinstance(error, NotFound) and task.request is None
+        leads_back = self.connection.outlives_the_command and not (isinstance(error, TaskFailed) or is_unknown)
+        token = task.resume_token if leads_back else None
+        return self._report(
+            problem_of(error, resume_token=token, hint=self._hint(error)), subject_of(task.request), named
+        )
 
-    def fail_submission(self, error: AltcraftError, subject: Subject | None = None, *, named: bool = False) -> int:
-        """A submission has failed."""
-        return self._report(problem_of_submission(error, hint=self._hint(error)), subject, named)
+    def fail_call(self, error: AltcraftError, subject: Subject | None, *, named: bool = False) -> int:
+        """A plain operation has failed."""
+        return self._report(problem_of(error, hint=self._hint(error)), subject, named)
 
-    def fail_interrupted(
-        self,
-        interrupted: Interrupted,
-        subject: Subject | None = None,
-        task: TaskHandle | None = None,
-        *,
-        named: bool = False,
-    ) -> int:
-        """A signal has ended the command while it waited for `task`."""
+    def fail_submission(self, error: Exception, subject: Subject | None, in_doubt: bool, *, named: bool = False) -> int:
+        """A submission has failed. `in_doubt`: the platform may have started the task all the same."""
+        hint = IN_DOUBT if in_doubt else self._hint(error)
+        return self._report(problem_of(error, hint=hint), subject, named)
+
+    def fail_interrupted(self, interrupted: Interrupted, task: TaskHandle, *, named: bool = False) -> int:
+        """A signal has ended the command while it waited for the task."""
         resumable = self.connection.outlives_the_command
-        return self._report(problem_of_interrupt(interrupted, task=task, resumable=resumable), subject, named)
+        problem = problem_of_interrupt(interrupted, task=task, resumable=resumable)
+        return self._report(problem, subject_of(task.request), named)
 
     def fail_interrupted_submission(self, interrupted: Interrupted, in_doubt: int) -> int:
         """A signal has ended the command while so many submissions were not answered."""
@@ -67,11 +65,19 @@ class Session(Struct, frozen=True):
         problem = Problem("Interrupted", f"{interrupted.cause} while submitting", interrupted.exit_code, hint=hint)
         return self._report(problem, None, named=False)
 
+    def show(self, result: Result, *, named: bool = False) -> int:
+        """Reports a result. One that can't be shown is a failure."""
+        try:
+            self.reporter.result(result)
+        except Stopped as stopped:
+            return self._report(stopped.problem, result.subject, named)
+        return DONE
+
     def _report(self, problem: Problem, subject: Subject | None, named: bool) -> int:
         self.reporter.problem(problem, subject, named=named)
         return problem.exit_code
 
-    def _hint(self, error: AltcraftError) -> str | None:
+    def _hint(self, error: Exception) -> str | None:
         if not isinstance(error, Unauthorized):
             return None
         token = self.connection.token

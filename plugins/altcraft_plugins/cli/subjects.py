@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,30 +17,46 @@ from altcraft.schema import (
 
 __all__ = ["Subject", "subject_of"]
 
+Requests: TypeAlias = (
+    SegmentsRefreshCounters
+    | SegmentsGetCounters
+    | DatabasesRefreshCounters
+    | DatabasesGetCounters
+    | ResourcesRefreshCounters
+)
+
 
 class Subject(Struct, frozen=True):
-    """A kind such as "Segment", an id such as 7, and the parameters of the request under the wire's names."""
+    """A kind, such as "Segment", and the request about one of that kind."""
 
     kind: str
-    id: int
-    request: Mapping[str, object]
+    request: Requests
+
+    @property
+    def id(self) -> int:
+        """The id of the segment, the database or the resource."""
+        return self.request.id
 
     @property
     def name(self) -> str:
         """As in "segment 7"."""
         return f"{self.kind.lower()} {self.id}"
 
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters under the wire's names, without the credentials."""
+        built: dict[str, object] = msgspec.to_builtins(self.request)
+        return {name: value for name, value in built.items() if name not in ("token", "format")}
+
 
 def subject_of(request: object) -> Subject | None:
     """The subject of one of the library's own requests; None for any other."""
     match request:
         case SegmentsRefreshCounters() | SegmentsGetCounters():
-            kind = "Segment"
+            return Subject("Segment", request)
         case DatabasesRefreshCounters() | DatabasesGetCounters():
-            kind = "Database"
+            return Subject("Database", request)
         case ResourcesRefreshCounters():
-            kind = "Resource"
+            return Subject("Resource", request)
         case _:
             return None
-    parameters: dict[str, object] = msgspec.to_builtins(msgspec.structs.replace(request, token=None, format=None))
-    return Subject(kind, request.id, parameters)

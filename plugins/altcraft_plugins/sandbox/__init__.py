@@ -1,8 +1,12 @@
 """The sandbox: a small Altcraft platform on sqlite3, for demonstrations, tests and first steps.
 
-`Sandbox` is a WSGI application; `create_app` makes one with default settings. See docs/sandbox.md.
+`Sandbox` is a WSGI application, `serve` puts it on a socket, and a `FaultPlan` makes it misbehave. See docs/sandbox.md
+and docs/testing-against-faults.md.
 """
 
 from altcraft_plugins.sandbox.app import Sandbox, create_app
+from altcraft_plugins.sandbox.faults import FaultPlan
+from altcraft_plugins.sandbox.server import SandboxServer, serve
+from altcraft_plugins.sandbox.tasks.table import Submission
 
-__all__ = ["Sandbox", "create_app"]
+__all__ = ["FaultPlan", "Sandbox", "SandboxServer", "Submission", "create_app", "serve"]

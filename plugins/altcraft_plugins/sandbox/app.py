@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from altcraft import DecodeError
+from altcraft import DecodeError, TransportError
 from altcraft.codecs import Codec, CodecRegistry, default_registry, make_ready
+from altcraft_plugins.sandbox.clock import Clock, SystemClock
 from altcraft_plugins.sandbox.counting.statistics import ENTRIES
 from altcraft_plugins.sandbox.data.store import Store, StoreClosed, StoreUnavailable
 from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace
+from altcraft_plugins.sandbox.faults.connection import Connection, ConnectionAborted, connection_of
+from altcraft_plugins.sandbox.faults.injection import Faults, Reply, begin, finish
+from altcraft_plugins.sandbox.faults.plan import AnyExchangeFault, FaultPlan
 from altcraft_plugins.sandbox.feedback.faults import DeliveryFaults
 from altcraft_plugins.sandbox.feedback.sender import DeliverySender
 from altcraft_plugins.sandbox.feedback.table import DeliveryTable
@@ -26,15 +32,14 @@ from altcraft_plugins.sandbox.http import (
     printable,
     read_body,
     reply_codec,
-    status_line,
     token_of,
 )
-from altcraft_plugins.sandbox.methods import Methods
+from altcraft_plugins.sandbox.methods import Call, Methods
 from altcraft_plugins.sandbox.refusal import Refusal
 from altcraft_plugins.sandbox.schema.replies import Failure
-from altcraft_plugins.sandbox.schema.requests import FormatOnly, TokenOnly
+from altcraft_plugins.sandbox.schema.requests import FormatOnly, Status, TokenOnly
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings, served_tokens
-from altcraft_plugins.sandbox.tasks.table import CountState, TaskTable
+from altcraft_plugins.sandbox.tasks.table import CountState, Submission, TaskTable
 from altcraft_plugins.sandbox.tasks.worker import TaskWorker
 
 if TYPE_CHECKING:
@@ -54,9 +59,12 @@ class Sandbox:
     * `profiles` is the size of database 9.
     * `pace` is the number of seconds that a refresh takes, or a range of them; 0 is as fast as possible.
     * `tokens` are the accepted API tokens.
+    * `faults` is a plan of faults, or the path of its file: see docs/testing-against-faults.md.
     * `feedback` names the faults of deliveries, `feedback_delay` is by how many seconds late deliveries are late, and
       `feedback_anywhere` allows deliveries to other machines.
     * `worker` False starts no thread: step() then advances the tasks, and deliver() makes the deliveries.
+    * `clock`, such as `altcraft.testing.FakeClock`, replaces the machine's time. No thread starts then: each request
+      first counts what is due, and deliver() makes the deliveries.
     * `finished` is called with the id of each task that has ended.
 
     Raises ValueError for invalid settings, and for a file that is not a sandbox's. See docs/sandbox.md.
@@ -72,7 +80,9 @@ class Sandbox:
         feedback: str | None = None,
         feedback_delay: float = 3.0,
         feedback_anywhere: bool = False,
+        faults: FaultPlan | str | os.PathLike[str] | None = None,
         worker: bool = True,
+        clock: Clock | None = None,
         finished: Callable[[str], None] | None = None,
         codecs: CodecRegistry | None = None,
     ) -> None:
@@ -81,12 +91,22 @@ class Sandbox:
         self._tokens = tuple(tokens)
         self._codecs = codecs if codecs is not None else default_registry()
         delivery_faults = DeliveryFaults(feedback, feedback_delay)
+        if faults is not None and not isinstance(faults, FaultPlan):
+            faults = FaultPlan.read(faults)
         self._finished = finished
+        self._system_clock = SystemClock()
+        self._clock: Clock = clock or self._system_clock
+        self._has_own_time = clock is not None
+        self._faults = None if faults is None else Faults(faults, self._clock)
+        worker = worker and clock is None
+        self._closed = False
         self._store = Store(db, profiles)
         deliveries = DeliveryTable(self._store, delivery_faults, pace, anywhere=feedback_anywhere)
         self._sender = DeliverySender(deliveries, self._codecs, thread=worker)
-        tasks = TaskTable(self._store, deliveries)
-        self._worker = TaskWorker(tasks, pace=pace, thread=worker, finished=self._task_ended)
+        tasks = self._tasks = TaskTable(self._store, deliveries, faults=self._faults)
+        self._worker = TaskWorker(
+            tasks, pace=pace, thread=worker, finished=self._task_ended, clock=self._clock.monotonic
+        )
         self._methods = Methods(self._store, tasks, self._worker, self._sender).by_path()
         self._deliveries = deliveries
         self._forked = False
@@ -97,13 +117,17 @@ class Sandbox:
             self._sender.schedule_at(due, task_id)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        reply = _Reply(reply_codec(environ, self._codecs))
+        exchange = _Exchange(environ, reply_codec(environ, self._codecs), self._connection_of(environ))
         headers: Sequence[tuple[str, str]] = ()
         code = 200
         envelope: Struct
         try:
             self._resume_in_child()
-            envelope = self._answer(environ, reply)
+            if self._has_own_time:
+                self._worker.catch_up()
+            envelope = self._answer(exchange)
+        except (ConnectionAborted, TransportError):
+            raise  # a fault of the plan ends the exchange without a reply
         except Refusal as refusal:
             code, headers, envelope = refusal.code, refusal.headers, Failure(refusal.code, printable(refusal.text))
         except StoreClosed:
@@ -114,10 +138,12 @@ class Sandbox:
         except Exception:
             logger.exception("the sandbox failed to answer a request")
             code, envelope = 500, Failure(500, "the sandbox failed; its log says why")
-        body = reply.codec.encode(envelope)
-        fixed = [("Content-Type", reply.codec.content_types[0]), ("Content-Length", str(len(body)))]
-        start_response(status_line(code), [*fixed, *headers])
-        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+        body = exchange.codec.encode(envelope)
+        reply = Reply(code, (("Content-Type", exchange.codec.content_types[0]), *headers), body)
+        if exchange.fault is not None:
+            return finish(exchange.fault, reply, exchange.codec, exchange.connection, start_response)
+        sent = reply.send(start_response)
+        return [] if environ.get("REQUEST_METHOD") == "HEAD" else sent
 
     def step(self) -> bool:
         """Advances the next unfinished task by one slice, without waiting for its time. False where none is left."""
@@ -133,8 +159,25 @@ class Sandbox:
         """The tables, to read and to change, in a transaction that is committed at the end of the `with` block."""
         return self._store.transaction()
 
+    def submissions(self) -> Counter[Submission]:
+        """How often each submission was processed: by its operation, and its parameters as JSON.
+
+        A count above 1 is a submission that was made twice, whatever became of the replies.
+        """
+        return self._tasks.submissions()
+
+    def injected(self) -> Counter[str]:
+        """How many exchanges and tasks had which fault of the plan so far, by the fault's name in a plan's file."""
+        return Counter() if self._faults is None else self._faults.injected()
+
+    def outage(self) -> tuple[bool, float]:
+        """Whether the plan has an outage now, and after how many seconds that changes (infinity: never)."""
+        return (False, math.inf) if self._faults is None else (self._faults.is_away(), self._faults.until_change())
+
     def close(self) -> None:
         """Stops counting and delivering, and closes the database. Later requests get 503. May be called twice."""
+        self._closed = True
+        self._system_clock.close()
         self._worker.close()
         self._sender.close()
         self._store.close()
@@ -163,6 +206,8 @@ class Sandbox:
         """
         for part in (self._store, self._worker, self._sender):
             part.after_fork_in_child()
+        if self._faults is not None:
+            self._faults.renew_lock()
         self._forked = True
 
     def _resume_in_child(self) -> None:
@@ -178,11 +223,17 @@ class Sandbox:
         if self._finished is not None:
             self._finished(task_id)
 
-    def _answer(self, environ: WSGIEnvironment, reply: _Reply) -> Struct:
+    def _connection_of(self, environ: WSGIEnvironment) -> Connection:
+        return connection_of(environ, self._clock, lambda: self._closed)
+
+    def _answer(self, exchange: _Exchange) -> Struct:
         """The reply's envelope. Sets the reply's format as soon as it is known, so that a Refusal is written in it."""
+        if self._faults is not None and self._faults.is_away():
+            exchange.connection.refuse()
+        environ = exchange.environ
         path = str(environ.get("PATH_INFO") or "")
-        name = path[len(ROOT) :] if path.startswith(ROOT) else ""
-        read = self._methods.get(name.removesuffix("/"))
+        name = path[len(ROOT) :].removesuffix("/") if path.startswith(ROOT) else ""
+        read = self._methods.get(name)
         if read is None:
             raise Refusal(404, "no such method")
         if environ.get("REQUEST_METHOD") != "POST":
@@ -195,17 +246,28 @@ class Sandbox:
             raise Refusal(400, "the body is nested too deeply") from None
         except DecodeError as error:
             # The token is checked first: only a client that has one learns which parameters are wrong.
-            self._set_format(reply, _format_alone(codec, body))
+            self._set_format(exchange, _format_alone(codec, body))
             self._check_token(environ, _token_alone(codec, body))
             raise Refusal(400, error.message()) from None
-        self._set_format(reply, call.format)
-        self._check_token(environ, call.token)
+        self._set_format(exchange, call.parameters.format)
+        self._check_token(environ, call.parameters.token)
+        exchange.fault = self._fault_of(name, call)
+        if exchange.fault is not None and not begin(exchange.fault, exchange.connection):
+            return Failure(0, "")  # replaced by the fault
         return call.run()
 
-    def _set_format(self, reply: _Reply, name: str | None) -> None:
+    def _fault_of(self, operation: str, call: Call) -> AnyExchangeFault | None:
+        if self._faults is None:
+            return None
+        asked = call.parameters
+        # A task's id is random. Its faults follow from the request that has started it.
+        request = self._tasks.request_of(asked.task_id) if isinstance(asked, Status) else asked.as_json()
+        return self._faults.exchange(operation, request)
+
+    def _set_format(self, exchange: _Exchange, name: str | None) -> None:
         if name:
             try:
-                reply.codec = self._codecs.by_name(name.lower())
+                exchange.codec = self._codecs.by_name(name.lower())
             except LookupError:
                 raise Refusal(400, "no such format") from None
 
@@ -217,11 +279,14 @@ class Sandbox:
             raise Refusal(401, "the API token is wrong", [("WWW-Authenticate", 'Bearer error="invalid_token"')])
 
 
-class _Reply:
-    """The codec of the reply, as far as it is known."""
+class _Exchange:
+    """A request, and what is known of its reply: the codec, and a fault of the plan."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, environ: WSGIEnvironment, codec: Codec, connection: Connection) -> None:
+        self.environ = environ
         self.codec = codec
+        self.connection = connection
+        self.fault: AnyExchangeFault | None = None
 
 
 def _format_alone(codec: Codec, body: bytes) -> str | None:

@@ -94,7 +94,8 @@ def is_known(token: str, tokens: Sequence[str]) -> bool:
 
 def status_line(code: int) -> str:
     """The status line of WSGI: the code and its phrase."""
-    return f"{code} {HTTPStatus(code).phrase}"
+    phrases = {status.value: status.phrase for status in HTTPStatus}
+    return f"{code} {phrases.get(code, 'Unknown')}"
 
 
 def printable(text: str) -> str:

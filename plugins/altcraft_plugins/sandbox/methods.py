@@ -11,7 +11,7 @@ from msgspec import Struct
 from altcraft.codecs import Codec, make_ready
 from altcraft_plugins.sandbox.counting.conditions import InvalidCondition
 from altcraft_plugins.sandbox.counting.slices import count_all
-from altcraft_plugins.sandbox.counting.statistics import Channel, channels_of, read_entries, read_entry
+from altcraft_plugins.sandbox.counting.statistics import Channel, channels_of, read_entry, read_result
 from altcraft_plugins.sandbox.counting.targets import Target, database_targets, resource_targets, segment_targets
 from altcraft_plugins.sandbox.data.store import Store
 from altcraft_plugins.sandbox.feedback.sender import DeliverySender
@@ -25,7 +25,7 @@ from altcraft_plugins.sandbox.schema.requests import (
     Parameters,
     Status,
 )
-from altcraft_plugins.sandbox.tasks.table import TaskTable
+from altcraft_plugins.sandbox.tasks.table import Submission, TaskTable
 from altcraft_plugins.sandbox.tasks.worker import TaskWorker
 
 __all__ = ["Call", "Method", "Methods"]
@@ -36,8 +36,7 @@ P = TypeVar("P", bound=Parameters)
 class Call(NamedTuple):
     """A request whose parameters have been read. `run` carries it out and returns the reply's envelope."""
 
-    token: str | None
-    format: str | None
+    parameters: Parameters
     run: Callable[[], Struct]
 
 
@@ -52,7 +51,7 @@ class Method(Generic[P]):
     def read(self, codec: Codec, body: bytes) -> Call:
         """The call in a request's body. Raises DecodeError where a parameter is missing or has the wrong type."""
         parameters = codec.decode(body, self._parameters)
-        return Call(parameters.token, parameters.format, partial(self._run, parameters))
+        return Call(parameters, partial(self._run, parameters))
 
 
 class Methods:
@@ -78,17 +77,19 @@ class Methods:
     def refresh_segment(self, asked: CountSegment) -> StartedReply:
         with self._store.transaction() as connection:
             targets = segment_targets(connection, asked.id, asked.resource_id, asked.database())
-            return self._start(targets, "segment", None)
+            return self._start(asked, targets, "segment", None)
 
     def refresh_database(self, asked: CountDatabase) -> StartedReply:
         feedback = asked.feedback.checked() if asked.feedback else None
         with self._store.transaction() as connection:
-            return self._start(database_targets(connection, asked.id, asked.resource_id), "database", feedback)
+            targets = database_targets(connection, asked.id, asked.resource_id)
+            return self._start(asked, targets, "database", feedback)
 
     def refresh_resource(self, asked: CountResource) -> StartedReply:
         feedback = asked.feedback.checked() if asked.feedback else None
         with self._store.transaction() as connection:
-            return self._start(resource_targets(connection, asked.id, asked.list_id), "resource", feedback)
+            targets = resource_targets(connection, asked.id, asked.list_id)
+            return self._start(asked, targets, "resource", feedback)
 
     def get_segment(self, asked: CountSegment) -> StatisticsReply:
         with self._store.transaction() as connection:
@@ -104,11 +105,12 @@ class Methods:
         row = self._tasks.find(asked.task_id)
         if row is None:
             raise Refusal(404, "no such task")
-        result = None if row.result is None else read_entries(row.kind, row.result)
+        result = None if row.result is None else read_result(row.kind, row.result)
         return StatusReply(TaskState(row.status, row.progress, result))
 
-    def _start(self, targets: list[Target], kind: str, feedback: Feedback | None) -> StartedReply:
-        task_id = self._tasks.add(targets, kind, feedback)
+    def _start(self, asked: Parameters, targets: list[Target], kind: str, feedback: Feedback | None) -> StartedReply:
+        submission = Submission(f"{kind}s/refresh_counters", asked.as_json())
+        task_id = self._tasks.add(submission, targets, kind, feedback)
         self._worker.add(task_id)
         if feedback is not None:
             self._sender.schedule(task_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from altcraft_plugins.sandbox.app import Sandbox
 from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace
+from altcraft_plugins.sandbox.faults.plan import FaultPlan
 from altcraft_plugins.sandbox.feedback.sender import logger
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, VARIABLE, served_tokens
 
@@ -89,6 +91,7 @@ def serve(
     feedback: str | None = None,
     feedback_delay: float = 3.0,
     feedback_anywhere: bool = False,
+    faults: FaultPlan | str | os.PathLike[str] | None = None,
 ) -> SandboxServer:
     """A sandbox on a socket: `with serve(port=0) as server: ...` serves it at `server.url` while the block lasts.
 
@@ -114,9 +117,11 @@ def serve(
         feedback=feedback,
         feedback_delay=feedback_delay,
         feedback_anywhere=feedback_anywhere,
+        faults=faults,
     )
     try:
-        return SandboxServer(sandbox, bind(sandbox, host, port), given.export if given is not None else None)
+        server = _bind(sandbox, host, port, sandbox.outage, waits=faults is not None)
+        return SandboxServer(sandbox, server, given.export if given is not None else None)
     except BaseException:
         sandbox.close()
         raise
@@ -141,6 +146,12 @@ def serve_until_signal(
 
 def bind(app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> Server:
     """The app on a listening socket, not yet served. Port 0 picks a free port. Raises ServerUnavailable."""
+    return _bind(app, host, port, lambda: (False, math.inf))
+
+
+def _bind(
+    app: WSGIApplication, host: str, port: int, outage: Callable[[], tuple[bool, float]], *, waits: bool = False
+) -> Server:
     _require_waitress()
     from altcraft_plugins.sandbox.waitress_server import WaitressServer
 
@@ -149,7 +160,7 @@ def bind(app: WSGIApplication, host: str = "127.0.0.1", port: int = 0) -> Server
         listening = socket.create_server(address[:2], family=family)
     except OSError as error:
         raise ServerUnavailable(f"cannot listen on {host}:{port}: {error}") from None
-    return WaitressServer(app, _url(host, listening), listening)
+    return WaitressServer(app, _url(host, listening), listening, outage, waits)
 
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import msgspec
 
 from altcraft_plugins.sandbox.data.population import MAX_PROFILES
 from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace, check_pace, parse_pace, parse_seconds
+from altcraft_plugins.sandbox.faults.plan import FaultPlan
 from altcraft_plugins.sandbox.feedback.faults import DeliveryFaults
 
 __all__ = ["DEFAULT_TOKENS", "ServedTokens", "Settings", "check_settings", "parse_url", "served_tokens"]
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feedback: str | None = None
     feedback_delay: float = 3.0
     feedback_anywhere: bool = False
+    faults: FaultPlan | None = None
 
 
 def parse_url(url: str) -> Settings:
@@ -51,6 +53,7 @@ def parse_url(url: str) -> Settings:
             raise ValueError(f"sandbox setting {name} is given twice")
         else:
             given[name] = value
+    faults = FaultPlan.read(given["faults"]) if "faults" in given else None
     try:
         settings = Settings(
             db=given.get("db"),
@@ -60,6 +63,7 @@ def parse_url(url: str) -> Settings:
             feedback=given.get("feedback"),
             feedback_delay=parse_seconds(given.get("feedback_delay", "3")),
             feedback_anywhere=_parse_switch(given.get("feedback_anywhere", "0")),
+            faults=faults,
         )
     except ValueError as error:
         raise ValueError(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from altcraft import Client, Retry
+from altcraft.tasks.resume import parse_resume_token
 from altcraft.testing import FakeTransport, reply
 from altcraft_plugins.cli.app import run
 from altcraft_plugins.cli.connection import Connection
@@ -47,6 +48,11 @@ REFRESH = ("segments", "refresh", "7", "--resource", "24", "--database", "1")
 
 def completed(*entries: object):
     return reply({"status": "completed", "progress": 100, "result": list(entries)})
+
+
+def task_of(token: str) -> str:
+    """The id in a resume token."""
+    return parse_resume_token(token.strip()).task_id
 
 
 class Ran(NamedTuple):

@@ -8,9 +8,9 @@ import pytest
 
 from altcraft import ConnectionLost, Retry
 from altcraft.testing import reply
-from plugins.cli.running import DATABASE, EMAIL, FAILED, REFRESH, RUNNING, SEGMENT, STARTED, TASK_ID, completed
+from plugins.cli.running import DATABASE, EMAIL, FAILED, REFRESH, RUNNING, SEGMENT, STARTED, TASK_ID, completed, task_of
 
-TOKEN = f'{{"v":1,"task_id":"{TASK_ID}","operation":"segments/refresh_counters"}}'
+OLD_TOKEN = f'{{"v":1,"task_id":"{TASK_ID}","operation":"segments/refresh_counters"}}'
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_no_wait_prints_the_resume_token_and_polls_not_once(altcraft, json) -> N
     assert len(altcraft.sent) == 1
     if json:
         (line,) = ran.lines
-        assert (line["event"], line["task_id"], line["resume_token"]) == ("submitted", TASK_ID, TOKEN)
+        assert (line["event"], line["task_id"], task_of(line["resume_token"])) == ("submitted", TASK_ID, TASK_ID)
     else:
-        assert ran.out == TOKEN + "\n"
+        assert task_of(ran.out) == TASK_ID
 
 
-@pytest.mark.parametrize("task", [TASK_ID, TOKEN, f'{{"v":1,"task_id":"{TASK_ID}","operation":"their/own"}}'])
+@pytest.mark.parametrize("task", [TASK_ID, OLD_TOKEN, f'{{"v":1,"task_id":"{TASK_ID}","operation":"their/own"}}'])
 def test_a_task_is_waited_for_by_id_and_by_token(altcraft, task) -> None:
     ran = altcraft("tasks", "wait", task, script=[RUNNING, completed(SEGMENT)])
     assert (ran.code, ran.err) == (0, "")
@@ -123,7 +123,7 @@ def test_the_failure_of_one_task_is_no_end_for_the_others(altcraft) -> None:
     assert "task a" in ran.err
     assert "task b" in ran.err
     assert [parameters["task_id"] for _, parameters in altcraft.sent].count("b") == 2  # once more, to ask why
-    assert "{" not in ran.out  # no way back to a task that has failed, nor to one that there isn't
+    assert "at2_" not in ran.out  # no way back to a task that has failed, nor to one that there isn't
 
 
 def test_a_task_that_is_named_twice_is_followed_twice(altcraft) -> None:
@@ -132,11 +132,25 @@ def test_a_task_that_is_named_twice_is_followed_twice(altcraft) -> None:
     assert ran.out.count("task a:") == 2
 
 
-def test_what_stood_in_the_way_of_following_a_task_may_be_over_when_it_is_asked_again(altcraft) -> None:
+def test_a_poll_that_fails_is_repeated_and_ends_no_wait(altcraft) -> None:
     script = by_task(a=[ConnectionLost("reset"), RUNNING, RUNNING, completed(SEGMENT)], b=[completed(DATABASE)])
     ran = altcraft("tasks", "wait", "a", "b", **script, retry=Retry(attempts=1))
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.index("Database") < ran.out.index("Segment")
+    assert "Database" in ran.out
+    assert "Segment" in ran.out
+
+
+def test_the_token_of_a_refresh_knows_what_it_counts_and_the_heading_says_it(altcraft) -> None:
+    token = altcraft(*REFRESH, "--no-wait", script=[STARTED]).out.strip()
+    bare = {"channels": [EMAIL]}
+    for args in (("wait", token), ("wait", token, "b"), ("status", token)):
+        ran = altcraft("tasks", *args, **by_task(**{TASK_ID: [completed(bare)], "b": [completed(bare)]}))
+        assert ran.code == 0
+        assert "\nSegment 7, database 1, resource 24\n" in "\n" + ran.out
+    _, line = altcraft("tasks", "wait", token, "--json", script=[completed(bare)]).lines
+    assert line["request"] == {"id": 7, "resource_id": 24, "db_id": 1}
+    rows = altcraft("tasks", "wait", token, "--csv", script=[completed(bare)]).out
+    assert rows.splitlines()[1].startswith("7,")
 
 
 def test_the_status_of_a_task_is_one_look(altcraft) -> None:

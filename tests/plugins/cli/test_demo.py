@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -38,6 +39,13 @@ def test_the_demo_prints_json_lines_and_nothing_else(capsys: pytest.CaptureFixtu
     results = [line for line in lines if line["event"] == "result"]
     assert [line["operation"] for line in results] == ["segments/refresh_counters", "databases/refresh_counters"]
     assert results[1]["result"][0]["total_count"] == 1336
+
+
+def test_the_demo_prints_rows_and_its_prose_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demo", "--csv"], connect=at_once) == 0
+    said = capsys.readouterr()
+    assert {row["segment_id"] for row in csv.DictReader(said.out.splitlines())} == {"7", ""}
+    assert "Three lines" in said.err
 
 
 @pytest.mark.slow

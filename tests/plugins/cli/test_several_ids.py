@@ -9,7 +9,7 @@ import pytest
 from altcraft import Retry
 from altcraft.testing import reply
 from altcraft_plugins.cli.signals import Interrupted
-from plugins.cli.running import EMAIL, FAILED, RUNNING, Terminal, completed
+from plugins.cli.running import EMAIL, FAILED, RUNNING, Terminal, completed, task_of
 
 SEGMENTS = ("segments", "refresh", "7", "8", "11", "--resource", "24", "--database", "1")
 
@@ -62,19 +62,19 @@ def test_a_late_task_is_named_and_leaves_its_token(altcraft: Terminal) -> None:
     ran = altcraft(*SEGMENTS, "--timeout", "1", **platform(t11=[RUNNING]))
     assert ran.code == 3
     assert "altcraft: segment 11: " in ran.err
-    assert json.loads(ran.out.splitlines()[-1])["task_id"] == "t11"
+    assert task_of(ran.out.splitlines()[-1]) == "t11"
 
 
 def test_no_wait_prints_a_token_for_each_in_the_order_of_the_ids(altcraft: Terminal) -> None:
     ran = altcraft(*SEGMENTS, "--no-wait", **platform())
     assert ran.code == 0
-    assert [json.loads(line)["task_id"] for line in ran.out.splitlines()] == ["t7", "t8", "t11"]
+    assert [task_of(line) for line in ran.out.splitlines()] == ["t7", "t8", "t11"]
 
 
 def test_a_signal_among_the_submissions_leaves_the_tokens_of_those_that_were_answered(altcraft: Terminal) -> None:
     ran = altcraft(*SEGMENTS, **platform(s11=[Interrupted()]))
     assert ran.code == 130
-    tokens = [json.loads(line)["task_id"] for line in ran.out.splitlines()]
+    tokens = [task_of(line) for line in ran.out.splitlines()]
     assert set(tokens) <= {"t7", "t8"}
     assert "may or may not have been started" in ran.err
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from altcraft import ChannelStatistics, Counters, DatabaseStatistics, SegmentStatistics
+from altcraft.schema import DatabasesGetCounters, SegmentsRefreshCounters
 from altcraft_plugins.cli.output.reporter import Result
 from altcraft_plugins.cli.output.sheets import sheets
 from altcraft_plugins.cli.output.streams import forgiving_streams
 from altcraft_plugins.cli.output.tables import drawn
-from altcraft_plugins.cli.subjects import Subject
+from altcraft_plugins.cli.subjects import Subject, subject_of
 
-SUBJECT = Subject("Segment", 7, {"id": 7, "resource_id": 24, "db_id": 1})
+SUBJECT = subject_of(SegmentsRefreshCounters(7, 24, db_id=1))
 
 
 @pytest.fixture
@@ -102,6 +103,23 @@ def test_ten_telling_counters_fit_any_width(show, width, encoding) -> None:
         assert all(str(count) in text.split() for count in row.counters.values())
 
 
+def test_a_table_with_too_many_columns_is_turned_where_it_fits_then(show) -> None:
+    lines = show([FULL], width=60)
+    assert [line.split() for line in lines if line.startswith(("subscribed of all", "all", "hardbounced"))] == [
+        ["subscribed", "of", "all", "69%", "30%"],
+        ["all", "1336", "1336"],
+        ["hardbounced", "411", "40"],
+    ]
+    assert lines[1].split() == ["email", "telegram_bot"]
+
+
+def test_else_it_is_cut_into_tables_with_an_empty_line_between_them(show) -> None:
+    many = database(*(channel(f"channel_{number}", **dict.fromkeys(Counters.documented, 1)) for number in range(9)))
+    lines = show([many], width=60)
+    assert sum(line.startswith("channel ") for line in lines) > 1
+    assert "" in lines[:-1]
+
+
 def test_what_is_known_about_the_count_stands_above_it(show) -> None:
     statistics = DatabaseStatistics(
         resource_id=24,
@@ -111,7 +129,7 @@ def test_what_is_known_about_the_count_stands_above_it(show) -> None:
         in_progress=True,
         refresh_task_id="task_7",
     )
-    text = "\n".join(show([statistics], asked=Subject("Database", 5, {"id": 5})))
+    text = "\n".join(show([statistics], asked=subject_of(DatabasesGetCounters(5, 24))))
     for fact in (
         "Database 5, resource 24",
         "updated 2024-04-17 21:36:01 UTC",

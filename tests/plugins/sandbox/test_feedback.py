@@ -22,7 +22,7 @@ from altcraft_plugins.sandbox.feedback.sender import DeliverySender
 from altcraft_plugins.sandbox.feedback.table import ATTEMPTS, LEASE, DeliveryTable, is_loopback
 from altcraft_plugins.sandbox.schema.requests import Feedback
 from altcraft_plugins.sandbox.settings import parse_url
-from altcraft_plugins.sandbox.tasks.table import TaskTable
+from altcraft_plugins.sandbox.tasks.table import Submission, TaskTable
 from plugins.sandbox.api import finish, post, start, status
 from plugins.sandbox.test_server import served
 
@@ -64,10 +64,12 @@ class World:
         )
 
     def start(self, url=URL, type="JSON"):
-        return self.tasks.add([Target("database", 5, 5, 24)], "database", Feedback(url, type) if url else None)
+        feedback = Feedback(url, type) if url else None
+        submission = Submission("databases/refresh_counters", "{}")
+        return self.tasks.add(submission, [Target("database", 5, 5, 24)], "database", feedback)
 
     def finish(self, task_id):
-        while self.tasks.advance(task_id) == "more":
+        while self.tasks.advance(task_id).outcome == "more":
             pass
         self.sender.schedule(task_id)
 
@@ -192,7 +194,7 @@ def test_a_pending_delivery_is_stored_with_the_tasks_end_and_made_by_the_next_pr
     with receiving(seen) as url:
         with World(file=file) as world:
             task_id = world.start(url)
-            while world.tasks.advance(task_id) == "more":
+            while world.tasks.advance(task_id).outcome == "more":
                 pass  # here the process dies, before the delivery is scheduled
         assert not seen.is_set()
         with Sandbox(db=file):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from altcraft.errors import ConnectError
+from altcraft.wire.url import proxy_url
 from altcraft_transports._common.requests import ascii_host
 
 __all__ = ["PORTS", "Proxy", "environment_proxy"]
@@ -23,15 +24,13 @@ class Proxy:
     __slots__ = ("headers", "host", "port", "scheme", "url")
 
     def __init__(self, url: str) -> None:
-        self.url = url if "://" in url else f"http://{url}"
+        try:
+            self.url = proxy_url(url)
+        except ValueError as error:
+            raise ConnectError(f"no connection: {error}") from None
         parts = urlsplit(self.url)
         self.scheme = parts.scheme
-        try:
-            self.host, self.port = parts.hostname or "", parts.port or PORTS.get(self.scheme, 80)
-        except ValueError:
-            self.host = ""
-        if not self.host:
-            raise ConnectError("no connection: what the environment names as a proxy is not the URL of one")
+        self.host, self.port = parts.hostname or "", parts.port or PORTS[self.scheme]
         self.headers: dict[str, str] = {}
         if parts.username:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

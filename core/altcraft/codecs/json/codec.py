@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from altcraft.codecs.charsets import MARKS, text_of
 from altcraft.codecs.json.nulls import Nulls
-from altcraft.codecs.limits import LONGEST_REASON, MAX_BYTES, MAX_ELEMENTS, check_limits, too_large, too_many
+from altcraft.codecs.limits import MAX_BYTES, MAX_ELEMENTS, check_limits
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.readable import check_readable
+from altcraft.codecs.refusals import LONGEST_REASON, bare, too_large, too_many
 from altcraft.errors import DecodeError, EncodeError
 
 __all__ = ["JsonCodec"]
@@ -49,7 +51,8 @@ class JsonCodec:
         try:
             return self._encode(value)
         except (ArithmeticError, AttributeError, NotImplementedError, RecursionError, TypeError, ValueError) as error:
-            raise EncodeError(f"not expressible in JSON: {error}") from error
+            reason = str(error)[:LONGEST_REASON]
+        raise EncodeError(f"not expressible in JSON: {reason}")
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else."""
@@ -57,18 +60,18 @@ class JsonCodec:
             decode = self._known[id(type)][1]
         except KeyError:
             decode = self._decoders.find(type)[1]
-        if len(data) > self._surely_fits:
-            self._check_size(data)
         try:
+            if len(data) > self._surely_fits:
+                self._check_size(data)
             return decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
-        except msgspec.ValidationError as error:
-            return self._decode_without_nulls(data, type, error)
-        except RecursionError:
-            raise DecodeError("JSON nested too deeply") from None
-        except (msgspec.MsgspecError, ValueError) as error:
-            if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
-                return self.decode(data[len(BOM) :], type)
-            raise DecodeError(f"not JSON: {str(error)[:LONGEST_REASON]}") from None
+        except (DecodeError, msgspec.MsgspecError, RecursionError, ValueError) as error:
+            first: Exception = error
+        try:
+            return self._decode_again(data, type, first)
+        except DecodeError as error:
+            refusal = bare(error)
+        del data, first
+        raise refusal
 
     def prepare(self, type: type[T]) -> None:
         """Make the decoder of a type, which is kept. TypeError, with the reason, for a type that can't be read."""
@@ -89,17 +92,23 @@ class JsonCodec:
         if data.count(b",") + data.count(b"[") + data.count(b"{") - empty >= self._max_elements:
             raise too_many("JSON", self._max_elements)
 
-    def _decode_without_nulls(self, data: bytes, type: type[T], first: msgspec.ValidationError) -> T:
-        """Decodes a document that msgspec has refused once more, without the nulls that the schema does not allow.
+    def _decode_again(self, data: bytes, type: type[T], first: Exception) -> T:
+        """Decodes what was refused first: without a byte order mark, or without the nulls that are not allowed.
 
         The error is that of the first refusal.
         """
+        if isinstance(first, DecodeError):
+            raise first
+        if isinstance(first, RecursionError):
+            raise DecodeError("JSON nested too deeply")
+        if not isinstance(first, msgspec.ValidationError):
+            if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
+                return self.decode(data[len(BOM) :], type)
+            raise DecodeError(f"not JSON: {str(first)[:LONGEST_REASON]}")
         if b"null" in data:
-            try:
+            with suppress(msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
                 return self._decoders.find(type)[1](self._nulls.find(type)[1].replaced(data))  # type: ignore[no-any-return]  # as above
-            except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
-                pass
-        raise DecodeError(f"JSON of another shape: {str(first)[:LONGEST_REASON]}") from None
+        raise DecodeError(f"JSON of another shape: {str(first)[:LONGEST_REASON]}")
 
 
 def _decoder(type_: object) -> Callable[[bytes], Any]:

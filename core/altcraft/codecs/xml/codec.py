@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits, too_large, too_many
+from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits
 from altcraft.codecs.per_type import PerType
+from altcraft.codecs.refusals import bare, too_large
+from altcraft.codecs.xml.bounds import check_size
 from altcraft.codecs.xml.parser import recode
 from altcraft.codecs.xml.reader import Reader, compile_reader
 from altcraft.codecs.xml.writer import write
+from altcraft.errors import DecodeError
 
 __all__ = ["XmlCodec"]
 
@@ -52,21 +55,23 @@ class XmlCodec:
         self._known = self._readers.known
 
     def encode(self, value: object) -> bytes:
-        """A document in UTF-8, without a declaration. EncodeError for what XML can't carry, such as control characters.
-
-        The error's traceback and causes hold no part of the value.
-        """
+        """A document in UTF-8, without a declaration. EncodeError for what XML can't carry: control characters, say."""
         return write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""
-        if len(data) > self._surely_fits:
-            self._check_size(data)
         try:
             reader = self._known[id(type)][1]
         except KeyError:
             reader = self._readers.find(type)[1]
-        return reader.read(data)  # type: ignore[no-any-return]  # the reader was compiled for `type`
+        try:
+            if len(data) > self._surely_fits:
+                self._check_size(data)
+            return reader.read(data)  # type: ignore[no-any-return]  # the reader was compiled for `type`
+        except DecodeError as error:
+            refusal = bare(error)
+        del data
+        raise refusal
 
     def prepare(self, type: type[T]) -> None:
         """Compile the reader of a type, which is kept. TypeError, with the reason, for a type that can't be read."""
@@ -86,6 +91,4 @@ class XmlCodec:
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
-        # What looks like an element counts, in comments and CDATA too: the parser has as much work to pass over it.
-        if data.count(b"<") - data.count(b"</") - data.count(b"<!") - data.count(b"<?") > self._max_elements:
-            raise too_many("XML", self._max_elements)
+        check_size(data, self._max_elements)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from altcraft.codecs.charsets import KNOWN, MARKS, text_of
+from altcraft.codecs.xml.bounds import LONGEST_DECLARATION, check_names
 from altcraft.errors import DecodeError, UnsafeXml
 
 if TYPE_CHECKING:
@@ -31,11 +32,6 @@ _PLAIN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ENCODING = re.compile(r"""(<\?xml[^>]*?)\sencoding\s*=\s*["']([^"'>]*)["']?""")
-_LONGEST_DECLARATION = 1024  # bytes
-_NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:]*)?\s*=\s*(?=("[^"]*|'[^']*))""")  # or looks like one
-_ROOM_FOR_NAMES = 4 << 20
-"""Bytes. Expat keeps each name with its namespace in front; all may take so much, plus eight times the document."""
-
 _REFUSED = "the XML declares a document type, which this API never does: refused unread"
 
 
@@ -48,7 +44,7 @@ def parse(data: bytes) -> Element:
         return _without_namespaces(_read_suspect(data))
     has_attributes = _EQUALS in data
     if has_attributes:
-        _check_namespaces(data)
+        check_names(data)
     parser = _guarded_parser()()
     try:
         parser.feed(data)
@@ -66,16 +62,6 @@ def _without_namespaces(root: Element) -> Element:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root
-
-
-def _check_namespaces(data: bytes) -> None:
-    """DecodeError for a long namespace with many names in it: expat would put it in front of each name."""
-    if b"xmlns" not in data:
-        return
-    room = _ROOM_FOR_NAMES + 8 * len(data)
-    names = data.count(b"<") - data.count(b"</") + (data.count(b":") if b"xmlns:" in data else 0)
-    if names * len(data) > room and names * max((len(it[1]) for it in _NAMESPACE.finditer(data)), default=0) > room:
-        raise DecodeError("the XML has namespaces too long for so many names")
 
 
 def _is_suspect(data: bytes) -> bool:
@@ -125,13 +111,13 @@ def recode(data: bytes, charset: str | None) -> bytes:
         if charset is None:
             return data
         if charset.lower() in ("utf-8", "utf8"):
-            declared = _ENCODING.match(data[:_LONGEST_DECLARATION].decode("latin-1"))
+            declared = _ENCODING.match(data[:LONGEST_DECLARATION].decode("latin-1"))
             if declared is None or declared[2].lower() in ("utf-8", "utf8"):
                 return data
     text = text_of(data, charset)
     if text is None:
         return data
-    head, rest = text[:_LONGEST_DECLARATION], text[_LONGEST_DECLARATION:]
+    head, rest = text[:LONGEST_DECLARATION], text[LONGEST_DECLARATION:]
     return (_ENCODING.sub(r"\1", head, count=1) + rest).encode()
 
 
@@ -143,13 +129,13 @@ def _read_suspect(data: bytes) -> Element:
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    head = data[: 2 * _LONGEST_DECLARATION].replace(b"\0", b"")  # the NULs are those of UTF-16
-    if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > _LONGEST_DECLARATION:
+    head = data[: 2 * LONGEST_DECLARATION].replace(b"\0", b"")  # the NULs are those of UTF-16
+    if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > LONGEST_DECLARATION:
         raise DecodeError("the XML's declaration is too long")
     declared = _ENCODING.search(head.decode("latin-1"))
     if declared is not None and KNOWN.fullmatch(declared[2].replace("_", "-")) is None:
         raise DecodeError(f"the XML declares an encoding that is not read: {declared[2][:40]!r}")
-    _check_namespaces(_in_utf8(data) if _NUL in data else data)
+    check_names(data)
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
@@ -157,9 +143,3 @@ def _read_suspect(data: bytes) -> Element:
     except (SyntaxError, ValueError, LookupError) as error:  # the last two: the declared encoding is not the real one
         raise DecodeError(f"not well-formed XML: {error}") from None
     return root
-
-
-def _in_utf8(data: bytes) -> bytes:
-    """A UTF-16 document in UTF-8, to be searched. In the other encodings the markup has the bytes of UTF-8."""
-    charset = "utf-16" if data.startswith(_UTF16) else "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-    return data.decode(charset, "replace").encode()

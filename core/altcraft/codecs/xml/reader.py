@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from altcraft.codecs.limits import LONGEST_REASON
 from altcraft.codecs.per_type import make_ready
 from altcraft.codecs.readable import check_readable
+from altcraft.codecs.refusals import LONGEST_REASON
 from altcraft.codecs.shapes import shape_of
 from altcraft.codecs.xml.parser import parse
 from altcraft.codecs.xml.walk import compile_walk

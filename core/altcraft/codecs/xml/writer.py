@@ -12,6 +12,7 @@ from math import isfinite
 
 import msgspec
 
+from altcraft.codecs.refusals import LONGEST_REASON
 from altcraft.errors import EncodeError
 
 __all__ = ["write"]
@@ -32,14 +33,14 @@ _REFUSALS = (ArithmeticError, AttributeError, NotImplementedError, TypeError, Va
 def write(root: str, value: object) -> bytes:
     """The value as a document with that root element. EncodeError for a value that has no form in XML.
 
-    The error's traceback and causes hold no part of the value: a request carries the token.
+    The error is raised here, since the frames of `_element` hold parts of the value: a request carries the token.
     """
     try:
         return _element(root, msgspec.to_builtins(value, builtin_types=(datetime,), str_keys=True)).encode()
     except RecursionError:
         reason = "nested too deeply, or in itself"
     except _REFUSALS as error:
-        reason = str(error)
+        reason = str(error)[:LONGEST_REASON]
     raise EncodeError(f"not expressible in XML: {reason}")
 
 

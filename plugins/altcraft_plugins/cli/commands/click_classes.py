@@ -35,13 +35,13 @@ class _Explained(click.Command):
                 with formatter.section(heading):
                     formatter.write_dl(records)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples, and the epilog."""
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What the command does, and the examples."""
+        super().format_help_text(ctx, formatter)
         if self.examples:
             with formatter.section("Examples"):
                 indent = " " * formatter.current_indent
                 formatter.write("".join(f"{indent}{line}\n" for line in self.examples))
-        super().format_epilog(ctx, formatter)
 
 
 class Command(_Explained):
@@ -63,9 +63,10 @@ class Group(_Explained, click.Group):
         super().__init__(*args, **{**settings, "callback": _demand_command, "invoke_without_command": True})
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands, then the options."""
+        """The commands, then the options. Only the program's own help lists those that its commands share."""
         self.format_commands(ctx, formatter)
-        super().format_options(ctx, formatter)
+        if ctx.parent is None:
+            super().format_options(ctx, formatter)
 
 
 @click.pass_context

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["databases_counters", "segments_counters"]
 
-SHARED = shared(CONNECTION, RETRIES, RESULTS, OUTPUT)
+SHARED = shared(RESULTS, OUTPUT, CONNECTION, RETRIES)
 
 
 def _counters(
     invocation: Invocation, operation: str, requests: Sequence[SegmentsGetCounters | DatabasesGetCounters]
 ) -> int:
     from altcraft import AltcraftError
-    from altcraft_plugins.cli.exit_codes import DONE, worst
+    from altcraft_plugins.cli.exit_codes import worst
     from altcraft_plugins.cli.output.reporter import Result
     from altcraft_plugins.cli.subjects import subject_of
 
@@ -36,10 +36,10 @@ def _counters(
             try:
                 value = session.client.call(request)
             except AltcraftError as error:
-                codes.append(session.fail(error, subject, named=len(requests) > 1))
+                codes.append(session.fail_call(error, subject, named=len(requests) > 1))
             else:
-                session.reporter.result(Result(operation, value, subject, read_at=datetime.now(timezone.utc)))
-                codes.append(DONE)
+                result = Result(operation, value, subject, read_at=datetime.now(timezone.utc))
+                codes.append(session.show(result, named=len(requests) > 1))
     return worst(codes)
 
 
@@ -56,7 +56,7 @@ def _counters(
 @SHARED
 @click.pass_obj
 def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_id: int, **database: int | None) -> int:
-    """Show the numbers of the last count of segments, without a recount."""
+    """Show the numbers of the last count of segments."""
     from altcraft.schema import SegmentsGetCounters
 
     db_id, list_id = database_parameter("list_id", database)
@@ -68,7 +68,7 @@ def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_
     "counters",
     examples="""
         altcraft databases counters 5 --resource 24
-        altcraft databases counters 1 5 9 --resource 12 -o counters.txt
+        altcraft databases counters 1 5 9 --resource 12 --csv -o counters.csv
     """,
 )
 @IDS
@@ -76,7 +76,7 @@ def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_
 @SHARED
 @click.pass_obj
 def databases_counters(invocation: Invocation, ids: tuple[int, ...], resource_id: int) -> int:
-    """Show the numbers of the last count of databases, without a recount."""
+    """Show the numbers of the last count of databases."""
     from altcraft.schema import DatabasesGetCounters
 
     return _counters(invocation, "databases/get_counters", [DatabasesGetCounters(id, resource_id) for id in ids])

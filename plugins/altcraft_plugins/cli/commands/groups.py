@@ -41,7 +41,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     callback=_show_version,
     help="Show the version and exit.",
 )
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 def root() -> None:
     """Recount the Altcraft platform's subscription statistics, follow the tasks, read the numbers.
 
@@ -59,25 +59,25 @@ def root() -> None:
 
 
 @root.group("segments")
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 def segments() -> None:
     """Statistics of segments."""
 
 
 @root.group("databases")
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 def databases() -> None:
     """Statistics of databases."""
 
 
 @root.group("resources")
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 def resources() -> None:
     """Statistics of resources."""
 
 
 @root.group("tasks")
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 def tasks() -> None:
     """Tasks that were submitted before."""
 

@@ -31,7 +31,9 @@ A_YEAR: Final = 366 * 86_400.0
     """,
 )
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="PORT", default=8081, show_default=True, help="0 takes a free one."
+)
 @click.option(
     "--public-url", metavar="URL", help="Where the platform reaches this command. [default: the address itself]"
 )

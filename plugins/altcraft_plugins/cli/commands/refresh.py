@@ -21,7 +21,7 @@ __all__ = ["databases_refresh", "resources_refresh", "segments_refresh"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-SHARED = shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+SHARED = shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 NO_WAIT = click.option(
     "--no-wait", is_flag=True, help="Print the resume token of each task at once, instead of waiting for its result."
 )
@@ -69,7 +69,11 @@ def _takes_feedback(command: F) -> F:
             "--public-url", metavar="URL", help="Where the platform reaches --listen. [default: the address itself]"
         ),
         click.option(
-            "--listen-port", type=click.IntRange(0, 65535), default=0, help="Port of --listen. [default: any]"
+            "--listen-port",
+            type=click.IntRange(0, 65535),
+            default=0,
+            metavar="PORT",
+            help="Port of --listen. [default: any]",
         ),
         click.option(
             "--listen-host", default="127.0.0.1", metavar="HOST", show_default=True, help="Address of --listen."

@@ -45,7 +45,9 @@ SERVER: Final = "altcraft_plugins.sandbox.server"
     """,
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="PORT", default=8080, show_default=True, help="0 takes a free one."
+)
 @click.option("--db", metavar="FILE", help="Keep everything in this file. [default: in memory]")
 @click.option("--profiles", type=click.IntRange(0), metavar="N", help="Size of database 9. [default: 2000]")
 @click.option(

@@ -20,14 +20,13 @@ TASK_IDS = click.argument("ids", metavar="TASK_ID...", nargs=-1, required=True)
 
 def _resumed(client: Client, id_or_token: str) -> Task[object]:
     """A handle on the task. A token of an operation that no plugin declares here stands for its task id."""
-    import json
-
+    from altcraft.tasks.resume import parse_resume_token
     from altcraft_plugins.cli.problems import Misuse
 
     try:
         return client.tasks.resume(id_or_token)
     except LookupError:
-        return client.tasks.resume(json.loads(id_or_token)["task_id"])
+        return client.tasks.resume(parse_resume_token(id_or_token).task_id)
     except ValueError as error:
         raise Misuse(str(error)) from None
 
@@ -40,12 +39,14 @@ def _resumed(client: Client, id_or_token: str) -> Task[object]:
     """,
 )
 @TASK_IDS
-@shared(CONNECTION, POLLS, RESULTS, OUTPUT)
+@shared(RESULTS, OUTPUT, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Poll tasks once, and show their status. TASK_ID is the platform's id of a task, or a resume token."""
     from altcraft import AltcraftError, Polling
     from altcraft_plugins.cli.exit_codes import DONE, FAILED, worst
+    from altcraft_plugins.cli.output.reporter import Result
+    from altcraft_plugins.cli.subjects import subject_of
 
     codes: list[int] = []
     with invocation.session() as session:
@@ -54,10 +55,12 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
             try:
                 status = task.poll()
             except AltcraftError as error:
-                codes.append(session.fail(error))
+                codes.append(session.fail_call(error, subject_of(task.request), named=len(ids) > 1))
             else:
-                session.reporter.status(task, None, status)
+                session.reporter.status(task, status)
                 codes.append(FAILED if status.status in failed else DONE)
+                if status.result is not None:
+                    codes.append(session.show(Result(task.operation, status.result, subject_of(task.request), task.id)))
     return worst(codes)
 
 
@@ -69,7 +72,7 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """,
 )
 @TASK_IDS
-@shared(CONNECTION, POLLS, TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Wait for tasks, and show each result as soon as it is there. TASK_ID is the platform's id, or a resume token.
@@ -80,4 +83,4 @@ def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
 
     with invocation.session() as session:
         resumed = [_resumed(session.client, each) for each in ids]
-        return wait(session, dict.fromkeys(resumed), several=len(resumed) > 1)
+        return wait(session, resumed, named=len(resumed) > 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from altcraft_plugins.cli.output.destination import Destination
 from altcraft_plugins.cli.output.reporter import Follow, Result
 from altcraft_plugins.cli.output.streams import printable, write_line
 from altcraft_plugins.cli.problems import Problem
-from altcraft_plugins.cli.subjects import Subject
+from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
@@ -47,7 +47,7 @@ class HumanReporter:
         if self._rows is None:
             self._destination.write(f"task {printable(task.id)}:\n")
 
-    def submitted(self, task: TaskHandle, subject: Subject | None, *, waits: bool, resumable: bool) -> None:
+    def submitted(self, task: TaskHandle, *, waits: bool, resumable: bool) -> None:
         """Without a wait, the resume token. With one, the progress bar says the rest."""
         if waits:
             return
@@ -59,15 +59,16 @@ class HumanReporter:
         self._print(task.resume_token)
 
     @contextmanager
-    def following(self, tasks: Mapping[TaskHandle, Subject | None]) -> Iterator[Follow]:
+    def following(self, tasks: Sequence[TaskHandle]) -> Iterator[Follow]:
         """Progress bars on stderr, if that and stdout are terminals: one that stays, or several that go."""
         if not (sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
             yield lambda task, status, progress: None
             return
         from altcraft_plugins.cli.output.progress import progress_bars
 
-        labels = {task: printable(subject.name if subject else f"task {task.id}") for task, subject in tasks.items()}
-        with progress_bars(labels, transient=len(tasks) > 1 or bool(self._seen)) as show:
+        with progress_bars(
+            {task: _label(task) for task in tasks}, transient=len(tasks) > 1 or bool(self._seen)
+        ) as show:
             for task in tasks:
                 if task in self._seen:
                     show(task, *self._seen[task])
@@ -78,12 +79,10 @@ class HumanReporter:
 
             yield follow
 
-    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
-        """A line, and the result where there is one."""
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """A line."""
         progress = "" if status.progress is None else f", {status.progress:g} %"
         self._print(f"task {printable(task.id)}: {printable(status.status)}{progress}")
-        if status.result is not None:
-            self.result(Result(task.operation, status.result, subject, task.id))
 
     def result(self, result: Result) -> None:
         """Tables of statistics, or rows of them; any other result as JSON."""
@@ -146,3 +145,8 @@ class HumanReporter:
 
     def _print(self, text: str) -> None:
         write_line(text, to_stderr=self._rows_on_stdout)
+
+
+def _label(task: TaskHandle) -> str:
+    subject = subject_of(task.request)
+    return printable(subject.name if subject else f"task {task.id}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from altcraft_plugins.cli.output.destination import Destination
 from altcraft_plugins.cli.output.reporter import Follow, Result
 from altcraft_plugins.cli.output.streams import write_line
 from altcraft_plugins.cli.problems import Problem
-from altcraft_plugins.cli.subjects import Subject
+from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
@@ -33,21 +33,23 @@ class JsonReporter:
     def heading(self, task: TaskHandle) -> None:
         """Nothing: every line says which task it is about."""
 
-    def submitted(self, task: TaskHandle, subject: Subject | None, *, waits: bool, resumable: bool) -> None:
+    def submitted(self, task: TaskHandle, *, waits: bool, resumable: bool) -> None:
         """A "submitted" line."""
-        about: dict[str, object] = {"task_id": task.id, "operation": task.operation, **_request(subject)}
+        about: dict[str, object] = {
+            "task_id": task.id,
+            "operation": task.operation,
+            **_request(subject_of(task.request)),
+        }
         self._write("submitted", about | {"resume_token": task.resume_token})
 
     @contextmanager
-    def following(self, tasks: Mapping[TaskHandle, Subject | None]) -> Iterator[Follow]:
+    def following(self, tasks: Sequence[TaskHandle]) -> Iterator[Follow]:
         """A "progress" line for every status."""
         yield self._progress
 
-    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
-        """A "progress" line, and a "result" line where there is a result."""
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """A "progress" line."""
         self._progress(task, status.status, status.progress)
-        if status.result is not None:
-            self.result(Result(task.operation, status.result, subject, task.id))
 
     def result(self, result: Result) -> None:
         """A "result" line."""
@@ -101,4 +103,4 @@ def _text(body: bytes) -> str | None:
 
 
 def _request(subject: Subject | None) -> dict[str, object]:
-    return {} if subject is None else {"request": dict(subject.request)}
+    return {} if subject is None else {"request": subject.parameters}

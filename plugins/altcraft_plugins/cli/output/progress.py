@@ -48,6 +48,8 @@ def progress_bars(
 
     with progress:  # started when all the bars are there, since every bar that is added draws all of them
         yield show
+    if not transient:
+        progress.console.print()
 
 
 def _update(progress: Progress, bar: TaskID, status: str, done: int | float | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -45,11 +45,11 @@ class Reporter(Protocol):
         """The next result is this task's. For people, who see no other sign of it."""
         ...
 
-    def submitted(self, task: TaskHandle, subject: Subject | None, *, waits: bool, resumable: bool) -> None:
+    def submitted(self, task: TaskHandle, *, waits: bool, resumable: bool) -> None:
         """The platform has started the task. `waits`: the command now waits for it. `resumable`: another one can."""
         ...
 
-    def following(self, tasks: Mapping[TaskHandle, Subject | None]) -> AbstractContextManager[Follow]:
+    def following(self, tasks: Sequence[TaskHandle]) -> AbstractContextManager[Follow]:
         """Shows the progress of the tasks while the block lasts, as far as the given function is told of it.
 
         One thread at a time calls that function. There may be several such blocks, one after the other, each with those
@@ -57,8 +57,8 @@ class Reporter(Protocol):
         """
         ...
 
-    def status(self, task: TaskHandle, subject: Subject | None, status: TaskStatus[object]) -> None:
-        """How far a task is, and its result where there is one."""
+    def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """How far a task is."""
         ...
 
     def result(self, result: Result) -> None:

@@ -100,7 +100,7 @@ def _refreshed(entry: Statistics, subject: Subject | None) -> Sheet:
 
 def _title(subject: Subject | None, entry: Statistics | None) -> str:
     """What was counted. The reply may name another database or resource than the request; the reply counts."""
-    request = subject.request if subject else {}
+    request = subject.parameters if subject else {}
     kind = subject.kind if subject else _KINDS.get(type(entry), "Statistics")
     database: object = None if entry is None or isinstance(entry, DatabaseStatistics) else entry.list_id
     if database is None:

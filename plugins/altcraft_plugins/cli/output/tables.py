@@ -1,4 +1,7 @@
-"""Statistics as tables: a row a channel, a bar for its share, a column a counter. No line is wider than the screen."""
+"""Statistics as tables: a row a channel, a bar for its share, a column a counter. No line is wider than the screen.
+
+A table with too many columns for the screen is turned: a row a counter, a column a channel.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,12 @@ def _print(console: Console, sheet: Sheet) -> None:
     channel = min(channel, max(len("channel"), console.width // 3))
     share = max(BAR + PERCENT, *(len(line) for line in sheet.measure)) if sheet.measure else 0
     blocks, folded = _arrange(sheet, console.width - channel, share)
+    if len(blocks) > 1 and (turned := _turned(console, sheet)) is not None:
+        blocks, folded = [], []
+        console.print(turned)
     for number, columns in enumerate(blocks):
+        if number:
+            console.print()
         console.print(_table(console, sheet, columns, channel, share if number == 0 else 0))
     if folded:
         console.print(Text(f"0 in every channel: {', '.join(map(printable, folded))}", overflow="fold"))
@@ -80,7 +88,8 @@ def _arrange(sheet: Sheet, width: int, share: int) -> tuple[list[list[_Column]],
     """The columns of each table, one table below the other, and the counters without a column.
 
     All counters stand in one table if they fit beside the channel. Otherwise those that are 0 in every channel get no
-    column. If that is not enough, headings take several lines, and the rest goes into further tables.
+    column. If that is not enough, headings take several lines, and the rest goes into further tables, unless the table
+    fits when it is turned.
     """
     zero = [name for name in sheet.counters if all(row.counts.get(name) == 0 for row in sheet.rows)]
     if len(zero) == len(sheet.counters):
@@ -104,6 +113,31 @@ def _arrange(sheet: Sheet, width: int, share: int) -> tuple[list[list[_Column]],
     return blocks, zero
 
 
+def _turned(console: Console, sheet: Sheet) -> Table | None:
+    """One table with a row a counter and a column a channel; None where that is wider than the screen."""
+    measure = [" ".join(sheet.measure)] if sheet.measure else []
+    labels = [*map(printable, sheet.counters), *map(printable, measure)]
+    shares = [f"{row.share:.0%}" if row.share is not None else "-" for row in sheet.rows]
+    columns: list[list[str]] = [
+        [printable(row.channel), *([share] if measure else []), *(_count(row, name) for name in sheet.counters)]
+        for row, share in zip(sheet.rows, shares, strict=True)
+    ]
+    widths = [max(map(cell_len, column)) for column in columns]
+    if max(map(cell_len, labels)) + sum(GAP + width for width in widths) > console.width:
+        return None
+    table = _empty_table(console)
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(Text(column[0]), justify="right", no_wrap=True)
+    for number, label in enumerate([*measure, *sheet.counters], 1):
+        table.add_row(Text(printable(label)), *(Text(column[number]) for column in columns))
+    return table
+
+
+def _count(row: Row, counter: str) -> str:
+    return str(row.counts.get(counter, "-"))
+
+
 def _fits(columns: Sequence[_Column], width: int) -> bool:
     return sum(GAP + column.width for column in columns) <= width
 
@@ -111,13 +145,12 @@ def _fits(columns: Sequence[_Column], width: int) -> bool:
 def _column(name: str, rows: Sequence[Row], *, fold: bool) -> _Column:
     shown = printable(name)
     heading = shown.split("_") if fold else [shown]
-    widest = max(len(str(row.counts.get(name, "-"))) for row in rows)
+    widest = max(len(_count(row, name)) for row in rows)
     return _Column(name, heading, max(widest, *(cell_len(line) for line in heading)))
 
 
 def _table(console: Console, sheet: Sheet, columns: Sequence[_Column], channel: int, share: int) -> Table:
-    plain = is_plain(console)
-    table = Table(box=ASCII_BOX if plain else UNICODE_BOX, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    table = _empty_table(console)
     table.add_column("channel", width=channel, overflow="fold", vertical="bottom")
     if share and sheet.measure:
         table.add_column(Text("\n".join(map(printable, sheet.measure))), width=share, overflow="fold")
@@ -127,10 +160,15 @@ def _table(console: Console, sheet: Sheet, columns: Sequence[_Column], channel: 
     for row in sheet.rows:
         cells = [Text(printable(row.channel))]
         if share:
-            cells.append(_bar(row.share, share - PERCENT, plain=plain))
-        cells += [Text(str(row.counts.get(column.name, "-"))) for column in columns]
+            cells.append(_bar(row.share, share - PERCENT, plain=is_plain(console)))
+        cells += [Text(_count(row, column.name)) for column in columns]
         table.add_row(*cells)
     return table
+
+
+def _empty_table(console: Console) -> Table:
+    box = ASCII_BOX if is_plain(console) else UNICODE_BOX
+    return Table(box=box, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
 
 
 def _bar(share: float | None, width: int, *, plain: bool) -> Text:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import Final, TextIO
 
 from rich.console import Console
+from rich.theme import Theme
 
 __all__ = ["console_on", "is_plain"]
+
+
+# rich's own colours of a progress bar suit dark screens: on a light one, what is left to do looks done.
+COLOURS: Final = Theme(
+    {
+        "bar.back": "bright_black",
+        "bar.complete": "green",
+        "bar.finished": "green",
+        "bar.pulse": "green",
+        "progress.elapsed": "default",
+        "progress.spinner": "default",
+    }
+)
 
 
 def console_on(stream: TextIO) -> Console:
@@ -18,6 +32,7 @@ def console_on(stream: TextIO) -> Console:
         highlight=False,
         markup=False,
         emoji=False,
+        theme=COLOURS,
     )
 
 

@@ -21,8 +21,8 @@ __all__ = [
     "SegmentEntry",
     "channels_of",
     "entry_of",
-    "read_entries",
     "read_entry",
+    "read_result",
 ]
 
 SEGMENT_COUNTERS: Final = ("subscribed_sendable", "unconfirmed_sendable")
@@ -102,7 +102,9 @@ def read_entry(kind: str, text: str) -> Entry:
     return msgspec.json.decode(text, type=ENTRIES[kind])
 
 
-def read_entries(kind: str, text: str) -> list[Entry]:
-    """A result, out of the JSON in which it is stored."""
-    parts = msgspec.json.decode(text, type=list[msgspec.Raw])
+def read_result(kind: str, text: str) -> list[Entry] | str:
+    """A result, out of the JSON in which it is stored. That of a failed task is a text."""
+    parts = msgspec.json.decode(text, type=list[msgspec.Raw] | str)
+    if isinstance(parts, str):
+        return parts
     return [msgspec.json.decode(part, type=ENTRIES[kind]) for part in parts]

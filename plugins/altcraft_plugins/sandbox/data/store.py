@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from altcraft_plugins.sandbox.data import population
-from altcraft_plugins.sandbox.data.tables import APPLICATION_ID, DELIVERIES, TABLES
+from altcraft_plugins.sandbox.data.tables import ADDED, APPLICATION_ID, TABLES
 
 __all__ = ["Store", "StoreClosed", "StoreUnavailable"]
 
@@ -151,7 +151,8 @@ class Store:
                 there = connection.execute("SELECT value FROM meta WHERE key = 'profiles'").fetchone()[0]
                 if int(there) != profiles:
                     raise ValueError(f"{path} was created with profiles={there}: leave profiles out, or use a new file")
-            connection.execute(DELIVERIES)
+            for statement in ADDED:
+                connection.execute(statement)
         # Switched on last: checking every new row would take longer than inserting it.
         connection.execute("PRAGMA foreign_keys = ON")
 

@@ -1,14 +1,14 @@
 """The sandbox's tables, as SQL.
 
 There are three groups: the platform's data (`resources` to `members`), the finished counts (`statistics`), and the work
-(`tasks` and `deliveries`). A profile without a subscription to a channel has no row in `subscriptions`.
+(`tasks`, `submissions` and `deliveries`). A profile without a subscription to a channel has no row in `subscriptions`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "DELIVERIES", "STATUSES", "TABLES"]
+__all__ = ["ADDED", "APPLICATION_ID", "STATUSES", "TABLES"]
 
 APPLICATION_ID: Final = 0x414C5453
 """sqlite's application_id, which marks a database file as a sandbox's."""
@@ -102,7 +102,8 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_unfinished ON tasks (number) WHERE status IN ('queued', 'running');
 """
 
-DELIVERIES: Final = """
+ADDED: Final = (
+    """
 -- The deliveries of feedback, made or still to be made. `due` is in Unix seconds.
 CREATE TABLE IF NOT EXISTS deliveries (
     task_id TEXT PRIMARY KEY REFERENCES tasks (id) ON DELETE CASCADE,
@@ -111,5 +112,18 @@ CREATE TABLE IF NOT EXISTS deliveries (
     due REAL NOT NULL,
     outcome TEXT
 ) WITHOUT ROWID
-"""
-"""Created when a file is opened: files of earlier versions don't have it."""
+""",
+    """
+-- Every processed submission, also of a task that a fault has made vanish. `parameters` is JSON without the token.
+-- `number` counts the submissions with the same parameters. `fault` is the task's fault as JSON, until it has happened.
+CREATE TABLE IF NOT EXISTS submissions (
+    task_id TEXT PRIMARY KEY,
+    operation TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    fault TEXT
+) WITHOUT ROWID
+""",
+    "CREATE INDEX IF NOT EXISTS submissions_by_request ON submissions (operation, parameters)",
+)
+"""Statements that are executed whenever a file is opened: files of earlier versions lack these tables."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from altcraft_plugins.sandbox.counting.statistics import Entry, read_entries
+from altcraft_plugins.sandbox.counting.statistics import Entry, read_result
 from altcraft_plugins.sandbox.data.store import Store
 from altcraft_plugins.sandbox.durations import Pace, pace_of
 from altcraft_plugins.sandbox.feedback.faults import DeliveryFault, DeliveryFaults
@@ -38,7 +38,7 @@ class Delivery(msgspec.Struct, frozen=True):
     attempt: int
     status: str
     progress: int
-    result: list[Entry] | None
+    result: list[Entry] | str | None
 
 
 class DeliveryTable:
@@ -102,7 +102,7 @@ class DeliveryTable:
                 " FROM tasks JOIN deliveries ON task_id = id WHERE id = ?",
                 (task_id,),
             ).fetchone()
-        entries = None if result is None else read_entries(kind, result)
+        entries = None if result is None else read_result(kind, result)
         return Delivery(task_id, url, type_, self._faults.of(task_id), attempt, status, progress, entries)
 
     def record(self, delivery: Delivery, outcome: str, *, accepted: bool) -> float | None:

@@ -29,11 +29,11 @@ class Started(Struct):
 
 
 class TaskState(Struct):
-    """`data` of tasks/status. `result` is null until the task has completed."""
+    """`data` of tasks/status. `result` is null until the task has completed. A fault plan gives failed tasks a text."""
 
     status: str
     progress: int
-    result: list[Entry] | None
+    result: list[Entry] | str | None
 
 
 class Delivered(Struct):
@@ -42,7 +42,7 @@ class Delivered(Struct):
     task_id: str
     status: str
     progress: int
-    result: list[Entry] | None
+    result: list[Entry] | str | None
 
 
 class StartedReply(Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, json, structs
 
 from altcraft_plugins.sandbox.refusal import Refusal
 
@@ -41,6 +41,11 @@ class Parameters(Struct, kw_only=True):
 
     token: str | None = None
     format: str | None = None
+
+    def as_json(self) -> str:
+        """The parameters that say what is asked for, without the token and the format."""
+        given = {name: value for name, value in structs.asdict(self).items() if value is not None}
+        return json.encode({name: given[name] for name in given if name not in ("token", "format")}).decode()
 
 
 class Feedback(Struct, frozen=True):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -20,10 +21,18 @@ from altcraft_plugins.sandbox.counting.slices import FIRST, Tally, count_slice, 
 from altcraft_plugins.sandbox.counting.statistics import entry_of
 from altcraft_plugins.sandbox.counting.targets import Target
 from altcraft_plugins.sandbox.data.store import Store
+from altcraft_plugins.sandbox.faults.injection import Faults
+from altcraft_plugins.sandbox.faults.plan import (
+    AnyTaskFault,
+    TaskFails,
+    TaskLag,
+    TaskStalls,
+    TaskVanishes,
+)
 from altcraft_plugins.sandbox.feedback.table import DeliveryTable
 from altcraft_plugins.sandbox.schema.requests import Feedback
 
-__all__ = ["SLICES", "CountState", "TaskRow", "TaskTable"]
+__all__ = ["SLICES", "Advance", "CountState", "Submission", "TaskRow", "TaskTable"]
 
 SLICES: Final = 20
 """The number of slices of a count, unless a slice would exceed LARGEST_SLICE."""
@@ -54,6 +63,30 @@ class CountState(msgspec.Struct):
         """The expected number of slices."""
         return max(1, -(-self.population // self.slice_size))
 
+    @property
+    def is_last_slice(self) -> bool:
+        """Whether the next slice is expected to be the last one."""
+        return self.visited + self.slice_size >= self.population
+
+
+class Submission(NamedTuple):
+    """A request that starts a task: its operation, and its parameters as JSON, without the token."""
+
+    operation: str
+    parameters: str
+
+
+class Advance(NamedTuple):
+    """What came of a slice.
+
+    "more": slices are left, and the next one is due `pause` seconds later than it would be. "ended": this was the last
+    one. "gone": the task is not unfinished, because another process has ended it, or a fault has made it vanish or
+    stand still for ever.
+    """
+
+    outcome: Literal["more", "ended", "gone"]
+    pause: float = 0.0
+
 
 class TaskRow(msgspec.Struct, frozen=True):
     """A task as tasks/status shows it. `result` is JSON, and None until the task has completed."""
@@ -66,14 +99,26 @@ class TaskRow(msgspec.Struct, frozen=True):
 
 
 class TaskTable:
-    """The table of tasks. Thread-safe, because the store is."""
+    """The table of tasks. Thread-safe, because the store is.
 
-    def __init__(self, store: Store, deliveries: DeliveryTable, now: Callable[[], datetime] = timestamps.now) -> None:
+    `faults` chooses the faults of tasks; None gives them none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        deliveries: DeliveryTable,
+        *,
+        faults: Faults | None = None,
+        now: Callable[[], datetime] = timestamps.now,
+    ) -> None:
         self._store = store
         self._deliveries = deliveries
+        self._faults = faults
         self._now = now
+        self._hidden_until: dict[str, float] = {}  # tasks that a fault hides at first, in the time of `faults`
 
-    def add(self, targets: list[Target], kind: str, feedback: Feedback | None = None) -> str:
+    def add(self, submission: Submission, targets: list[Target], kind: str, feedback: Feedback | None = None) -> str:
         """Queues a count of the targets, and returns the task's id."""
         with self._store.transaction() as connection:
             profiles = sum(population(connection, target) for target in targets)
@@ -91,11 +136,30 @@ class TaskTable:
                     timestamps.milliseconds(self._now()),
                 ),
             )
+            self._record(connection, task_id, submission)
             self._deliveries.task_started(connection, task_id)
         return task_id
 
+    def submissions(self) -> Counter[Submission]:
+        """How often each submission was processed."""
+        with self._store.transaction() as connection:
+            rows = connection.execute(
+                "SELECT operation, parameters, count(*) FROM submissions GROUP BY operation, parameters"
+            ).fetchall()
+        return Counter({Submission(operation, parameters): count for operation, parameters, count in rows})
+
+    def request_of(self, task_id: str) -> str:
+        """Names the submission that has started the task, and no other. The id itself where it is unknown."""
+        with self._store.transaction() as connection:
+            row = connection.execute(
+                "SELECT operation || ' ' || parameters || ' ' || number FROM submissions WHERE task_id = ?", (task_id,)
+            ).fetchone()
+        return task_id if row is None else str(row[0])
+
     def find(self, task_id: str) -> TaskRow | None:
-        """The task, or None where no task has the id."""
+        """The task, or None where no task has the id, or a fault still hides it."""
+        if self._faults is not None and self._hidden_until.get(task_id, 0.0) > self._faults.now():
+            return None
         with self._store.transaction() as connection:
             row = connection.execute(
                 "SELECT id, kind, status, progress, result FROM tasks WHERE id = ?", (task_id,)
@@ -116,28 +180,25 @@ class TaskTable:
             row = connection.execute("SELECT work FROM tasks WHERE id = ?", (task_id,)).fetchone()
         return _load(row[0]).slices if row else 1
 
-    def advance(self, task_id: str) -> Literal["more", "ended", "gone"]:
-        """Counts one slice and commits it.
-
-        "more" says that slices are left, "ended" that this was the last one, "gone" that the task is not unfinished:
-        another process has ended it. When counting raises, nothing of the slice is written.
-        """
+    def advance(self, task_id: str) -> Advance:
+        """Counts one slice and commits it. When counting raises, nothing of the slice is written."""
         with self._store.transaction() as connection:
             row = connection.execute(
-                "SELECT work FROM tasks WHERE id = ? AND status IN ('queued', 'running')", (task_id,)
+                "SELECT progress, work, fault FROM tasks LEFT JOIN submissions ON task_id = id"
+                " WHERE id = ? AND status IN ('queued', 'running')",
+                (task_id,),
             ).fetchone()
             if row is None:
-                return "gone"
-            state = _load(row[0])
+                return Advance("gone")
+            state = _load(row[1])
+            if row[2] is not None:
+                fault = msgspec.json.decode(row[2], type=AnyTaskFault)
+                if not isinstance(fault, TaskLag) and (row[0] >= fault.at or state.is_last_slice):
+                    return self._misbehave(connection, task_id, fault, state)
             self._count_slice(connection, state)
             if state.current < len(state.targets):
-                # 100 is reserved for the end. Profiles may have been added since the count began.
-                progress = min(99, 100 * state.visited // max(1, state.population))
-                connection.execute(
-                    "UPDATE tasks SET status = 'running', progress = ?, work = ? WHERE id = ?",
-                    (progress, _dump(state), task_id),
-                )
-                return "more"
+                self._save(connection, task_id, state)
+                return Advance("more")
             connection.execute(
                 "UPDATE tasks SET status = 'completed', progress = 100, work = ?, result = ?, finished = ?"
                 " WHERE id = ?",
@@ -149,17 +210,66 @@ class TaskTable:
                 ),
             )
             self._deliveries.task_ended(connection, task_id)
-            return "ended"
+            return Advance("ended")
 
-    def fail(self, task_id: str, reason: str) -> None:
-        """Ends the task as failed, at its present progress. `reason` is kept in the table, and not in any reply."""
+    def fail(self, task_id: str, reason: str, result: str | None = None) -> None:
+        """Ends the task as failed, at its present progress.
+
+        `reason` is kept in the table, and not in any reply. `result` is what tasks/status shows as the result.
+        """
         with self._store.transaction() as connection:
             connection.execute(
-                "UPDATE tasks SET status = 'failed', failure = ?, finished = ?"
+                "UPDATE tasks SET status = 'failed', failure = ?, result = ?, finished = ?"
                 " WHERE id = ? AND status IN ('queued', 'running')",
-                (reason, timestamps.milliseconds(self._now()), task_id),
+                (
+                    reason,
+                    None if result is None else msgspec.json.encode(result).decode(),
+                    timestamps.milliseconds(self._now()),
+                    task_id,
+                ),
             )
             self._deliveries.task_ended(connection, task_id)
+
+    def _record(self, connection: sqlite3.Connection, task_id: str, submission: Submission) -> None:
+        """Records the submission, and the fault of its task."""
+        (before,) = connection.execute(
+            "SELECT count(*) FROM submissions WHERE operation = ? AND parameters = ?", submission
+        ).fetchone()
+        number, fault = int(before) + 1, None
+        if self._faults is not None:
+            fault = self._faults.task(submission.operation, f"{submission.parameters} {number}")
+            if isinstance(fault, TaskLag):
+                self._hidden_until[task_id] = self._faults.now() + fault.seconds
+        connection.execute(
+            "INSERT INTO submissions VALUES (?, ?, ?, ?, ?)",
+            (task_id, *submission, number, None if fault is None else msgspec.json.encode(fault).decode()),
+        )
+
+    def _misbehave(
+        self, connection: sqlite3.Connection, task_id: str, fault: AnyTaskFault, state: CountState
+    ) -> Advance:
+        """The task has reached the progress at which its fault happens."""
+        if isinstance(fault, TaskStalls) and fault.seconds is None:
+            return Advance("gone")
+        connection.execute("UPDATE submissions SET fault = NULL WHERE task_id = ?", (task_id,))
+        if isinstance(fault, TaskStalls):
+            return Advance("more", fault.seconds or 0.0)
+        if isinstance(fault, TaskFails):
+            self.fail(task_id, "by the fault plan", fault.reason)
+            return Advance("ended")
+        if isinstance(fault, TaskVanishes):
+            connection.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
+            return Advance("gone")
+        self._save(connection, task_id, CountState(state.targets, state.population, state.slice_size))
+        return Advance("more")
+
+    def _save(self, connection: sqlite3.Connection, task_id: str, state: CountState) -> None:
+        """Saves an unfinished count. Its progress stays below 100, also where profiles were added since it began."""
+        progress = min(99, 100 * state.visited // max(1, state.population))
+        connection.execute(
+            "UPDATE tasks SET status = 'running', progress = ?, work = ? WHERE id = ?",
+            (progress, _dump(state), task_id),
+        )
 
     def _count_slice(self, connection: sqlite3.Connection, state: CountState) -> None:
         """Counts one slice of the current target. Moves on to the next target where no profile is left in this one."""

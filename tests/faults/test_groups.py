@@ -1,4 +1,4 @@
-"""Many tasks on a platform that misbehaves: all of them are followed to their ends, and none is submitted twice."""
+"""Many tasks on a platform that misbehaves: the client follows each to its end, and submits none twice."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pytest
 from altcraft import ConnectError, ConnectionLost, Retry, SubmissionsFailed
 from altcraft.schema import SegmentsRefreshCounters
 from faults.conftest import Side
-from faults.platform import AFTER, TRIAL, Platform, refusal
+from faults.platform import AFTER, TRIAL, Asked, Mishap, Platform, Refusal
 
 
-def test_a_fleet_comes_through_every_fault(side: Side) -> None:
+def test_a_group_comes_through_every_fault(side: Side) -> None:
     with Platform(*AFTER.values(), *TRIAL.values()) as platform, side.client(platform.url) as client:
         tasks = [client.tasks.resume(f"task-{number}") for number in range(30)]
         done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=6))
         assert sorted(task.id for task in done) == sorted(task.id for task in tasks)
         assert all(task.done() for task in done)
-        assert set(platform.looked_at.values()) == {3}, "no task was looked at once it was done"
+        assert set(platform.polls.values()) == {3}, "a task that was done was polled again"
 
 
-def test_a_task_whose_attempts_are_used_up_holds_up_no_other(side: Side) -> None:
+def test_a_task_whose_attempts_are_used_up_delays_no_other(side: Side) -> None:
     with Platform() as platform, side.client(platform.url, retry=Retry(attempts=2, base=0.01)) as client:
-        platform.fault_of = lambda received: AFTER["reset"] if b'"task-3"' in received.body else None
+        platform.mishap_of = lambda asked: AFTER["reset"] if asked.task_id == "task-3" else None
         tasks = [client.tasks.resume(f"task-{number}") for number in range(8)]
         done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=3))
         assert {task.id for task in done if not task.done()} == {"task-3"}
@@ -33,17 +33,17 @@ def test_a_task_whose_attempts_are_used_up_holds_up_no_other(side: Side) -> None
             side.do(tasks[3].result(timeout=20))
 
 
-def test_a_fleet_outlives_a_restart_of_the_platform(side: Side) -> None:
-    looked_at: Counter[str] = Counter()
-    first = Platform(looks=3, known=looked_at)
+def test_a_group_outlives_a_restart_of_the_platform(side: Side) -> None:
+    polls: Counter[str] = Counter()
+    first = Platform(running=3, known=polls)
     second: list[Platform] = []
 
     def restart() -> None:
         assert first.server.received.wait(10)
-        time.sleep(0.05)  # in the midst of it
+        time.sleep(0.05)  # while polls are under way
         first.__exit__()
         time.sleep(0.2)
-        second.append(Platform(looks=3, known=looked_at, port=first.server.port).__enter__())
+        second.append(Platform(running=3, known=polls, port=first.server.port).__enter__())
 
     restarting = threading.Thread(target=restart)
     polling_on = Retry(attempts=50, base=0.02, maximum=0.1)
@@ -60,35 +60,33 @@ def test_a_fleet_outlives_a_restart_of_the_platform(side: Side) -> None:
     assert second[0].arrivals, "the restart came too late"
 
 
-def test_a_refusal_holds_back_the_whole_fleet(side: Side) -> None:
+def test_a_refusal_holds_back_the_whole_group(side: Side) -> None:
     with Platform() as platform, side.client(platform.url) as client:
-        too_many = refusal("429 Too Many Requests", "1")
+        too_many = Refusal("429 Too Many Requests", "1")
 
-        def refuse_the_tenth(_: object) -> bytes | None:
+        def refuse_the_tenth(_: Asked) -> Refusal | None:
             if len(platform.arrivals) == 10:
                 return too_many
             if len(platform.arrivals) > 10 and platform.arrivals[-1] - platform.arrivals[9] < 0.5:
-                time.sleep(0.05)  # until the refusal has been read, whatever else the machine has to do
+                time.sleep(0.05)  # for the client to read the refusal, on a busy machine too
             return None
 
-        platform.fault_of = refuse_the_tenth
+        platform.mishap_of = refuse_the_tenth
         tasks = [client.tasks.resume(f"task-{number}") for number in range(20)]
         done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=4))
         assert all(task.done() for task in done)
         refused_at = platform.arrivals[9]
         early = [at for at in platform.arrivals[10:] if at - refused_at < 0.9]
-        # Those under way, and what each of their threads has begun before anybody could read the refusal.
-        assert len(early) <= 8, "they did not hold back"
+        # The polls under way, and those that the other workers began before one of them had read the refusal.
+        assert len(early) <= 8, "the group did not hold back"
         after = [at for at in platform.arrivals if at - refused_at >= 0.9]
-        assert sum(at - after[0] < 0.1 for at in after) <= 6, "all at once, as soon as they might"
+        assert sum(at - after[0] < 0.1 for at in after) <= 6, "the group polled all its tasks at once after the delay"
 
 
 def test_each_of_many_submissions_is_made_once(side: Side) -> None:
-    lost = {2: AFTER["reset"], 5: AFTER["closed"], 9: AFTER["garbage"]}
+    lost: dict[int | None, Mishap] = {2: AFTER["reset"], 5: AFTER["closed"], 9: AFTER["garbage"]}
     with Platform() as platform, side.client(platform.url) as client:
-        platform.fault_of = lambda received: next(
-            (fault for number, fault in lost.items() if b'"id":%d,' % number in received.body), None
-        )
+        platform.mishap_of = lambda asked: lost.get(asked.id)
         requests = [SegmentsRefreshCounters(number, resource_id=24) for number in range(12)]
         with pytest.raises(SubmissionsFailed) as caught:
             side.do(client.submit_many(requests, max_in_flight=4))
@@ -99,7 +97,7 @@ def test_each_of_many_submissions_is_made_once(side: Side) -> None:
         assert all(isinstance(error, ConnectionLost) for error in caught.value.errors.values())
 
 
-def test_a_fleet_left_in_the_midst_of_faults_leaves_nothing(side: Side) -> None:
+def test_an_iteration_that_is_left_early_leaves_no_connection(side: Side) -> None:
     with Platform(*[AFTER["no reply"]] * 2, *TRIAL.values()) as platform, side.client(platform.url) as client:
         tasks = [client.tasks.resume(f"task-{number}") for number in range(10)]
         if side.is_async:
@@ -110,12 +108,14 @@ def test_a_fleet_left_in_the_midst_of_faults_leaves_nothing(side: Side) -> None:
             finished.close()
         side.do(client.close())
         patience = time.monotonic() + 5
-        while platform.server.still_open() > 2 and time.monotonic() < patience:  # two of its scripts are asleep
+        while (
+            platform.server.still_open() > 2 and time.monotonic() < patience
+        ):  # two of the server's scripts still sleep
             time.sleep(0.01)
         assert platform.server.still_open() <= 2
 
 
-def test_a_platform_that_is_gone_for_good_ends_a_fleet_with_its_errors(side: Side) -> None:
+def test_a_platform_that_is_gone_ends_each_wait_of_a_group_with_its_error(side: Side) -> None:
     with Platform() as platform:
         pass
     with side.client(platform.url, retry=Retry(attempts=2, base=0.01)) as client:

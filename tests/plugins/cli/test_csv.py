@@ -1,0 +1,110 @@
+"""`--csv`: a header and a row a channel, and nothing else on stdout."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from altcraft import Counters
+from altcraft.testing import reply
+from plugins.cli.running import (
+    DATABASE,
+    EMAIL,
+    FAILED,
+    REFRESH,
+    RUNNING,
+    SEGMENT,
+    STARTED,
+    TASK_ID,
+    Ran,
+    completed,
+    task_of,
+)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_refresh_gives_a_row_a_channel_with_what_was_counted(altcraft) -> None:
+    ran = altcraft(*REFRESH, "--csv", script=[STARTED, RUNNING, completed(SEGMENT)])
+    assert (ran.code, ran.err) == (0, "")
+    email, push = rows_of(ran.out)
+    assert (email["segment_id"], email["list_id"], email["resource_id"]) == ("7", "1", "24")
+    assert (email["channel"], email["subscribed_sendable"]) == ("email", "209")
+    assert email["updated"] == "2024-04-17T21:36:01.449000Z"
+    assert email["task_id"] == TASK_ID
+    assert (push["channel"], push["hardbounced"]) == ("push", "")
+    assert set(Counters.documented) <= set(email)
+
+
+def test_counters_have_the_time_of_reading(altcraft) -> None:
+    ran = altcraft("databases", "counters", "5", "9", "--resource", "24", "--csv", script=[reply([EMAIL])], repeat=True)
+    assert [(row["database_id"], row["channel"]) for row in rows_of(ran.out)] == [("5", "email"), ("9", "email")]
+    assert all(row["read_at"].startswith("20") for row in rows_of(ran.out))
+
+
+def test_the_header_names_the_counters_of_all_results(altcraft) -> None:
+    odd = {"channel": "email", "status": {"snoozed": 3}}
+    script = [reply([EMAIL]), reply([odd])]
+    ran = altcraft("segments", "counters", "7", "8", "--resource", "24", "--csv", script=script)
+    assert [row["snoozed"] for row in rows_of(ran.out)] == ["", "3"]
+
+
+def test_a_result_without_channels_is_a_header_alone(altcraft) -> None:
+    ran = altcraft(*REFRESH, "--csv", script=[STARTED, completed()])
+    assert ran.code == 0
+    assert ran.out.count("\n") == 1
+    assert ran.out.startswith("segment_id,")
+
+
+def test_the_resume_token_of_a_late_task_is_on_stderr_and_the_rows_of_the_others_on_stdout(altcraft) -> None:
+    def answer(request):
+        return completed(DATABASE) if b'"b"' in request.body else RUNNING
+
+    ran: Ran = altcraft("tasks", "wait", "a", "b", "--csv", "--timeout", "1", script=[answer], repeat=True)
+    assert ran.code == 3
+    assert [row["task_id"] for row in rows_of(ran.out)] == ["b"]
+    assert "go on with: altcraft tasks wait" in ran.err
+
+
+def test_without_any_result_nothing_is_written(altcraft) -> None:
+    ran = altcraft(*REFRESH, "--csv", script=[STARTED, FAILED])
+    assert (ran.code, ran.out) == (1, "")
+
+
+def test_rows_into_a_file_leave_stdout_to_the_tokens(altcraft, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    args = ("tasks", "wait", "a", "b", "--csv", "-o", str(path), "--timeout", "1")
+    ran = altcraft(
+        *args, script=[lambda request: completed(DATABASE) if b'"b"' in request.body else RUNNING], repeat=True
+    )
+    assert ran.code == 3
+    assert task_of(ran.out) == "a"
+    assert [row["all"] for row in rows_of(path.read_text())] == ["1336"]
+
+
+def test_a_result_that_is_no_statistics_is_1_and_ends_no_other(altcraft) -> None:
+    def answer(request):
+        return completed(DATABASE) if b'"b"' in request.body else reply({"status": "completed", "result": {"x": 1}})
+
+    ran = altcraft("tasks", "wait", "a", "b", "--csv", script=[answer], repeat=True)
+    assert ran.code == 1
+    assert "has no rows" in ran.err
+    assert len(rows_of(ran.out)) == 1
+
+
+def test_the_status_line_of_a_task_is_on_stderr(altcraft) -> None:
+    ran = altcraft("tasks", "status", "a", "--csv", script=[completed(DATABASE)])
+    assert (ran.code, ran.err) == (0, "task a: completed, 100 %\n")
+    assert len(rows_of(ran.out)) == 1
+
+
+@pytest.mark.parametrize("order", [("--json", "--csv"), ("--csv", "--json")])
+def test_rows_and_json_lines_exclude_each_other(altcraft, order: tuple[str, ...]) -> None:
+    ran = altcraft(*REFRESH, *order, script=[STARTED])
+    assert ran.code == 2
+    assert "one of --json and --csv" in ran.out + ran.err
