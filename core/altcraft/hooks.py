@@ -192,8 +192,8 @@ class Specifications:
     ) -> None:
         """An exchange has ended, after `elapsed` seconds. Called once for every exchange that has started.
 
-        Exactly one of the two is set: `response`, with any status; or `error`, where the exchange failed, was cancelled,
-        or was ended by the closing of the client.
+        Exactly one of the two is set: `response`, with any status; or `error`, where the exchange failed, was
+        cancelled, or was ended by the closing of the client.
         """
 
     @_hookspec
@@ -204,8 +204,8 @@ class Specifications:
     def altcraft_submission_failed(self, submission: Submission, error: BaseException, in_doubt: bool) -> None:
         """A submission has ended without a task id. Each submitting is followed by this or by task_submitted.
 
-        `in_doubt` says that the platform may have started a task: the request was sent, and its answer was lost or can't
-        be read.
+        `in_doubt` says that the platform may have started a task: the request was sent, and its answer was lost or
+        can't be read.
         """
 
     @_hookspec
