@@ -102,10 +102,12 @@ class TaskHandle(Protocol):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """A request that starts a task, from before it is sent.
+    """The submission of a task, as the hooks see it.
 
-    `key` is unique, and the same over all retries; `note` is the caller's. `request` is the struct without the token.
-    `submitted_at` is aware, in UTC.
+    * `key` is unique, and the same for all retries.
+    * `request` is the request struct, without the token.
+    * `submitted_at` is an aware time in UTC.
+    * `note` holds the words that the caller has given.
     """
 
     key: str
@@ -116,12 +118,13 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class ObservedExchange:
-    """One HTTP exchange, as observers see it: one object for its start and its end.
+    """One HTTP exchange, as the hooks see it: one object for its start and its end.
 
-    `operation` is the method's path, `task_id` the task that is polled, or None. `attempt` counts from 1 over the
-    repetitions. Put further headers into `headers` when the exchange starts: traceparent, say. They never replace those
-    of the client. `retry_in` is set at the end, when another attempt follows, to the seconds until then. `context` is
-    for the plugins' own state.
+    * `operation` is the path of the method, `task_id` the id of the task that is polled, or None.
+    * `attempt` is 1 for the first attempt, 2 for the first repetition, and so on.
+    * `headers` takes further headers when the exchange starts, such as traceparent. They never replace the client's.
+    * `retry_in` is set at the end: the seconds until the next attempt, or None when none follows.
+    * `context` is for the plugins' own state.
     """
 
     __slots__ = ("attempt", "context", "headers", "operation", "request", "retry_in", "task_id")
@@ -177,7 +180,7 @@ class Specifications:
 
     @_hookspec
     def altcraft_exchange_started(self, exchange: ObservedExchange) -> None:
-        """A request is about to be sent. `exchange.headers` takes further headers."""
+        """The client is about to send a request. `exchange.headers` takes further headers."""
 
     @_hookspec
     def altcraft_exchange_finished(
@@ -187,37 +190,37 @@ class Specifications:
         error: BaseException | None,
         elapsed: float,
     ) -> None:
-        """The exchange that altcraft_exchange_started has announced is over, after `elapsed` seconds.
+        """An exchange has ended, after `elapsed` seconds. Called once for every exchange that has started.
 
-        Called once for every exchange that was started. A reply was received (`response`, with any status), or the
-        exchange ended without one (`error`): it failed, was cancelled, or the client was closed.
+        Exactly one of the two is set: `response`, with any status; or `error`, where the exchange failed, was
+        cancelled, or was ended by the closing of the client.
         """
 
     @_hookspec
     def altcraft_submitting(self, submission: Submission) -> None:
-        """A task is about to be submitted; nothing has been sent. What this raises ends the submission here."""
+        """The client is about to submit a task, and has sent nothing. What this raises ends the submission."""
 
     @_hookspec
     def altcraft_submission_failed(self, submission: Submission, error: BaseException, in_doubt: bool) -> None:
-        """A submission has started no task that this client knows of. Each submitting ends in this or task_submitted.
+        """A submission has ended without a task id. Each submitting is followed by this or by task_submitted.
 
-        `in_doubt` says that the platform may have started a task all the same: the request was sent, and its answer
-        did not arrive, or could not be read.
+        `in_doubt` says that the platform may have started a task: the request was sent, and its answer was lost or
+        can't be read.
         """
 
     @_hookspec
     def altcraft_task_submitted(self, task: TaskHandle, submission: Submission) -> None:
-        """The platform has started a task. Resuming one does not call this."""
+        """The platform has started a task. Not called for a task that is resumed."""
 
     @_hookspec
     def altcraft_wait_started(self, task: TaskHandle) -> None:
-        """A caller begins to wait for the task, alone or in a group. A task may be waited for again and again."""
+        """A wait for the task begins, alone or in a group. There can be several waits for one task."""
 
     @_hookspec
     def altcraft_wait_ended(self, task: TaskHandle, error: BaseException | None) -> None:
-        """A wait is over. `error` is None when it ended with the task's outcome, be it a failure of the task.
+        """A wait has ended. `error` is None when it ended with the outcome of the task, which may be a failure.
 
-        Otherwise it is what ended the wait: a timeout, a stall, the error of an exchange, the close of the client, the
+        Otherwise it is the reason: a timeout, a stall, the error of an exchange, the closing of the client, the
         cancellation of the caller.
         """
 
@@ -348,11 +351,11 @@ class Hooks:
 
     @property
     def observes_exchanges(self) -> bool:
-        """Whether a plugin listens to exchanges."""
+        """Whether a plugin observes exchanges."""
         return "altcraft_exchange_started" in self.heard or "altcraft_exchange_finished" in self.heard
 
     def ask(self, hook: str, **arguments: object) -> None:
-        """Calls every listener of that hook; what one raises goes through, and the others are not called."""
+        """Calls the implementations of a hook one by one. What one raises goes through, and the rest is not called."""
         for _, call in self._callers.get(hook, ()):
             call(**arguments)
 

@@ -69,7 +69,7 @@ class Operation(Generic[R]):
     Raises TypeError where the request does not say what its answer is.
     """
 
-    __slots__ = ("demanding", "path", "reply", "request", "result", "safe", "status")
+    __slots__ = ("demanding", "nothing", "path", "reply", "request", "result", "safe", "status")
 
     path: str
     request: type[Request[R]]
@@ -79,6 +79,8 @@ class Operation(Generic[R]):
     safe: bool
     demanding: type[Reply]
     """The type of a reply that must have a result: how an empty array is told from none."""
+    nothing: type[Reply]
+    """The type of a reply that has null for its result: how null is told from an empty text."""
 
     def __init__(self, path: str, request: type[Request[R]], *, safe: bool = False) -> None:
         self.path = path.lstrip("/")
@@ -89,17 +91,22 @@ class Operation(Generic[R]):
         if kind is TaskRequest:
             self.reply = Envelope[TaskStarted]
             self.status = Envelope[TaskStatus[read_as]]
-            self.demanding = Envelope[_Done[read_as]]
+            self.demanding, self.nothing = Envelope[_Done[read_as]], Envelope[_Done[None]]
         else:
             # A result that is a Reply itself is the whole reply; any other stands in the envelope's `data`.
             self.reply = read_as if _is_reply(read_as) else Envelope[read_as]
             self.status = None
-            self.demanding = _Carried[read_as]
+            self.demanding, self.nothing = _Carried[read_as], _Carried[None]
 
     @property
     def carries_nothing(self) -> bool:
         """Whether the result is None by declaration, and whatever the reply carries is passed over."""
         return cast(object, self.result) is NoneType
+
+    @property
+    def is_untyped(self) -> bool:
+        """Whether the result is whatever the codec makes of it."""
+        return cast(object, self.result) in (object, Any)
 
     @property
     def admits_none(self) -> bool:
@@ -114,7 +121,7 @@ class Operation(Generic[R]):
     def types(self) -> tuple[object, ...]:
         """Every type that is read or checked in the course of the operation."""
         # The result of a task whose request is not known may turn out to be statistics: see `recognise`.
-        counted = (recount().status, DatabaseStatistics, SegmentStatistics) if self.result is object else ()
+        counted = (recount().status, DatabaseStatistics, SegmentStatistics) if self.is_untyped else ()
         return self.request, self.reply, self.status, self.demanding, self.result, ErrorEnvelope, *counted
 
     def result_in(self, reply: Reply) -> R:

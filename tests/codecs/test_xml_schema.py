@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timezone
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import pytest
@@ -389,3 +389,26 @@ def test_white_space_around_a_number_changes_nothing_for_an_enumerations_text() 
 
     assert read("<kind> a</kind><number> 1 </number>", Both) == Both(Spaced.PADDED, 1)
     assert read("<kind>a </kind><number> 1 </number>", Both) == Both(Spaced.PLAIN, 1)
+
+
+class Anything(msgspec.Struct):
+    """A struct with a field that takes anything."""
+
+    id: int
+    data: object = None
+
+
+@pytest.mark.parametrize("type_", [Anything, msgspec.defstruct("AnyField", [("id", int), ("data", Any, None)])])
+@pytest.mark.parametrize(
+    ("elements", "data"),
+    [
+        ("", None),
+        ("<data/>", ""),
+        ("<data>5</data>", "5"),
+        ("<data>5</data><data>6</data>", ["5", "6"]),
+        ("<data><a>1</a></data><data/>", [{"a": "1"}, ""]),
+    ],
+)
+def test_a_field_that_takes_anything_takes_several_elements(type_: Any, elements: str, data: object) -> None:
+    value = XmlCodec().decode(f"<xml><id>1</id>{elements}</xml>".encode(), type_)
+    assert (value.id, value.data) == (1, data)

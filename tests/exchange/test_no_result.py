@@ -113,6 +113,18 @@ def test_an_empty_element_is_what_the_type_makes_of_it(declare: Any, read: Any, 
 
 
 @both
+@pytest.mark.parametrize("result", [object, Any])
+def test_an_empty_text_in_json_is_an_empty_text(declare: Any, read: Any, result: Any) -> None:
+    del read
+    operation = declare(result)
+    if operation.status is None:
+        assert exchange().result(operation, answer('{"data":"","error":0}')) == ""
+    else:
+        reply = answer('{"data":{"status":"completed","result":""},"error":0}')
+        assert exchange().status(operation, reply, DONE).result == ""
+
+
+@both
 @pytest.mark.parametrize("way", [NULL_JSON, ABSENT_XML, EMPTY_XML])
 @pytest.mark.parametrize(
     ("result", "empty"),

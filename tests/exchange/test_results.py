@@ -97,6 +97,27 @@ def test_statistics_are_typed_though_only_the_tasks_id_is_known(name: str, kind:
 
 
 @both_formats
+def test_several_statistics_are_typed_though_only_the_tasks_id_is_known(format_: str) -> None:
+    result = [{"list_id": 1, "channels": []}, {"total_count": 5, "channels": [{"channel": "email"}]}]
+    body = default_registry().by_name(format_).encode({"data": {"status": "completed", "result": result}, "error": 0})
+    state = exchange(format_).status(unknown_task(), answer(body, {}), DONE)
+    assert state.result == [
+        SegmentStatistics(list_id=1),
+        DatabaseStatistics(total_count=5, channels=[ChannelStatistics("email")]),
+    ]
+
+
+class Anything(PlainRequest[object], frozen=True):
+    """A method whose result has no declared type."""
+
+
+@both_formats
+def test_an_undeclared_result_may_be_an_array(format_: str) -> None:
+    body = default_registry().by_name(format_).encode({"data": ["a", "b"], "error": 0})
+    assert exchange(format_).result(Operation("x", Anything), answer(body, {})) == ["a", "b"]
+
+
+@both_formats
 def test_another_result_stays_as_it_came_where_only_the_tasks_id_is_known(format_: str) -> None:
     state = exchange(format_).status(unknown_task(), golden("profiles_get_all.completed", format_), DONE)
     assert isinstance(state.result, dict)

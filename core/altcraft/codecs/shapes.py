@@ -173,6 +173,8 @@ def variants_of(info: mi.Type) -> tuple[mi.Type, ...]:
         return variants_of(info.type)
     if isinstance(info, mi.UnionType):
         return tuple(variant for part in info.types for variant in variants_of(part))
+    if isinstance(info, mi.CustomType) and info.cls is object:  # to a codec the same as Any
+        return (mi.AnyType(),)
     return (info,)
 
 

@@ -145,8 +145,8 @@ class Exchange:
         anywhere else it may be anything, and a result of another type is left out.
         """
         assert operation.status is not None
-        if operation.result is object:
-            return cast("TaskStatus[R]", self._unknown_status(response, failed))
+        if operation.is_untyped:
+            return cast("TaskStatus[R]", self._unknown_status(operation, response, done, failed))
         is_typed = True
         try:
             state: TaskStatus[Any] = self._state(operation.status, response)
@@ -162,18 +162,22 @@ class Exchange:
             return self._with_reason(state if not is_typed else self._state(_UNTYPED, response))
         return state if is_typed and not operation.carries_nothing else TaskStatus(state.status, state.progress)
 
-    def _unknown_status(self, response: HttpResponse, failed: Container[str]) -> TaskStatus[object]:
+    def _unknown_status(
+        self, operation: Operation[R], response: HttpResponse, done: Container[str], failed: Container[str]
+    ) -> TaskStatus[object]:
         """A status whose result has no declared type: recognised statistics, or what the codec makes of it."""
         state = self._state(_UNTYPED, response)
         if state.status in failed:
             return self._with_reason(state)
-        if state.result is None or not looks_counted(state.result):
-            return state
-        try:
-            counted = self._state(recount().status, response)
-        except DecodeError:
-            return state
-        return structs.replace(state, result=[recognise(entry) for entry in counted.result or ()])
+        if looks_counted(state.result):
+            try:
+                counted = self._state(recount().status, response)
+            except DecodeError:
+                return state
+            return structs.replace(state, result=[recognise(entry) for entry in counted.result or ()])
+        if state.status in done:
+            return structs.replace(state, result=self._result(operation, TASK_STATUS, state.result, response))
+        return state
 
     def _with_reason(self, state: TaskStatus[Any]) -> TaskStatus[Any]:
         """The status of a failed task, with the token masked in what the platform says about it."""
@@ -192,7 +196,9 @@ class Exchange:
 
     def _result(self, operation: Operation[R], path: str, data: object, response: HttpResponse) -> R:
         """The data of a success; where there is none, what its type has for that: None, or an array that came empty."""
-        if operation.carries_nothing:
+        if operation.carries_nothing or (
+            operation.is_untyped and data == "" and self._is_null(operation, path, response)
+        ):
             return cast(R, None)
         if data is not None and data is not UNSET:
             return cast(R, data)
@@ -202,6 +208,14 @@ class Exchange:
             return operation.result_in(self._read(path, operation.demanding, response))
         except DecodeError:
             raise self._lacking("result", path) from None
+
+    def _is_null(self, operation: Operation[Any], path: str, response: HttpResponse) -> bool:
+        """Whether an empty text is how the format writes null, as XML does."""
+        try:
+            self._read(path, operation.nothing, response)
+        except DecodeError:
+            return False
+        return True
 
     def _read(self, path: str, reply: type[Reply], response: HttpResponse) -> Reply:
         try:

@@ -103,7 +103,7 @@ def _twin_of_struct(type_: Any, cls: type[Struct], around: tuple[type, ...]) -> 
     if issubclass(cls, Reply):  # code and text are read apart: see `code_of` and `text_of`
         fields = tuple(field for field in fields if field.name not in Reply.__struct_fields__)
     lenient = {field.name: field.type for field in fields if _reading_of(field.type)}
-    twins = {field.name: object if field.name in lenient else _twin(field.type, around) for field in fields}
+    twins = {field.name: Any if field.name in lenient else _twin(field.type, around) for field in fields}
     if not issubclass(cls, Reply) and all(twins[field.name] is field.type for field in fields):
         return type_
     config = cls.__struct_config__

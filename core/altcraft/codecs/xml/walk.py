@@ -59,6 +59,7 @@ class _Fields:
     words: dict[str, object] = field(default_factory=dict)  # likewise
     counters: dict[str, Walk] = field(default_factory=dict)  # mappings of scalars
     nested: dict[str, Walk] = field(default_factory=dict)
+    untyped: set[str] = field(default_factory=set)  # among `nested`: fields that take anything, several elements too
     arrays: dict[str, Walk] = field(default_factory=dict)
     of_texts: set[str] = field(default_factory=set)  # arrays in which white space alone is an item: not one of words
     fixed: dict[str, _Fixed] = field(default_factory=dict)  # arrays of fixed length
@@ -109,6 +110,8 @@ class _Compiler:
                 fields.counters[name] = self.walk(shape)
             else:
                 fields.nested[name] = self.walk(shape)
+                if shape.is_untyped:
+                    fields.untyped.add(name)
         return fields
 
 
@@ -170,7 +173,8 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                 else:
                     others += 1
         if len(values) + others != len(children):
-            raise _repeated(element, {*leaves, *words, *counters, *nested})
+            for name in _several(element, {*leaves, *words, *counters, *nested}, fields.untyped):
+                values[name] = [_untyped(child, left) for child in children if child.tag == name]
         for name in required_arrays:
             if name not in values:
                 values[name] = []
@@ -298,6 +302,15 @@ def _is_alone(child: Element, children: list[Element], *, blank: bool) -> bool:
 def _is_empty(element: Element, *, blank: bool) -> bool:
     text = element.text
     return not len(element) and (not text or (blank and text.isspace()))
+
+
+def _several(element: Element, known: set[str], untyped: set[str]) -> set[str]:
+    """The untyped fields of which there are several elements. DecodeError where there are several of another field."""
+    counts = Counter(child.tag for child in element)
+    names = {name for name in known if counts[name] > 1}
+    if not names <= untyped:
+        raise _repeated(element, names - untyped)
+    return names
 
 
 def _repeated(element: Element, known: Container[str]) -> DecodeError:
