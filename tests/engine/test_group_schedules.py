@@ -24,6 +24,7 @@ from altcraft.exchange import Exchange
 from altcraft.hooks import Hooks
 from altcraft.operations import unknown_task
 from altcraft.tasks.machine import Policies
+from altcraft.tasks.resume import ResumeToken
 from altcraft.testing import reply
 from altcraft.wire.secret import Secret
 from engine.stage import is_scheduled
@@ -82,8 +83,8 @@ class Simulation:
         codecs = default_registry()
         exchange = Exchange("https://example.com", "example.com", Secret("t"), codecs.by_name("json"), codecs)
         polling = Polling(initial=dice.choice([0.5, 5.0]), maximum=30)
-        self.engine = Engine(exchange, Hooks(), Policies(polling, Retry(attempts=50), 10.0), self, Task)
-        self.tasks: list[Any] = [self.engine.resume(name, unknown_task()) for name in self.length]
+        self.engine = Engine(exchange, Hooks(), Policies(polling, Retry(patience=1e6, budget=None), 10.0), self, Task)
+        self.tasks: list[Any] = [self.engine.resume(ResumeToken(task_id=name), unknown_task()) for name in self.length]
         self.group: Group[Task[object]] = Group(self.engine, self.tasks, timeout, limit, self.spawn)
         self.group.begin()
         self.delivered: list[Task[object]] = []

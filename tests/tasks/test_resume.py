@@ -186,10 +186,10 @@ def test_a_broken_token_says_why(text: str, says: str) -> None:
 
 def forged(**changes: Any) -> str:
     """A token whose checksum is right, and whose content no client would write."""
-    history = [True, 5000, 4000, 4000, 5000, 5000, 0.0, 3, "running", 30.0, 10.0, 0, False]
+    history = [True, 5000000, 4000000, 4000000, 5000000, 5000000, 0.0, 3, "running", 30.0, 10.0, 0, False]
     parked = {
         "state": 1,
-        "due": -1000,
+        "due": -1000000,
         "failures": 0,
         "since": 0,
         "began": None,
@@ -198,7 +198,7 @@ def forged(**changes: Any) -> str:
         "fb": False,
     }
     content = {
-        "task_id": "t", "operation": 0, "request": {}, "key": "k", "note": "", "saved": 10**12, "submitted": 5000,
+        "task_id": "t", "operation": 0, "request": {}, "key": "k", "note": "", "saved": 10**15, "submitted": 5000000,
         "parked": [*parked.values(), *history],
     }  # fmt: skip
     for name, value in changes.items():
@@ -223,13 +223,13 @@ def test_a_forged_token_of_plausible_values_is_read() -> None:
         {"operation": 99}, {"operation": -9}, {"operation": ""}, {"operation": "a\0b"}, {"operation": 1.5},
         {"request": []}, {"request": 5}, {"key": ""}, {"key": "k" * (KEY_LENGTH + 1)},
         {"note": "n" * (NOTE_LENGTH + 1)},
-        {"note": "a\x1b[31m"}, {"note": None}, {"saved": -1}, {"saved": 2**60}, {"saved": "now"}, {"submitted": -1},
-        {"submitted": 10**15}, {"parked": []}, {"parked": [1, 2]}, {"parked": 5}, {"state": 7}, {"state": -1},
-        {"due": 10**15}, {"due": "soon"}, {"failures": -1}, {"failures": 2**40}, {"deadline": 10**15},
-        {"began": -(10**15)},
-        {"late": 10**15, "fb": True}, {"history_1": 10**15}, {"history_2": 9000}, {"history_3": 3000},
-        {"history_4": 3000},
-        {"history_5": 3000}, {"history_6": 101.0}, {"history_7": -1}, {"history_7": 2**40}, {"history_9": float("nan")},
+        {"note": "a\x1b[31m"}, {"note": None}, {"saved": -1}, {"saved": 2**62}, {"saved": "now"}, {"submitted": -1},
+        {"submitted": 10**16}, {"parked": []}, {"parked": [1, 2]}, {"parked": 5}, {"state": 7}, {"state": -1},
+        {"due": 10**16}, {"due": "soon"}, {"failures": -1}, {"failures": 2**40}, {"deadline": 10**16},
+        {"began": -(10**16)},
+        {"late": 10**16, "fb": True}, {"history_1": 10**16}, {"history_2": 9000000}, {"history_3": 3000000},
+        {"history_4": 3000000},
+        {"history_5": 3000000}, {"history_6": 101.0}, {"history_7": -1}, {"history_7": 2**40}, {"history_9": float("nan")},
         {"history_9": -5.0}, {"history_10": 0.0}, {"history_10": float("inf")}, {"history_11": -1},
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 A token of version 2 is `at2_` and the digits of a number in base 62: the checksum, then MessagePack, positional. So it
 survives shells, queues and double-clicks, and a mangled one is recognized. Times in it are on the wall clock, in
-milliseconds before the moment of saving, since two hosts share no monotonic clock. Page: docs/resuming.md.
+microseconds before the moment of saving, since two hosts share no monotonic clock. Page: docs/resuming.md.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _LONGEST = 8192  # characters of a token
 _LONGEST_ID = 72  # characters of a task id; a token is longer than that
 _SHORTEST = 56  # bytes of content, so that what is left of a token cut short is still no task id
 _LONGEST_REQUEST = 2048  # bytes of a request; a longer one stays behind
+_UNIT = 1_000_000  # times in a token are in microseconds
 _TEN_YEARS = 3.2e8  # seconds: no time in a token is further from its saving
 # What built-in paths are written as. Only append.
 _PATHS = ("segments/refresh_counters", "databases/refresh_counters", "resources/refresh_counters", "tasks/status")
@@ -92,7 +93,7 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
 
     def encode(self) -> str:
         """The token as one word."""
-        saved = round(self.saved_at * 1000)
+        saved = round(self.saved_at * _UNIT)
         path = self.operation
         content = _Content(
             _packed_hex(self.task_id),
@@ -101,7 +102,7 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
             _packed_hex(self.key),
             self.note,
             saved,
-            None if self.submitted_at is None else saved - round(self.submitted_at * 1000),
+            None if self.submitted_at is None else saved - round(self.submitted_at * _UNIT),
             None if self.parked is None else msgspec.structs.astuple(_packed(self.parked, self.saved_at)),
         )
         data = msgspec.msgpack.encode(content)
@@ -154,7 +155,7 @@ def _version_2(text: str) -> ResumeToken:
         raise BadResumeToken("a resume token that is damaged: copy it whole, from at2_ to its last character")
     try:
         content = msgspec.msgpack.decode(data[4:], type=_Content)
-        saved = content.saved / 1000
+        saved = content.saved / _UNIT
         parked = None if content.parked is None else _unpacked(content.parked, _unpacked_hex(content.task_id), saved)
         token = ResumeToken(
             task_id=_unpacked_hex(content.task_id),
@@ -163,7 +164,7 @@ def _version_2(text: str) -> ResumeToken:
             key=None if content.key is None else _unpacked_hex(content.key),
             note=content.note,
             saved_at=saved,
-            submitted_at=None if content.submitted is None else saved - content.submitted / 1000,
+            submitted_at=None if content.submitted is None else saved - content.submitted / _UNIT,
             parked=parked,
         )
         _check(token, content)
@@ -185,7 +186,7 @@ class _Content(Struct, array_like=True):
 
 
 class _Packed(Struct, array_like=True):
-    """`Parked`, its times in milliseconds before the saving (those that lie ahead are negative)."""
+    """`Parked`, its times in microseconds before the saving (those that lie ahead are negative)."""
 
     state: int
     due: int
@@ -212,7 +213,7 @@ class _Packed(Struct, array_like=True):
 
 def _packed(parked: Parked, saved_at: float) -> _Packed:
     def ago(time: float) -> int:
-        return round((saved_at - time) * 1000)
+        return round((saved_at - time) * _UNIT)
 
     history = parked.history
     return _Packed(
@@ -244,9 +245,9 @@ def _unpacked(values: tuple[Any, ...], task_id: str, saved_at: float) -> Parked:
     packed = msgspec.convert(values, _Packed)
 
     def time(ago: int) -> float:
-        if abs(ago) > _TEN_YEARS * 1000:
+        if abs(ago) > _TEN_YEARS * _UNIT:
             raise ValueError
-        return saved_at - ago / 1000
+        return saved_at - ago / _UNIT
 
     history = History(
         time(packed.started),
@@ -297,7 +298,7 @@ def _check(token: ResumeToken, content: _Content) -> None:
     )
     if any(not least <= len(text) <= most or not text.isprintable() for text, least, most in lengths):
         raise ValueError
-    if not 0 <= content.saved < 2**53 or not 0 <= (content.submitted or 0) <= _TEN_YEARS * 1000:
+    if not 0 <= content.saved < 2**62 or not 0 <= (content.submitted or 0) <= _TEN_YEARS * _UNIT:
         raise ValueError
     if token.parked is not None and token.parked.state not in _STATES:
         raise ValueError
