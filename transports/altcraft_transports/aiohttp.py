@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
+import errno
 import socket
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from altcraft.wire.secret import MaskedBytes, MaskedList
 from altcraft.wire.transport import TransportSettings
 from altcraft_transports._common.abilities import Abilities
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.errors import Progress, said
+from altcraft_transports._common.errors import ENDED, Progress, said
 from altcraft_transports._common.for_tasks import CONNECTIONS, ForTasks, all_gone
 from altcraft_transports._common.kept import elapsed
 from altcraft_transports._common.loops import under_trio
@@ -31,7 +31,9 @@ from altcraft_transports._common.tls import require_ssl
 
 try:
     import aiohttp
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.connector import Connection
+    from aiohttp.payload import Payload
     from yarl import URL
 except ImportError as error:
     raise MissingExtra("the transport aiohttp needs the package aiohttp: pip install aiohttp") from error
@@ -39,7 +41,7 @@ except ImportError as error:
 __all__ = ["AiohttpTransport", "create_async"]
 
 _MANY = 1000
-_LARGE = 1 << 20  # from here on aiohttp wants a stream
+_PIECE = 1 << 16
 _YEAR = 366 * 86400.0  # aiohttp takes no infinite time
 
 
@@ -65,23 +67,24 @@ class AiohttpTransport(ForTasks):
 
     async def _carry(self, request: HttpRequest, progress: Progress) -> HttpResponse:
         session = self._session or self._open()
-        seen = _Seen(progress)
         route = self._routes.of(request)
         headers = MaskedList([*checked(request.headers), ("Host", route.host)])
-        try:
-            return await self._exchange(session, request, route, headers, seen)
-        except (ResponseTooLarge, DecodeError):
-            raise
-        except aiohttp.ClientResponseError as error:
-            # What it says of the bytes that came is left out: a peer that sends ours back would show a token.
-            raise self._failed(seen, f"the reply is unusable: {type(error).__name__}, status {error.status}") from None
-        except (aiohttp.ClientError, OSError, ValueError, ConnectionLost) as error:
-            if isinstance(error, ConnectionLost):
+        while True:
+            seen = _Seen(progress)
+            try:
+                return await self._exchange(session, request, route, headers, seen)
+            except (ResponseTooLarge, DecodeError):
                 raise
-            raise self._failed(seen, _said(error)) from error
-        except asyncio.CancelledError:
-            self._doubt(seen)
-            raise
+            except Exception as error:
+                if seen.is_kept and not progress.is_sent:  # the next connection does as well
+                    continue
+                self._doubt(seen)
+                if isinstance(error, TransportError):
+                    raise
+                raise self._failure(error, progress) from error
+            except asyncio.CancelledError:  # the end of the exchange's time comes as a cancellation
+                self._doubt(seen)
+                raise
 
     async def _exchange(
         self,
@@ -96,11 +99,10 @@ class AiohttpTransport(ForTasks):
             require_ssl()
         if (forwarder := place.forwards()) is not None:
             headers += forwarder.headers.items()
-        body = MaskedBytes(request.body)
         async with session.request(
             word(request.method),
             URL(route.url, encoded=True),
-            data=body if len(body) < _LARGE else io.BytesIO(body),
+            data=_Message(request.body, seen),
             headers=headers,
             allow_redirects=False,
             proxy=None if place.proxy is None else f"http://{_netloc(place.proxy)}",
@@ -121,19 +123,28 @@ class AiohttpTransport(ForTasks):
     def _open(self) -> aiohttp.ClientSession:
         if under_trio():
             raise RuntimeError("the transport aiohttp needs asyncio: under trio, choose 'threads' or 'httpx'")
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        tracing.on_connection_create_end.append(_note_making)
         self._connector = _Connector(self.settings)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(),
-            trace_configs=[_tracing()],
+            trace_configs=[tracing],
             auto_decompress=False,
         )
         return self._session
 
-    def _failed(self, seen: _Seen, text: str) -> TransportError:
-        self._doubt(seen)
-        return seen.progress.failed(text if seen.progress.is_sent else f"no connection: {text}")
+    @staticmethod
+    def _failure(error: Exception, progress: Progress) -> Exception:
+        """Returns this library's error for one of aiohttp's, or a bug's as it is."""
+        if not isinstance(error, (aiohttp.ClientError, OSError, ValueError)):
+            return error
+        if isinstance(error, aiohttp.ClientResponseError):
+            return progress.failed(f"the reply is unusable: {type(error).__name__}, status {error.status}")
+        text = _said(error)
+        return progress.failed(f"the exchange broke off: {text}" if progress.is_sent else f"no connection: {text}")
 
     def _doubt(self, seen: _Seen) -> None:
         if seen.is_kept and self._connector is not None:
@@ -164,10 +175,12 @@ class _Connector(aiohttp.TCPConnector):
             keepalive_timeout=min(settings.keep_idle, _YEAR),
         )
 
-    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
-        """Returns a connection that is new, or can be used again."""
+    async def connect(self, req: aiohttp.ClientRequest, *args: Any, **kwargs: Any) -> Connection:
+        """Returns a connection that is new, or can be used again, and shows it to the message."""
         while True:
-            connection = await super().connect(*args, **kwargs)
+            connection = await super().connect(req, *args, **kwargs)
+            if isinstance(req.body, _Message):
+                req.body.seen.connection = connection
             protocol = connection.protocol
             since = self.idle_since.get(protocol)
             if since is None or (self.doubted < since and elapsed() - since < self.keep_idle and _is_good(connection)):
@@ -204,23 +217,43 @@ class _Seen:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.is_kept = False
+        self.connection: Connection | None = None
 
 
-def _tracing() -> aiohttp.TraceConfig:
-    async def sent(session: object, context: Any, params: object) -> None:
-        context.trace_request_ctx.progress.is_sent = True
+class _Message(Payload):
+    """A request's body. aiohttp writes the header together with it, so that nothing has been sent before."""
 
-    async def reused(session: object, context: Any, params: object) -> None:
-        context.trace_request_ctx.is_kept = True
+    autoclose = True  # it holds nothing that is to be closed
 
-    async def created(session: object, context: Any, params: object) -> None:
-        context.trace_request_ctx.is_kept = False
+    def __init__(self, body: bytes, seen: _Seen) -> None:
+        super().__init__(MaskedBytes(body))
+        self.seen = seen
+        self._body = memoryview(body)
 
-    tracing = aiohttp.TraceConfig()
-    tracing.on_request_headers_sent.append(sent)
-    tracing.on_connection_reuseconn.append(reused)
-    tracing.on_connection_create_end.append(created)
-    return tracing
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self._body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Returns nothing of the body: aiohttp asks for that only to show it."""
+        return ""
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Sends the body, unless the peer has ended the connection: event loops learn that a little late."""
+        if self.seen.is_kept and not (self.seen.connection and _is_good(self.seen.connection)):
+            raise OSError(errno.ENOTCONN, ENDED)
+        self.seen.progress.is_sent = True
+        for start in range(0, len(self._body), _PIECE):
+            await writer.write(self._body[start : start + _PIECE])
+
+
+async def _note_reuse(session: object, context: Any, params: object) -> None:
+    context.trace_request_ctx.is_kept = True
+
+
+async def _note_making(session: object, context: Any, params: object) -> None:
+    context.trace_request_ctx.is_kept = False
 
 
 def _is_good(connection: Connection) -> bool:

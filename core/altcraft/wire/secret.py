@@ -93,7 +93,7 @@ class Secret:
             return None
         secret = Secret("")
         if not isinstance(token, str):
-            secret._fault = TypeError(f"the token is a {type(token).__name__}, not a str: decode or unwrap it first")
+            secret._fault = TypeError(f"the token is of type {type(token).__name__}: pass it as a str")
         elif not token.isprintable() or any(map(str.isspace, token)):
             secret._fault = ValueError("the token has blanks, line breaks or control characters in it")
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     json: bool = False
     csv: bool = False
     output: str | None = None
+    verbose: bool = False
 
 
 class Invocation:
@@ -87,24 +89,14 @@ class Invocation:
         if self._reporter is not None:
             self._reporter.finish()
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> AbstractContextManager[Session]:
         """The command's client, and what goes with it, while the block lasts."""
-        from altcraft_plugins.cli.session import Session
+        _ = self.reporter  # opens the output file, so that a bad path ends the command before it submits
+        return self._open(self._connection())
 
-        reporter = self.reporter  # opens the output file, so that a bad path ends the command before it submits
-        connection = self._connection()
-        with open_client(self.connect, connection) as client:
-            yield Session(client, reporter, connection, self.settings.timeout)
-
-    @contextmanager
-    def sandbox(self, codec: str, polling: Polling) -> Iterator[Session]:
+    def sandbox(self, codec: str, polling: Polling) -> AbstractContextManager[Session]:
         """The same for an embedded sandbox, which needs no setting."""
-        from altcraft_plugins.cli.session import Session
-
-        connection = Connection(url="sandbox:", token=Token("", ""), codec=codec, polling=polling)
-        with open_client(self.connect, connection) as client:
-            yield Session(client, self.reporter, connection, self.settings.timeout)
+        return self._open(Connection(url="sandbox:", token=Token("", ""), codec=codec, polling=polling))
 
     @contextmanager
     def plugins(self) -> Iterator[Sequence[Plugin]]:
@@ -113,6 +105,32 @@ class Invocation:
         connection = Connection(url=nowhere, token=Token("", ""), plugins=self.settings.plugins, entry_points=True)
         with open_client(self.connect, connection) as client:
             yield client.plugins()
+
+    @contextmanager
+    def _open(self, connection: Connection) -> Iterator[Session]:
+        from altcraft_plugins.cli.session import Session
+        from altcraft_plugins.cli.verbose import Verbose
+
+        with self._reported_warnings():
+            client = open_client(self.connect, connection)
+        with client:
+            if self.settings.verbose:
+                client.hooks.register(Verbose(self.reporter))
+            yield Session(client, self.reporter, connection, self.settings.timeout)
+
+    @contextmanager
+    def _reported_warnings(self) -> Iterator[None]:
+        """Reports the library's warnings as lines of the command; others are shown as Python shows them."""
+        from altcraft.errors import AltcraftWarning
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", AltcraftWarning)
+            yield
+        for warning in caught:
+            if issubclass(warning.category, AltcraftWarning):
+                self.reporter.warning(str(warning.message))
+            else:
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
     def _connection(self) -> Connection:
         settings = self.settings

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
 
 __all__ = [
-    "COMPLETION_VARIABLE", "CONNECTION", "OUTPUT", "PLUGINS", "POLLS", "RESULTS", "RETRIES", "TIMEOUT", "SharedOption",
+    "COMPLETION_VARIABLE",
+    "CONNECTION",
+    "OUTPUT",
+    "PLUGINS",
+    "POLLS",
+    "RESULTS",
+    "RETRIES",
+    "TIMEOUT",
+    "VERBOSE",
+    "SharedOption",
     "shared",
 ]  # fmt: skip
 
@@ -277,6 +286,16 @@ OUTPUT: Final = (
         variable=False,
         section=_SECTION,
         help="Print JSON lines on stdout, and nothing else there.",
+    ),
+)
+VERBOSE: Final = (
+    SharedOption(
+        "--verbose",
+        "-v",
+        is_flag=True,
+        variable=False,
+        section=_SECTION,
+        help="Show exchanges, retries and polls on stderr.",
     ),
 )
 RESULTS: Final = (

@@ -107,17 +107,17 @@ class Terminal:
 class Command:
     """Runs commands in this process, with the clients that they make themselves."""
 
-    def __init__(self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self.capfd = capfd
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capsys = capsys
         self.monkeypatch = monkeypatch
 
     def __call__(self, *args: str, **variables: str) -> Ran:
-        self.capfd.readouterr()
+        self.capsys.readouterr()
         with self.monkeypatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
             code = run(args)
-        return Ran(code, *self.capfd.readouterr())
+        return Ran(code, *self.capsys.readouterr())
 
 
 def environment(**changes: str) -> dict[str, str]:

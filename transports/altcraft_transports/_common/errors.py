@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from altcraft.errors import AltcraftError, ConnectError, ConnectionLost, DecodeError, RequestTimeout, TransportError
 
-__all__ = ["CLOSED", "FAILURES", "Progress", "bare", "said"]
+__all__ = ["CLOSED", "ENDED", "FAILURES", "Progress", "bare", "said"]
 
 CLOSED = "the transport is closed"
+ENDED = "no connection: the peer has ended the one that was kept"
 FAILURES = (TransportError, DecodeError)
 """What an exchange ends with, if not with a reply."""
 
@@ -16,6 +17,8 @@ class Progress:
 
     is_sent = False
     """Whether any of the request may have reached the server."""
+    is_kept = False
+    """Whether the connection is one that was kept, so that the peer may have ended it."""
 
     def failed(self, text: str) -> TransportError:
         """Returns the error of an exchange that breaks off here."""

@@ -57,10 +57,6 @@ class ForThreads:
 class Connection(Protocol):
     """What a pool keeps. One thread uses it at a time; `abort` is for the others."""
 
-    def is_quiet(self) -> bool:
-        """Whether it can be used again: the peer has neither closed it nor sent anything unasked."""
-        ...
-
     def close(self) -> None:
         """Closes it, at once."""
         ...
@@ -125,7 +121,10 @@ class Pooled(ForThreads, ABC, Generic[C]):
     def _carry(
         self, connection: C, request: HttpRequest, route: Route, timeout: float, deadline: float
     ) -> tuple[HttpResponse, bool]:
-        """Carries an exchange over a connection, which it opens if need be; says whether it can carry another."""
+        """Carries an exchange over a connection, which it opens if need be; says whether it can carry another.
+
+        ConnectError if nothing was sent, as when the peer has ended a connection that was kept.
+        """
 
     def _send(self, request: HttpRequest, timeout: float, deadline: float) -> HttpResponse:
         route = self._routes.of(request)
@@ -133,27 +132,32 @@ class Pooled(ForThreads, ABC, Generic[C]):
         if not slots.acquire(timeout=timeout):
             raise ConnectError("no free connection in time: more exchanges at once than connections")
         try:
-            connection = self._kept.take(route.place)
-            is_kept, persists = connection is not None, False
-            if connection is None:
-                connection = self._make()
-            self._busy.add(connection)
-            try:
-                if self._closed:
-                    raise ConnectError(CLOSED)
-                response, persists = self._carry(connection, request, route, timeout, deadline)
-            except (ConnectionLost, RequestTimeout):
-                if is_kept:  # its siblings may be as dead
-                    self._kept.clear()
-                raise
-            finally:
-                self._busy.discard(connection)
-                if persists:
-                    self._kept.give_back(route.place, connection)
-                else:
-                    connection.close()
+            while (kept := self._kept.take(route.place)) is not None:
+                try:
+                    return self._use(kept, request, route, timeout, deadline)
+                except ConnectError:  # nothing was sent, so the next one does as well
+                    continue
+                except (ConnectionLost, RequestTimeout):
+                    self._kept.clear()  # its siblings may be as dead
+                    raise
+            return self._use(self._make(), request, route, timeout, deadline)
         finally:
             slots.release()
+
+    def _use(self, connection: C, request: HttpRequest, route: Route, timeout: float, deadline: float) -> HttpResponse:
+        """Carries out an exchange over a connection, and keeps or closes it."""
+        persists = False
+        self._busy.add(connection)
+        try:
+            if self._closed:
+                raise ConnectError(CLOSED)
+            response, persists = self._carry(connection, request, route, timeout, deadline)
+        finally:
+            self._busy.discard(connection)
+            if persists:
+                self._kept.give_back(route.place, connection)
+            else:
+                connection.close()
         return response
 
 

@@ -11,11 +11,11 @@ import functools
 import re
 import socket
 
-from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge
+from altcraft.errors import ConnectError, ResponseTooLarge
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.secret import MaskedBytes
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.errors import FAILURES, said
+from altcraft_transports._common.errors import FAILURES, Progress, said
 from altcraft_transports._common.proxies import Proxy
 from altcraft_transports._common.requests import TOKEN, head
 from altcraft_transports._common.sending import END_OF_HEAD, begins_final, bounded, send
@@ -44,25 +44,35 @@ def tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, deadline: fl
 
 
 def exchange(
-    sock: socket.socket, message: bytes, method: str, *, timeout: float, deadline: float, limit: int
+    sock: socket.socket,
+    message: bytes,
+    method: str,
+    *,
+    timeout: float,
+    deadline: float,
+    limit: int,
+    is_kept: bool = False,
 ) -> tuple[HttpResponse, bool]:
     """Sends a request and reads its reply; says also whether the connection can carry another exchange.
 
     A complete reply counts, although the peer did not take all of the request. `deadline` is on time.monotonic,
-    `timeout` only what the error says. Raises RequestTimeout, ConnectionLost, ResponseTooLarge, and DecodeError for a
-    coding that can't be undone: the request may have been processed.
+    `timeout` only what the error says; a connection that `is_kept` has been idle, so that the peer may have ended it.
+    Raises ConnectError if nothing could be sent; else RequestTimeout, ConnectionLost, ResponseTooLarge, and DecodeError
+    for a coding that can't be undone.
     """
     reader = _Reader(sock, deadline)
+    progress = Progress()
+    progress.is_kept = is_kept
     try:
-        is_sent = reader.write(message)
+        is_whole = reader.write(message, progress)
         reply, persists = reader.reply(method, limit)
     except TimeoutError as error:
-        raise RequestTimeout(f"no complete reply within {timeout:g} s") from error
+        raise progress.late(timeout) from error
     except _Unusable as error:
-        raise ConnectionLost(f"the reply is unusable: {error}") from None
+        raise progress.failed(f"the reply is unusable: {error}") from None
     except OSError as error:
-        raise ConnectionLost(f"the connection broke: {said(error)}") from error
-    return reply, persists and is_sent
+        raise progress.failed(f"the connection broke: {said(error)}") from error
+    return reply, persists and is_whole
 
 
 class _Unusable(ValueError):
@@ -77,10 +87,10 @@ class _Reader:
         self._deadline = deadline
         self._buffer = b""
 
-    def write(self, message: bytes) -> bool:
+    def write(self, message: bytes, progress: Progress) -> bool:
         """Sends the message; returns False if the peer ended the exchange before it had all of it."""
         try:
-            return send(self._sock, message, self._deadline, self._hear)
+            return send(self._sock, message, self._deadline, progress, self._hear)
         except TimeoutError:
             raise
         except OSError:

@@ -5,18 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 __all__ = ["Kept", "elapsed"]
 
 
-class _Connection(Protocol):
-    def is_quiet(self) -> bool:
-        """Whether it can be used again: the peer has neither closed it nor sent anything unasked."""
-        ...
-
-
-C = TypeVar("C", bound=_Connection)
+C = TypeVar("C")
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
@@ -44,14 +38,17 @@ class Kept(Generic[C]):
         self._is_closed = False
 
     def take(self, place: Hashable) -> C | None:
-        """Returns a connection that can be used, or None. Drops those that can't, on the way."""
+        """Returns a connection, or None. Drops those that have grown too old, on the way.
+
+        Whether the peer has closed it meanwhile is to be seen at the last moment, when the request goes out.
+        """
         while True:
             with self._lock:
                 idle = self._idle.get(place)
                 if not idle:
                     return None
                 connection, since = idle.pop()
-            if self._clock() - since < self._keep_idle and connection.is_quiet():
+            if self._clock() - since < self._keep_idle:
                 return connection
             self._drop(connection)
 

@@ -13,7 +13,7 @@ from typing import Any
 from altcraft.errors import ConnectError
 from altcraft_transports._common.errors import CLOSED, said
 from altcraft_transports._common.forks import detach
-from altcraft_transports._common.ready import is_quiet, writable
+from altcraft_transports._common.ready import writable
 
 __all__ = ["Line"]
 
@@ -83,10 +83,6 @@ class Line:
         finally:
             for sock, end in trying.items():
                 self._forget(sock, end)
-
-    def is_quiet(self) -> bool:
-        """Whether the connection can be used again: the peer has neither closed it nor sent anything unasked."""
-        return self.sock is not None and is_quiet(self.sock)
 
     def close(self) -> None:
         """Closes the connection. No exchange may be under way."""

@@ -67,10 +67,18 @@ class OverSockets(Pooled[Line]):
     ) -> tuple[HttpResponse, bool]:
         message = self._composer.message(route.start, request.headers, request.body)
         sock = connection.sock
+        is_kept = sock is not None
         if sock is None:
             try:
                 sock = connection.sock = self._connect(Way(connection, route.place, deadline))
             except OSError as error:
                 raise ConnectError(f"no connection: {said(error)}") from error
-        limit = self.settings.max_response
-        return exchange(sock, message, request.method, timeout=timeout, deadline=deadline, limit=limit)
+        return exchange(
+            sock,
+            message,
+            request.method,
+            timeout=timeout,
+            deadline=deadline,
+            limit=self.settings.max_response,
+            is_kept=is_kept,
+        )

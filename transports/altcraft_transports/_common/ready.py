@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 from collections.abc import Collection
 
 __all__ = ["is_quiet", "ready", "writable"]
@@ -34,8 +35,22 @@ def writable(socks: Collection[socket.socket], seconds: float) -> list[socket.so
 
 def is_quiet(sock: socket.socket) -> bool:
     """Whether a connection that was kept can be used: there is nothing to read, not even its end."""
-    if not hasattr(select, "poll"):
-        return not select.select([sock], [], [], 0)[0]
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return not poll.poll(0)
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return not poll.poll(0) and not _has_ended(sock)
+    return not select.select([sock], [], [], 0)[0]
+
+
+def _has_ended(sock: socket.socket) -> bool:
+    """Whether the peer has closed a connection. Asked again here, since a thread may have to wait after polling.
+
+    Polling lets other threads run, and they may for milliseconds; this question does not.
+    """
+    if _TCP_STATE is None or not hasattr(sock, "getsockopt"):
+        return False
+    return sock.getsockopt(socket.IPPROTO_TCP, _TCP_STATE, 1) != _ESTABLISHED
+
+
+_TCP_STATE = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_ESTABLISHED = b"\x01"

@@ -7,7 +7,9 @@ import socket
 import time
 from collections.abc import Callable
 
-from altcraft_transports._common.ready import ready
+from altcraft.errors import ConnectError
+from altcraft_transports._common.errors import ENDED, Progress
+from altcraft_transports._common.ready import is_quiet, ready
 
 __all__ = ["END_OF_HEAD", "begins_final", "bounded", "send"]
 
@@ -17,15 +19,21 @@ _RECEIVE = 1 << 16
 _SEND = 1 << 14  # what fits into one record of TLS
 
 
-def send(sock: socket.socket, message: bytes, deadline: float, hear: Callable[[bytes], bool]) -> bool:
+def send(
+    sock: socket.socket, message: bytes, deadline: float, progress: Progress, hear: Callable[[bytes], bool]
+) -> bool:
     """Sends a message; returns False if the peer ended the exchange before it had all of it.
 
     `hear` is given what the peer says in the meantime, b"" if it has closed the connection, and tells whether that ends
-    the exchange. Raises TimeoutError at the deadline, on time.monotonic. Not by `sendall`, which under TLS has its
-    whole time for every record anew.
+    the exchange. `progress` notes whether any of the message went out. Raises TimeoutError at the deadline, which is
+    on time.monotonic, and ConnectError if the peer has ended a connection that was kept. Not by `sendall`, which under
+    TLS has its whole time for every record anew.
     """
     bounded(sock, deadline)
-    sent = sock.send(message)
+    if progress.is_kept and not progress.is_sent and not is_quiet(sock):
+        raise ConnectError(ENDED)
+    sent = sock.send(message if len(message) <= _SEND else memoryview(message)[:_SEND])
+    progress.is_sent = True
     while sent < len(message):
         is_readable, is_writable = ready(sock, deadline - time.monotonic())
         if is_readable and _hears(sock, hear):

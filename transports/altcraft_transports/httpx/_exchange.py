@@ -18,7 +18,7 @@ from altcraft_transports._common.requests import checked, word
 from altcraft_transports._common.routes import Place, Route
 from altcraft_transports._common.tls import default_context
 
-__all__ = ["failure", "has_more", "is_request", "new_request", "pool_options", "replied"]
+__all__ = ["Gathering", "failure", "has_more", "is_request", "new_request", "pool_options", "replied"]
 
 
 class Content(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -59,6 +59,21 @@ def pool_options(place: Place, settings: TransportSettings) -> dict[str, Any]:
         )
         options["proxy_headers"] = place.proxy.headers
     return options
+
+
+class Gathering:
+    """Has a request go out in one piece: httpcore writes the header first, and the body, or nothing, after it."""
+
+    def __init__(self) -> None:
+        self._header = b""
+
+    def add(self, buffer: bytes) -> bytes:
+        """Returns what is to be sent now. A header waits for the next call."""
+        if not self._header and buffer.endswith(b"\r\n\r\n"):
+            self._header = buffer
+            return b""
+        message, self._header = self._header + buffer, b""
+        return message
 
 
 def is_request(buffer: bytes) -> bool:

@@ -10,19 +10,27 @@ import anyio
 import httpcore
 import httpx
 
-from altcraft.errors import DecodeError, ResponseTooLarge
+from altcraft.errors import ConnectError, DecodeError, ResponseTooLarge
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.transport import TransportSettings
 from altcraft_transports._common.abilities import Abilities
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.errors import FAILURES, Progress
+from altcraft_transports._common.errors import ENDED, FAILURES, Progress
 from altcraft_transports._common.for_tasks import CONNECTIONS, ForTasks, all_gone
 from altcraft_transports._common.kept import Kept
 from altcraft_transports._common.loops import Slots
 from altcraft_transports._common.ready import is_quiet
-from altcraft_transports._common.routes import Place
+from altcraft_transports._common.routes import Place, Route
 from altcraft_transports._common.sending import begins_final
-from altcraft_transports.httpx._exchange import failure, has_more, is_request, new_request, pool_options, replied
+from altcraft_transports.httpx._exchange import (
+    Gathering,
+    failure,
+    has_more,
+    is_request,
+    new_request,
+    pool_options,
+    replied,
+)
 
 __all__ = ["AsyncHttpxTransport"]
 
@@ -50,10 +58,6 @@ class Lane:
         self._sockets.add(inner.get_extra_info("socket"))
         return self.stream
 
-    def is_quiet(self) -> bool:
-        """Whether the connection can be used again: the peer has neither closed it nor sent anything unasked."""
-        return self.stream is not None and not self.stream.get_extra_info("is_readable")
-
     async def aclose(self) -> None:
         """Closes the connection."""
         if self.stream is not None:
@@ -76,35 +80,45 @@ class AsyncHttpxTransport(ForTasks):
         """Ends the sleeps and the exchanges under way, and closes all connections."""
         await super().close()
         self._kept.close()
-        await self._close_dropped()
+        while self._dropped:
+            await self._dropped.pop().aclose()
         await all_gone(self._sockets)
 
     async def _carry(self, request: HttpRequest, progress: Progress) -> HttpResponse:
         route = self._routes.of(request)
-        asked = new_request(request, route)
         async with self._slots:
-            kept = self._kept.take(route.place)
-            lane = kept or Lane(route.place, self.settings, self._sockets)
-            lane.progress = progress
-            persists = False
-            try:
-                await self._close_dropped()
-                response, persists = await self._exchange(lane, asked)
-            except (ResponseTooLarge, DecodeError):
-                raise
-            except BaseException as error:
-                if kept is not None:  # its siblings may be as dead
-                    self._kept.clear()
-                if isinstance(error, Exception):
-                    raise failure(error, progress) from error
-                raise
-            finally:
-                if persists:
-                    self._kept.give_back(route.place, lane)
-                else:
-                    self._dropped.append(lane)
-                with anyio.CancelScope(shield=True):
-                    await self._close_dropped()
+            while (kept := self._kept.take(route.place)) is not None:
+                try:
+                    return await self._use(kept, route, request, progress)
+                except ConnectError:  # nothing was sent, so the next one does as well
+                    continue
+                except (ResponseTooLarge, DecodeError):
+                    raise
+                except BaseException:  # the end of the exchange's time comes as a cancellation
+                    self._kept.clear()  # its siblings may be as dead
+                    raise
+            return await self._use(Lane(route.place, self.settings, self._sockets), route, request, progress)
+
+    async def _use(self, lane: Lane, route: Route, request: HttpRequest, progress: Progress) -> HttpResponse:
+        """Carries out an exchange over a connection, and keeps or closes it."""
+        asked = new_request(request, route)
+        lane.progress = progress
+        progress.is_kept = lane.stream is not None
+        persists = False
+        try:
+            response, persists = await self._exchange(lane, asked)
+        except FAILURES:
+            raise
+        except Exception as error:
+            raise failure(error, progress) from error
+        finally:
+            if persists:
+                self._kept.give_back(route.place, lane)
+            else:
+                self._dropped.append(lane)
+            with anyio.CancelScope(shield=True):
+                while self._dropped:
+                    await self._dropped.pop().aclose()
         return response
 
     async def _exchange(self, lane: Lane, request: httpx.Request) -> tuple[HttpResponse, bool]:
@@ -129,10 +143,6 @@ class AsyncHttpxTransport(ForTasks):
         persists = not has_more(response)
         await response.aclose()
         return replied(response, body), persists and lane.stream is not None
-
-    async def _close_dropped(self) -> None:
-        while self._dropped:
-            await self._dropped.pop().aclose()
 
 
 class _Transport(httpx.AsyncHTTPTransport):
@@ -162,6 +172,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._inner = inner
         self._heard = b""
         self._has_ended = False
+        self._gathering = Gathering()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._heard or self._has_ended:
@@ -170,11 +181,17 @@ class _Stream(httpcore.AsyncNetworkStream):
         return await self._inner.read(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._lane.progress.is_sent |= is_request(buffer)
-        if len(buffer) < _LARGE:
-            await self._inner.write(buffer)
+        message = self._gathering.add(buffer)
+        if not message:
+            return
+        progress = self._lane.progress
+        if progress.is_kept and not progress.is_sent and self.get_extra_info("is_readable"):
+            raise httpcore.ConnectError(ENDED)
+        progress.is_sent |= is_request(message)
+        if len(message) < _LARGE:
+            await self._inner.write(message)
         else:
-            await self._write_and_listen(buffer)
+            await self._write_and_listen(message)
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

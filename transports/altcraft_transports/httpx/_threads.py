@@ -14,13 +14,21 @@ from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.transport import TransportSettings
 from altcraft_transports._common.abilities import Abilities
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.errors import Progress, said
+from altcraft_transports._common.errors import FAILURES, Progress, said
 from altcraft_transports._common.for_threads import Pooled
 from altcraft_transports._common.lines import Line
 from altcraft_transports._common.ready import is_quiet
 from altcraft_transports._common.routes import Place, Route
 from altcraft_transports._common.sending import begins_final, bounded, send
-from altcraft_transports.httpx._exchange import failure, has_more, is_request, new_request, pool_options, replied
+from altcraft_transports.httpx._exchange import (
+    Gathering,
+    failure,
+    has_more,
+    is_request,
+    new_request,
+    pool_options,
+    replied,
+)
 
 __all__ = ["HttpxTransport"]
 
@@ -61,6 +69,7 @@ class HttpxTransport(Pooled[Lane]):
     ) -> tuple[HttpResponse, bool]:
         progress = connection.progress = Progress()
         connection.deadline = deadline
+        progress.is_kept = connection.sock is not None
         asked = new_request(request, route)
         try:
             response = connection.over(route.place, self.settings).handle_request(asked)
@@ -73,6 +82,8 @@ class HttpxTransport(Pooled[Lane]):
                 response.close()
         except (httpx.TimeoutException, httpcore.TimeoutException):
             raise progress.late(timeout) from None
+        except FAILURES:
+            raise
         except Exception as error:
             raise failure(error, progress) from error
         return replied(response, body), persists and connection.sock is not None
@@ -103,6 +114,7 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._heard = b""
+        self._gathering = Gathering()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._heard:
@@ -112,9 +124,12 @@ class _Stream(httpcore.NetworkStream):
             return bytes(sock.recv(max_bytes))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._lane.progress.is_sent |= is_request(buffer)
+        message = self._gathering.add(buffer)
+        if not message:
+            return
+        progress = self._lane.progress if is_request(message) else Progress()
         with self._socket(httpcore.WriteTimeout, httpcore.WriteError) as sock:
-            if buffer and not send(sock, buffer, self._lane.deadline, self._hear):
+            if not send(sock, message, self._lane.deadline, progress, self._hear):
                 raise httpcore.WriteError("the peer has ended the exchange")
 
     def start_tls(

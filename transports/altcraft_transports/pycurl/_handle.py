@@ -13,7 +13,7 @@ import pycurl
 from altcraft.errors import ConnectError, ConnectionLost, DecodeError, RequestTimeout, TransportError
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._common.body import Body
-from altcraft_transports._common.errors import CLOSED, FAILURES
+from altcraft_transports._common.errors import CLOSED, ENDED, FAILURES
 from altcraft_transports._common.forks import detach
 from altcraft_transports._common.http1 import fields
 from altcraft_transports._common.ready import is_quiet
@@ -22,6 +22,17 @@ from altcraft_transports._common.routes import Route
 
 __all__ = ["Handle"]
 
+NO_HEADER = "the reply is unusable: it ends in its header, or a line of that is no header"
+_HONEST = {
+    getattr(pycurl, f"E_{name}")
+    for name in (
+        "COULDNT_RESOLVE_PROXY", "COULDNT_RESOLVE_HOST", "COULDNT_CONNECT", "OPERATION_TIMEDOUT", "SEND_ERROR",
+        "RECV_ERROR", "GOT_NOTHING", "PARTIAL_FILE", "SSL_CONNECT_ERROR", "PEER_FAILED_VERIFICATION", "SSL_CERTPROBLEM",
+        "SSL_CACERT_BADFILE", "URL_MALFORMAT", "SSL_CIPHER", "SSL_ISSUER_ERROR", "SEND_FAIL_REWIND",
+    )
+}  # fmt: skip
+"""Errors whose texts repeat nothing that the server sent."""
+_ABORT: int = pycurl.READFUNC_ABORT
 _abandoned: list[Handle] = []
 """In a forked child: those that a thread of the parent used. libcurl can neither go on with them nor free them."""
 
@@ -34,7 +45,7 @@ class Handle:
         self._lock = threading.Lock()
         self._sockets: dict[int, socket.socket] = {}  # by the number of libcurl's own descriptor
         self._opened: socket.socket | None = None
-        self._aborted = self._is_busy = self._has_body = False
+        self._aborted = self._is_busy = self._is_kept = self._has_body = False
         self._url = self._method = ""
         self._lines: list[bytes] = []
         self._headers: dict[str, str] = {}
@@ -50,7 +61,7 @@ class Handle:
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened_as)
         curl.setopt(pycurl.CLOSESOCKETFUNCTION, self._shut)
-        curl.setopt(pycurl.READFUNCTION, self._out.read)
+        curl.setopt(pycurl.READFUNCTION, self._read)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.write)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         curl.setopt(pycurl.NOPROXY, "")  # else libcurl looks at the environment's
@@ -63,6 +74,7 @@ class Handle:
         """Carries out one exchange, in the `left` seconds of `timeout`."""
         curl = self._curl
         self._failure, self._body, self._received = None, None, 0
+        self._is_kept = bool(self._sockets)
         self._prepare(request, route, lines)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))  # connecting included
         self._is_busy = True
@@ -75,12 +87,8 @@ class Handle:
             self._is_busy = False
         body = self._begun()
         if body is None:
-            raise ConnectionLost("the reply is unusable: it ends in its header, or a line of that is no header")
+            raise ConnectionLost(NO_HEADER)
         return HttpResponse(curl.getinfo(pycurl.RESPONSE_CODE), self._headers, body.whole())
-
-    def is_quiet(self) -> bool:
-        """Whether its connection can be used again, if it has kept one. libcurl itself looks once in a second only."""
-        return all(is_quiet(sock) for sock in self._sockets.values())
 
     def abort(self) -> None:
         """Ends the exchange that another thread carries out."""
@@ -134,11 +142,18 @@ class Handle:
         if request.method != "HEAD":
             curl.setopt(pycurl.POSTFIELDSIZE, len(request.body))
 
+    def _read(self, size: int) -> bytes | int:
+        """Hands out the body, which goes out together with the header, unless the peer has ended the connection."""
+        if self._is_kept and not self._out.tell() and not all(is_quiet(sock) for sock in self._sockets.values()):
+            self._failure = ConnectError(ENDED)
+            return _ABORT
+        return self._out.read(size)
+
     def _write(self, data: bytes) -> int:
         try:
             body = self._begun()
             if body is None:
-                return -1
+                raise ConnectionLost(NO_HEADER)
             body.feed(data)
         except FAILURES as error:  # it can't pass through libcurl
             self._failure = error
@@ -164,7 +179,8 @@ class Handle:
     def _error(self, error: pycurl.error, timeout: float) -> TransportError | DecodeError:
         if self._failure is not None:
             return self._failure
-        code, text = error.args[0], error.args[-1] or "libcurl does not say why"
+        code = error.args[0]
+        text = error.args[-1] if code in _HONEST and error.args[-1] else f"libcurl's error {code}"
         # libcurl asks for the body once it has a connection, tunnel and TLS included; without a body, it counts.
         is_sent = self._out.tell() > 0 or (not self._has_body and self._curl.getinfo(pycurl.REQUEST_SIZE) > 0)
         if not is_sent:

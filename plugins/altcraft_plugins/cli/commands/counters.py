@@ -10,7 +10,7 @@ import click
 
 from altcraft_plugins.cli.commands.arguments import IDS, RESOURCE, database_options, database_parameter
 from altcraft_plugins.cli.commands.groups import databases, segments
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, RESULTS, RETRIES, shared
+from altcraft_plugins.cli.options import CONNECTION, OUTPUT, RESULTS, RETRIES, VERBOSE, shared
 
 if TYPE_CHECKING:
     from altcraft.schema import DatabasesGetCounters, SegmentsGetCounters
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["databases_counters", "segments_counters"]
 
-SHARED = shared(RESULTS, OUTPUT, CONNECTION, RETRIES)
+SHARED = shared(RESULTS, OUTPUT, VERBOSE, CONNECTION, RETRIES)
 
 
 def _counters(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from altcraft_plugins.cli.commands.groups import root
-from altcraft_plugins.cli.options import OUTPUT, RESULTS, TIMEOUT, shared
+from altcraft_plugins.cli.options import OUTPUT, RESULTS, TIMEOUT, VERBOSE, shared
 
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
@@ -23,7 +23,7 @@ with Client("sandbox:") as json, Client("sandbox:", codec="xml") as xml:
 
 
 @root.command("demo", examples="altcraft demo")
-@shared(TIMEOUT, RESULTS, OUTPUT)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE)
 @click.pass_obj
 def demo(invocation: Invocation) -> int:
     """Recount a segment and a database of the embedded sandbox.

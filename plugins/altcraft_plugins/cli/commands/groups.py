@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from altcraft_plugins.cli.commands.click_classes import Group
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, shared
+from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, VERBOSE, shared
 
 __all__ = ["databases", "resources", "root", "sandbox", "segments", "tasks"]
 
@@ -41,7 +41,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     callback=_show_version,
     help="Show the version and exit.",
 )
-@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 def root() -> None:
     """Recount the Altcraft platform's subscription statistics, follow the tasks, read the numbers.
 
@@ -59,25 +59,25 @@ def root() -> None:
 
 
 @root.group("segments")
-@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 def segments() -> None:
     """Statistics of segments."""
 
 
 @root.group("databases")
-@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 def databases() -> None:
     """Statistics of databases."""
 
 
 @root.group("resources")
-@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 def resources() -> None:
     """Statistics of resources."""
 
 
 @root.group("tasks")
-@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 def tasks() -> None:
     """Tasks that were submitted before."""
 

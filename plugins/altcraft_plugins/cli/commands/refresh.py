@@ -10,7 +10,7 @@ import click
 
 from altcraft_plugins.cli.commands.arguments import IDS, RESOURCE, database_options, database_parameter
 from altcraft_plugins.cli.commands.groups import databases, resources, segments
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, shared
+from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, VERBOSE, shared
 from altcraft_plugins.cli.receiver import ReportTo
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["databases_refresh", "resources_refresh", "segments_refresh"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-SHARED = shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+SHARED = shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 NO_WAIT = click.option(
     "--no-wait", is_flag=True, help="Print the resume token of each task at once, instead of waiting for its result."
 )

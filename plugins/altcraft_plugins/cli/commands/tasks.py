@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from altcraft_plugins.cli.commands.groups import tasks
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, shared
+from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, VERBOSE, shared
 
 if TYPE_CHECKING:
     from altcraft import Client, Task
@@ -39,7 +39,7 @@ def _resumed(client: Client, id_or_token: str) -> Task[object]:
     """,
 )
 @TASK_IDS
-@shared(RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Poll tasks once, and show their status. TASK_ID is the platform's id of a task, or a resume token."""
@@ -72,7 +72,7 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """,
 )
 @TASK_IDS
-@shared(TIMEOUT, RESULTS, OUTPUT, CONNECTION, POLLS)
+@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Wait for tasks, and show each result as soon as it is there. TASK_ID is the platform's id, or a resume token.

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from altcraft_plugins.cli.output.destination import Destination
-from altcraft_plugins.cli.output.reporter import Follow, Result
-from altcraft_plugins.cli.output.streams import printable, write_line
+from altcraft_plugins.cli.output.reporter import Exchanged, Follow, Result
+from altcraft_plugins.cli.output.streams import printable, shown_duration, write_line
 from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject, subject_of
 
@@ -81,8 +81,7 @@ class HumanReporter:
 
     def status(self, task: TaskHandle, status: TaskStatus[object]) -> None:
         """A line."""
-        progress = "" if status.progress is None else f", {status.progress:g} %"
-        self._print(f"task {printable(task.id)}: {printable(status.status)}{progress}")
+        self._print(_status_line(task, status))
 
     def result(self, result: Result) -> None:
         """Tables of statistics, or rows of them; any other result as JSON."""
@@ -102,6 +101,25 @@ class HumanReporter:
 
             for sheet in tables:
                 self._destination.write(drawn(sheet, self._destination.stream))
+
+    def exchanged(self, exchanged: Exchanged) -> None:
+        """A line on stderr."""
+        about = exchanged.operation + (f", task {exchanged.task_id}" if exchanged.task_id else "")
+        outcome = (
+            f"HTTP {exchanged.http_status}" if exchanged.error is None else f"{exchanged.error} ({exchanged.message})"
+        )
+        line = f"  {about}: {outcome} after {shown_duration(exchanged.elapsed)}"
+        if exchanged.retry_in is not None:
+            line += f"; attempt {exchanged.attempt + 1} in {shown_duration(exchanged.retry_in)}"
+        write_line(printable(line), to_stderr=True)
+
+    def polled(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """A line on stderr."""
+        write_line(f"  {_status_line(task, status)}", to_stderr=True)
+
+    def warning(self, text: str) -> None:
+        """A line on stderr."""
+        write_line(f"altcraft: warning: {printable(text)}", to_stderr=True)
 
     def serving(self, what: str, url: str) -> None:
         """A line on stdout."""
@@ -145,6 +163,11 @@ class HumanReporter:
 
     def _print(self, text: str) -> None:
         write_line(text, to_stderr=self._rows_on_stdout)
+
+
+def _status_line(task: TaskHandle, status: TaskStatus[object]) -> str:
+    progress = "" if status.progress is None else f", {status.progress:g} %"
+    return f"task {printable(task.id)}: {printable(status.status)}{progress}"
 
 
 def _label(task: TaskHandle) -> str:

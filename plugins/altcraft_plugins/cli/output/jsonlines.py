@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from altcraft_plugins.cli.output.destination import Destination
-from altcraft_plugins.cli.output.reporter import Follow, Result
+from altcraft_plugins.cli.output.reporter import Exchanged, Follow, Result
 from altcraft_plugins.cli.output.streams import write_line
 from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject, subject_of
@@ -62,6 +62,17 @@ class JsonReporter:
         if result.read_at is not None:
             about["read_at"] = msgspec.to_builtins(result.read_at)
         self._destination.write(as_json(result.value, about) + "\n")
+
+    def exchanged(self, exchanged: Exchanged) -> None:
+        """An "exchange" line."""
+        self._write("exchange", msgspec.to_builtins(exchanged))
+
+    def polled(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """Nothing: there is a "progress" line."""
+
+    def warning(self, text: str) -> None:
+        """A "warning" line."""
+        self._write("warning", {"message": text})
 
     def serving(self, what: str, url: str) -> None:
         """A "serving" line."""

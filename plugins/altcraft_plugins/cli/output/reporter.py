@@ -15,7 +15,7 @@ from altcraft_plugins.cli.subjects import Subject
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
 
-__all__ = ["Follow", "Reporter", "Result"]
+__all__ = ["Exchanged", "Follow", "Reporter", "Result"]
 
 Follow: TypeAlias = "Callable[[TaskHandle, str, int | float | None], None]"
 """Called with a task, its status and its progress."""
@@ -32,6 +32,19 @@ class Result(Struct, frozen=True):
     subject: Subject | None = None
     task_id: str | None = None
     read_at: datetime | None = None
+
+
+class Exchanged(Struct, frozen=True, omit_defaults=True):
+    """An HTTP exchange that is over. `elapsed` and `retry_in` are seconds; a field is None where it does not apply."""
+
+    operation: str
+    attempt: int
+    elapsed: float
+    task_id: str | None = None
+    http_status: int | None = None
+    error: str | None = None
+    message: str | None = None
+    retry_in: float | None = None
 
 
 class Reporter(Protocol):
@@ -63,6 +76,18 @@ class Reporter(Protocol):
 
     def result(self, result: Result) -> None:
         """A result."""
+        ...
+
+    def exchanged(self, exchanged: Exchanged) -> None:
+        """With -v: an exchange is over."""
+        ...
+
+    def polled(self, task: TaskHandle, status: TaskStatus[object]) -> None:
+        """With -v: a poll was answered. Lines for machines say so anyway."""
+        ...
+
+    def warning(self, text: str) -> None:
+        """The library warns of something."""
         ...
 
     def serving(self, what: str, url: str) -> None:

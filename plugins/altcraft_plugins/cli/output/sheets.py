@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TypeAlias
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import Struct
 from altcraft import ChannelStatistics, Counters, DatabaseStatistics, ResourceStatistics, SegmentStatistics
 from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.reporter import Result
+from altcraft_plugins.cli.output.streams import shown_duration
 from altcraft_plugins.cli.problems import Problem, Stopped
 from altcraft_plugins.cli.subjects import Subject
 
@@ -90,7 +91,9 @@ def _refreshed(entry: Statistics, subject: Subject | None) -> Sheet:
         if total is not None:
             notes.append(f"{total} profile{'' if total == 1 else 's'}")
         if entry.counted_at is not None and entry.count_duration is not None:
-            notes.append(f"counted at {_moment(entry.counted_at)} in {_duration(entry.count_duration)}")
+            notes.append(
+                f"counted at {_moment(entry.counted_at)} in {shown_duration(entry.count_duration.total_seconds())}"
+            )
         elif entry.last_count_time:
             notes.append(f"last count: {entry.last_count_time}")
     if entry.in_progress:
@@ -166,13 +169,3 @@ def _moment(moment: datetime) -> str:
     except OverflowError:
         return moment.isoformat(" ", "seconds")
     return f"{moment.replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
-
-
-def _duration(duration: timedelta) -> str:
-    seconds = duration.total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s"

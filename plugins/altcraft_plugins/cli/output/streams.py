@@ -6,7 +6,7 @@ import io
 import sys
 from contextlib import suppress
 
-__all__ = ["forgiving_streams", "printable", "write_line"]
+__all__ = ["forgiving_streams", "printable", "shown_duration", "write_line"]
 
 
 def printable(text: str) -> str:
@@ -16,6 +16,16 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def shown_duration(seconds: float) -> str:
+    """As in "82.7 ms", "3.5 s" or "2 min 5 s"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def write_line(text: str, *, to_stderr: bool = False) -> None:
