@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from altcraft.engine.build import Kind, build
+from altcraft.engine.environment import from_environment
 from altcraft.engine.eventloop import LoopRunner, LoopWorkers
 from altcraft.engine.group import Group, Waited
 from altcraft.engine.submissions import Submissions
@@ -32,6 +33,11 @@ from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
 from altcraft.wire.transport import AsyncTransport, TransportRegistry, TransportSettings
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from altcraft.hooks import Plugin
 
 __all__ = ["AsyncClient"]
 
@@ -90,6 +96,15 @@ class AsyncClient:
         self.resources = AsyncResources(self)
         self.tasks = AsyncTasks(self)
 
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """As `Client.from_env`."""
+        return cls(**from_environment(settings))
+
+    async def check(self) -> None:
+        """As `Client.check`."""
+        await self._runner.run(self._engine.check())
+
     async def submit(self, request: TaskRequest[R], *, key: str | None = None, note: str = "") -> AsyncTask[R]:
         """As `Client.submit`."""
         return cast(
@@ -116,6 +131,11 @@ class AsyncClient:
     def plugins(self) -> tuple[Plugin, ...]:
         """As `Client.plugins`."""
         return self.hooks.plugins()
+
+    @property
+    def host(self) -> str:
+        """As `Client.host`."""
+        return self._engine.host
 
     async def close(self) -> None:
         """As `Client.close`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from altcraft.engine.build import Kind, build
+from altcraft.engine.environment import from_environment
 from altcraft.engine.group import Group, Waited
 from altcraft.engine.submissions import Submissions
 from altcraft.engine.threads import ThreadRunner, Workers
@@ -32,6 +33,11 @@ from altcraft.tasks.polling import Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.secret import Auth, Secret
 from altcraft.wire.transport import Transport, TransportRegistry, TransportSettings
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from altcraft.hooks import Plugin
 
 __all__ = ["Client"]
 
@@ -104,6 +110,23 @@ class Client:
         self.resources = Resources(self)
         self.tasks = Tasks(self)
 
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """A client of the environment's settings: ALTCRAFT_URL, ALTCRAFT_TOKEN (or ALTCRAFT_TOKEN_FILE, the path of a
+        file that holds it), ALTCRAFT_CODEC, ALTCRAFT_AUTH. Keywords are those of the constructor, and override them.
+
+        Raises ValueError for a missing URL, and for what the constructor refuses.
+        """
+        return cls(**from_environment(settings))
+
+    def check(self) -> None:
+        """One harmless exchange, which shows that the URL is right, the platform reachable and the token accepted.
+
+        Raises what is wrong: Unauthorized, Forbidden, ConnectError, RequestTimeout, or another ApiError or DecodeError
+        where no such API answers.
+        """
+        self._runner.run(self._engine.check())
+
     def submit(self, request: TaskRequest[R], *, key: str | None = None, note: str = "") -> Task[R]:
         """Starts a task, and returns at once with a handle on it. Any declared task operation will do.
 
@@ -135,6 +158,11 @@ class Client:
     def plugins(self) -> tuple[Plugin, ...]:
         """What is loaded, from which distribution and with which hooks, and what could not be loaded and why."""
         return self.hooks.plugins()
+
+    @property
+    def host(self) -> str:
+        """The installation's host, as in error messages."""
+        return self._engine.host
 
     def close(self) -> None:
         """Ends all waits with ClientClosed, and closes the connections. May be called twice."""

@@ -115,6 +115,7 @@ class Submission(msgspec.Struct, frozen=True):
     request: Request[Any]
     submitted_at: datetime
     note: str = ""
+    host: str = ""
 
 
 class ObservedExchange:

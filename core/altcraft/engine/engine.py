@@ -20,10 +20,10 @@ from altcraft.engine.submission import (
     resumed_submission,
     without_credentials,
 )
-from altcraft.errors import AltcraftError, ClientClosed, ConnectionLost, TransportError
+from altcraft.errors import AltcraftError, BadRequest, ClientClosed, ConnectionLost, NotFound, TransportError
 from altcraft.exchange import Exchange
 from altcraft.hooks import Hooks, ObservedExchange, Submission
-from altcraft.operations import TASK_STATUS, Operation
+from altcraft.operations import TASK_STATUS, Operation, unknown_task
 from altcraft.schema import Feedback, Request, TaskStatus, TaskStatusRequest
 from altcraft.tasks.budget import TokenBucket
 from altcraft.tasks.events import (
@@ -50,6 +50,8 @@ __all__ = ["Engine", "Polls"]
 R = TypeVar("R")
 T = TypeVar("T")
 
+NO_TASK = "00000000-0000-0000-0000-000000000000"
+"""The id that a check asks for."""
 _LED_ELSEWHERE = 1.0
 """Seconds after which a step looks again at a task that a wait or a group leads."""
 
@@ -137,7 +139,12 @@ class Engine:
         if operation.status is None:
             raise TypeError(f"{operation.path} starts no task: use client.call")
         submission = Submission(
-            checked_key(key), operation.path, without_credentials(request), self.wall(self.now()), checked_note(note)
+            checked_key(key),
+            operation.path,
+            without_credentials(request),
+            self.wall(self.now()),
+            checked_note(note),
+            self.host,
         )
         in_doubt = False
 
@@ -193,6 +200,16 @@ class Engine:
             self.add_attempts(command.error, machine.failed)
             raise command.error
         return cast(T, command.result)
+
+    def check(self) -> Effects[None]:
+        """Asks for a task that can't exist. That the platform does not know it is the wanted answer."""
+        self._make_ready(unknown_task())
+        task = self.resume(ResumeToken(task_id=NO_TASK), unknown_task())
+        try:
+            yield from self._poll(task)
+        except (BadRequest, NotFound) as error:
+            if error.__cause__ is not None:  # a reply without an envelope: not this API
+                raise
 
     # Tasks.
 
