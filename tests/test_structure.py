@@ -110,11 +110,11 @@ def test_no_module_uses_a_private_name_of_another() -> None:
 @pytest.mark.parametrize(
     ("source", "used"),
     [
-        ("import altcraft.hooks\naltcraft.hooks._log('x')", "altcraft.hooks._log"),
+        ("import altcraft.hooks\naltcraft.hooks._static('x')", "altcraft.hooks._static"),
         ("def f(task): return task._followed", "task._followed"),
         ("def f(task): task._followed = None", "task._followed"),
         ("class A:\n    def f(self): return self.engine._lock", "self.engine._lock"),
-        ("from altcraft.hooks import _log", "altcraft.hooks._log"),
+        ("from altcraft.hooks import _static", "altcraft.hooks._static"),
         ("import altcraft_transports._common.body", "altcraft_transports._common.body"),
         ("from altcraft_transports._common import body", "altcraft_transports._common.body"),
     ],

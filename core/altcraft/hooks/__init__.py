@@ -1,0 +1,26 @@
+"""The hooks: their specifications, the plugins of a client, and the calls to both. Page: docs/hooks.md."""
+
+from altcraft.hooks.callbacks import guarded, refuse_coroutines
+from altcraft.hooks.plugins import ENTRY_POINTS, Hooks, Plugin
+from altcraft.hooks.specifications import (
+    PROJECT,
+    ObservedExchange,
+    Specifications,
+    Submission,
+    TaskHandle,
+    hookimpl,
+)
+
+__all__ = [
+    "ENTRY_POINTS",
+    "PROJECT",
+    "Hooks",
+    "ObservedExchange",
+    "Plugin",
+    "Specifications",
+    "Submission",
+    "TaskHandle",
+    "guarded",
+    "hookimpl",
+    "refuse_coroutines",
+]
