@@ -70,6 +70,10 @@ class Faults:
         self._exchanges: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
 
+    def restart(self) -> None:
+        """Counts the plan's seconds from now on."""
+        self._started = self._clock.monotonic()
+
     def now(self) -> float:
         """Seconds since the sandbox's start."""
         return self._clock.monotonic() - self._started

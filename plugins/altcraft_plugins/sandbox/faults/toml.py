@@ -25,8 +25,8 @@ KINDS: Final[dict[str, type[Fault]]] = {str(fault.__struct_config__.tag): fault 
 
 TYPES: Final = {
     "float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list",
-    "object": "a table", "null": "nothing", "date": "a date", "time": "a time", "datetime": "a time", "float | null": "a number", "str | null": "a text",
-    "float | str | null": "a number or a text",
+    "object": "a table", "null": "nothing", "date": "a date", "time": "a time", "datetime": "a time",
+    "float | null": "a number", "str | null": "a text", "float | str | null": "a number or a text",
 }  # fmt: skip
 """msgspec's names of types, in words."""
 
