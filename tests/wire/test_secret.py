@@ -74,6 +74,14 @@ def test_a_masked_container_does_not_show_the_token(masked: object) -> None:
     assert TOKEN not in renderings(masked)
 
 
+def test_a_copy_of_masked_headers_holds_the_same_and_masks_it() -> None:
+    headers = MaskedDict({"token": TOKEN, "accept": "json"})
+    for copied in (headers.copy(), headers | {}, copy.copy(headers), copy.deepcopy(headers)):
+        assert type(copied) is MaskedDict
+        assert copied == headers
+    assert headers | {"accept": "xml", "x": "y"} == {"token": TOKEN, "accept": "xml", "x": "y"}
+
+
 def test_a_masked_container_works_as_what_it_contains() -> None:
     assert MaskedDict({"token": TOKEN})["token"] == TOKEN
     assert bytes(MaskedBytes(b"abc")) == b"abc" == MaskedBytes(b"abc")

@@ -127,8 +127,6 @@ class Secret:
     def __repr__(self) -> str:
         return f"Secret({MASK})"
 
-    __str__ = __repr__
-
     def __format__(self, format_spec: str) -> str:
         return format(MASK, format_spec)
 
