@@ -80,6 +80,18 @@ class Unresolved(msgspec.Struct):
     field: Nowhere  # type: ignore[name-defined]  # noqa: F821  # this is what the test is about
 
 
+class Keyed(msgspec.Struct):
+    """A struct with keys and items that can't be read."""
+
+    by_pair: dict[tuple[int, int], str] = {}
+
+
+class Bag(msgspec.Struct):
+    """A struct with a set of something without a hash."""
+
+    ones: set[One]
+
+
 UNREADABLE: list[tuple[Any, str]] = [
     (Model, "Model"),
     (list[Model], "Model"),
@@ -97,6 +109,12 @@ UNREADABLE: list[tuple[Any, str]] = [
     (Envelope[TaskStatus[One | Other]], "One | .*Other"),
     (Model | int, "Model"),
     (Unresolved, "Nowhere"),
+    (Keyed, "Keyed.by_pair: the keys"),
+    (dict[One, int], "keys"),
+    (Envelope[Bag], "Bag.ones: the items of a set"),
+    (Envelope[frozenset[dict[str, int]]], "items of a set"),
+    (Envelope[set[list[int]]], "items of a set"),
+    (Envelope[msgspec.msgpack.Ext], "Ext"),
 ]
 
 
@@ -147,6 +165,21 @@ def test_every_type_of_the_library_and_every_usual_type_of_a_user_can_be_read(co
         codec.prepare(type_)
         with pytest.raises(DecodeError):
             codec.decode(b"", type_)
+
+
+@both
+@pytest.mark.parametrize("type_", [dict[str, set[Any]], dict[str, frozenset[object]]])  # type: ignore[misc]  # types
+def test_an_item_without_a_hash_is_a_decode_error(codec: Codec, type_: Any) -> None:
+    codec.prepare(type_)  # type: ignore[attr-defined]  # they have it
+    for data in (b'{"a":[{}]}', b'{"a":[[1]]}', b"<xml><a><b>1</b></a></xml>"):
+        with pytest.raises(DecodeError):
+            codec.decode(data, type_)
+
+
+def test_msgspecs_raw_is_for_json_only() -> None:
+    JsonCodec().prepare(Envelope[msgspec.Raw])
+    with pytest.raises(TypeError, match="form for raw JSON"):
+        XmlCodec().prepare(Envelope[msgspec.Raw])
 
 
 def test_a_codec_need_not_be_able_to_prepare() -> None:

@@ -191,6 +191,30 @@ class Consuming(Sound):
         return document
 
 
+class Hasty(Sound):
+    """Prepares everything, what it can't read included."""
+
+    def prepare(self, type: type[T]) -> None:
+        pass
+
+
+class Deaf(Sound):
+    """Has `recode`, and ignores the charset."""
+
+    def recode(self, data: bytes, charset: str | None) -> bytes:
+        return data
+
+
+class Trusting(Sound):
+    """Believes the header even where a byte order mark contradicts it."""
+
+    def recode(self, data: bytes, charset: str | None) -> bytes:
+        try:
+            return data.decode(charset or "utf-8").encode()
+        except (LookupError, UnicodeDecodeError):
+            return data
+
+
 class Grabbing(Sound):
     first_bytes = b"<"
 
@@ -216,6 +240,9 @@ class Grabbing(Sound):
         (Grabbing, "first_bytes"),
         (Careless, "more_behind_it"),
         (Consuming, "leaves_it_as_it_was"),
+        (Hasty, "prepares_every_type"),
+        (Deaf, "recodes_documents"),
+        (Trusting, "recodes_documents"),
     ],
 )
 def test_a_codec_with_a_fault_fails_the_test_for_it(faulty: type[Sound], caught_by: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from altcraft import ConnectError, ConnectionLost, HttpRequest, RequestTimeout, ResponseTooLarge, TransportSettings
 from altcraft.testing import FakeClock
@@ -154,6 +155,16 @@ def test_a_wsgi_application_knows_its_limit_and_may_raise_this_librarys_errors()
 
     with pytest.raises(RequestTimeout, match=r"nothing within 2\.5 s"):
         WsgiTransport(wsgi).send(REQUEST, timeout=2.5)
+
+
+def test_a_wsgi_reply_that_is_shorter_than_its_length_is_a_lost_connection() -> None:
+    def wsgi(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "10")])
+        return [b"short"]
+
+    with pytest.raises(ConnectionLost, match="after 5 of 10 bytes"):
+        WsgiTransport(wsgi).send(REQUEST, timeout=1)
+    assert WsgiTransport(wsgi).send(replace(REQUEST, method="HEAD"), timeout=1).body == b"short"
 
 
 def test_a_client_over_wsgi_can_live_in_the_time_of_a_clock() -> None:

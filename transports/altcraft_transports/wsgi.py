@@ -102,7 +102,11 @@ class WsgiTransport(ForThreads):
         for name, value in headers:
             key = name.lower()
             named[key] = f"{named[key]}, {value}" if key in named else value
-        return HttpResponse(int(status[:3]), named, body.whole())
+        whole = body.whole()
+        length = named.get("content-length", "")
+        if length.isdecimal() and int(length) > len(whole) and request.method != "HEAD":
+            raise ConnectionLost(f"the reply ended after {len(whole)} of {length} bytes")
+        return HttpResponse(int(status[:3]), named, whole)
 
 
 def create(

@@ -98,6 +98,8 @@ class _Shapes:
             return Shape(is_untyped=True)
         if _has(variants, *ARRAYS, *_FIXED_ARRAYS):
             raise TypeError("XML as the platform writes it has no form for an array that is not an object's field")
+        if _has(variants, mi.RawType):
+            raise TypeError("XML has no form for raw JSON")
         is_text = _has(variants, mi.StrType)
         is_scalar = not is_text and not all(isinstance(variant, _CONTAINERS) for variant in variants)
         is_int = is_scalar and all(isinstance(variant, (mi.IntType, mi.NoneType)) for variant in variants)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from altcraft.codecs import Codec, default_registry
+from altcraft.codecs import Codec, Preparing, Recoding, default_registry
 from altcraft.errors import DecodeError, EncodeError
 from altcraft.schema import Envelope, Feedback, SegmentsGetCounters, SegmentStatistics, TaskStarted, TaskStatus
 from altcraft.testing.codec_samples import REPLIES, SAMPLES
@@ -117,6 +117,35 @@ class CodecContract:
         for wrong in ("seven", {"a": 1}, 1.5):
             assert _refuses(codec, codec.encode({"id": wrong, "resource_id": 1}), SegmentsGetCounters), f"id: {wrong!r}"
 
+    # Optional methods.
+
+    def test_it_prepares_every_type_that_it_reads_and_refuses_one_that_it_cannot(self, codec: Codec) -> None:
+        if not isinstance(codec, Preparing):
+            return
+        for value, type_ in SAMPLES:
+            codec.prepare(type_)
+            assert codec.decode(codec.encode(value), type_) == value, f"prepared: {type_}"
+        try:
+            codec.prepare(Envelope[_Unknown])
+        except TypeError as error:
+            assert "_Unknown" in str(error), f"the error does not name the class: {error}"
+        else:
+            raise AssertionError("a class that no document can be read as was prepared")
+
+    def test_it_recodes_documents_from_the_charset_of_the_header(self, codec: Codec) -> None:
+        if not isinstance(codec, Recoding):
+            return
+        for value, type_ in SAMPLES:
+            document = codec.encode(value)
+            text = document.decode()
+            for charset in ("utf-8", "UTF-8", "utf-16", "utf-16-le", "utf-16-be"):
+                recoded = codec.recode(text.encode(charset), charset)
+                assert codec.decode(recoded, type_) == value, f"from {charset}: {value!r}"
+            marked = codec.recode(text.encode("utf-16"), "iso-8859-1")
+            assert codec.decode(marked, type_) == value, "a byte order mark does not win over the header"
+            for odd in (None, "x-unknown", "us-ascii"):
+                assert codec.decode(codec.recode(document, odd), type_) == value, f"under {odd}: {value!r}"
+
     # Hostile documents.
 
     def test_any_bytes_give_a_value_or_a_decode_error(self, codec: Codec) -> None:
@@ -216,6 +245,10 @@ class CodecContract:
             sys.setswitchinterval(interval)
         if failures:
             raise failures[0]
+
+
+class _Unknown:
+    """A class that msgspec does not know."""
 
 
 def _refuses(codec: Codec, data: bytes, type_: type[object]) -> bool:

@@ -1,8 +1,8 @@
-"""Finds a secret in the text that another machine sent, escaped and encoded in the ways that servers have.
+"""Finds a secret in the text that another machine sent, in the forms that servers give to what they echo.
 
-A text is searched as it is, then with one kind of escapes undone, then with another kind undone in that, and so on.
-So a token is found that is percent-encoded within JSON within XML. A search takes time in proportion to the text,
-times the number of such ways to read it: callers cut a text to a bounded size first, and to its final size afterwards.
+A text is searched as it is, then with its escapes undone, then with the escapes in that undone. So a token is found
+that is percent-encoded within JSON within XML. Undoing escapes may also change a token that looks escaped itself, such
+as "a%41": it is sought as it is, and as it becomes.
 """
 
 from __future__ import annotations
@@ -10,85 +10,126 @@ from __future__ import annotations
 import base64
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias
 
 __all__ = ["Echoes"]
 
-_DEPTH = 3
+_LAYERS = 3
 """So many layers of escapes are undone."""
 
 _SHORTEST_BASE64 = 6
 """Fewer characters of base64 may well be part of another text."""
 
+_LONGEST = 16_384
+"""Characters of a text that has escapes, or the secret. No honest text is longer, and work on it takes time."""
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+
 Span: TypeAlias = "tuple[int, int]"
-Decoded: TypeAlias = "Iterator[tuple[str, int]]"
-"""The characters of an escape sequence, each with the length of what stands for it."""
 
 
 class Echoes:
-    """The forms of one secret. `spans` gives their places in a text."""
+    """The forms of one secret. `mask` replaces them in a text."""
 
-    __slots__ = ("_forms",)
+    __slots__ = ("_base64", "_margin", "_plain")
 
     def __init__(self, secret: str) -> None:
+        variants = [secret]
+        for _ in range(_LAYERS):
+            variants.append(_Unescaped(variants[-1]).text)
         data = secret.encode("utf-8", "surrogatepass")
-        forms = {re.escape(case) for case in (secret, secret.upper(), secret.lower(), secret.casefold())}
-        forms.add(data.hex())
-        for ahead in range(3):
-            forms.update(_base64_forms(data, ahead))
-        self._forms = re.compile("|".join(sorted(forms, key=len, reverse=True)), re.IGNORECASE)
+        cases = (case(variant) for variant in variants for case in (str, str.upper, str.lower, str.casefold))
+        self._plain = {data.hex(), *map(_lower, cases)} - {""}
+        self._base64 = dict(_base64_forms(data))
+        self._margin = 64 * len(data)  # the length of the secret with several layers of escapes
 
-    def spans(self, text: str) -> list[Span]:
-        """Where the text has the secret in one form or another, in order, without overlaps."""
-        merged: list[Span] = []
-        for start, end in sorted(self._found(text, _DEPTH)):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = merged[-1][0], max(merged[-1][1], end)
-            else:
-                merged.append((start, end))
-        return merged
+    def mask(self, text: str, mask: str) -> str:
+        """The text with a mask in place of the secret. One that is too long for the work is cut, and ends in "…"."""
+        lowered = _lower(text)
+        if not _has_escapes(text) and not any(form in lowered for form in (*self._plain, *self._base64)):
+            return text
+        parts: list[str] = []
+        done = 0
+        for start, end in sorted(self._spans(text[: _LONGEST + self._margin])):
+            if end > done and start < _LONGEST:
+                parts += (text[done:start], mask) if start >= done else ()
+                done = end
+        return "".join(parts) + text[done:_LONGEST] + "…" * (len(text) > _LONGEST)
 
-    def _found(self, text: str, depth: int) -> Iterator[Span]:
-        for match in self._forms.finditer(text):
-            yield match.span()
-        for escapes, decode in _ESCAPES if depth else ():
-            plain = _Unescaped(text, escapes, decode)
-            if plain.is_changed:
-                for start, end in self._found(plain.text, depth - 1):
-                    yield plain.source(start)[0], plain.source(end - 1)[1]
+    def _spans(self, text: str, layers: int = _LAYERS) -> Iterator[Span]:
+        lowered = _lower(text)
+        for form in self._plain:
+            for start in _places(form, lowered):
+                yield start, start + len(form)
+        for form, shares_first in self._base64.items():
+            for start in _places(form, lowered):
+                yield _base64_span(text, start - shares_first, start + len(form))
+        if layers and _has_escapes(text):
+            plain = _Unescaped(text)
+            for start, end in self._spans(plain.text, layers - 1):
+                yield plain.source(start)[0], plain.source(end - 1)[1]
 
 
-def _base64_forms(data: bytes, ahead: int) -> Iterator[str]:
-    """Patterns of base64 text that encodes the data after `ahead` other bytes in its first group of three.
+def _has_escapes(text: str) -> bool:
+    """Whether there may be escapes: quick, for texts of any length."""
+    return "%" in text or "\\" in text or "&" in text or "\0" in text
 
-    Only the characters that the data alone decides are fixed. One at either end holds bits of a neighbour, too.
+
+def _lower(text: str) -> str:
+    """The text in lower case, character for character, so that places in it are places in the text."""
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = "".join(low if len(low := character.lower()) == 1 else character for character in text)
+    return lowered.replace("ς", "σ")  # which of the two it is depends on the next letter
+
+
+def _places(form: str, text: str) -> Iterator[int]:
+    start = text.find(form)
+    while start >= 0:
+        yield start
+        start = text.find(form, start + len(form))
+
+
+def _base64_forms(data: bytes) -> Iterator[tuple[str, bool]]:
+    """What base64 text has in it that encodes the data, after 0 to 2 other bytes in the first group of three.
+
+    These are the characters that the data alone decides, in lower case, each with whether the character before them
+    holds bits of the data, too.
     """
-    first, last = -(-ahead * 8 // 6), (ahead + len(data)) * 8 // 6
-    for alphabet in (None, b"-_"):
-        fixed = base64.b64encode(bytes(ahead) + data + bytes(2), alphabet)[first:last].decode()
-        if len(fixed) >= _SHORTEST_BASE64:
-            shared = "[A-Za-z0-9+/_-]?"
-            yield f"{shared if ahead else ''}{re.escape(fixed)}{shared}={{0,2}}"
+    for ahead in range(3):
+        first, last = -(-ahead * 8 // 6), (ahead + len(data)) * 8 // 6
+        for alphabet in (None, b"-_"):
+            form = base64.b64encode(bytes(ahead) + data + bytes(2), alphabet)[first:last].decode()
+            if len(form) >= _SHORTEST_BASE64:
+                yield form.lower(), ahead > 0
+
+
+def _base64_span(text: str, start: int, end: int) -> Span:
+    """The span with the character behind it, which holds bits of the data, too, and with the padding."""
+    if end < len(text) and text[end] in _BASE64:
+        end += 1
+    while end < len(text) and text[end] == "=":
+        end += 1
+    return max(start, 0), end
 
 
 class _Unescaped:
-    """A text with one kind of escapes undone, and the way back to the places in the text."""
+    """A text with one layer of escapes undone, and the way back to the places in the text."""
 
-    def __init__(self, text: str, escapes: re.Pattern[str], decode: Callable[[str], Decoded]) -> None:
+    def __init__(self, text: str) -> None:
         pieces: list[str] = []
         self._plain: list[int] = [0]  # where each piece begins in the plain text,
         self._source: list[Span] = [(0, 0)]  # and the first character of it in the source
         self._at = done = 0
-        for match in escapes.finditer(text):
+        for match in _ESCAPES.finditer(text):
             start, end = match.span()
             if start > done:
                 pieces.append(self._piece(text[done:start], done, 1))
-            for character, length in decode(match[0]):
+            for character, length in _decoded(match[0]):
                 pieces.append(self._piece(character, start, length))
                 start += length
             done = end
-        self.is_changed = done > 0
         pieces.append(self._piece(text[done:], done, 1))
         self.text = "".join(pieces)
 
@@ -106,49 +147,40 @@ class _Unescaped:
         return start + ahead, end + ahead
 
 
-def _percent(run: str) -> Decoded:
-    for character in bytes.fromhex(run.replace("%", "")).decode("utf-8", "surrogateescape"):
-        yield character, 3 * len(character.encode("utf-8", "surrogateescape"))
-
-
-_SHORT_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-
-
-def _backslash(sequence: str) -> Decoded:
-    if sequence[1] == "x":
-        for character in bytes.fromhex(sequence.replace("\\x", "").replace("\\X", "")).decode(
-            "utf-8", "surrogateescape"
-        ):
-            yield character, 4 * len(character.encode("utf-8", "surrogateescape"))
-    elif len(sequence) > 2:
-        units = bytes.fromhex(re.sub(r"\\u", "", sequence, flags=re.IGNORECASE))
-        for character in units.decode("utf-16-be", "surrogatepass"):
-            yield character, 6 * (len(character.encode("utf-16-be", "surrogatepass")) // 2)
-    else:
-        yield _SHORT_ESCAPES.get(sequence[1], sequence[1]), 2
-
-
+_ESCAPES = re.compile(
+    r"(?:%[0-9a-f]{2})+|(?:\\u[0-9a-f]{4})+|(?:\\x[0-9a-f]{2})+"
+    r"""|\\["'\\/bfnrt]|&(?:amp|lt|gt|quot|apos|#[0-9]{1,12}|#x[0-9a-f]{1,12});|\0+""",
+    re.IGNORECASE,
+)
+_SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 
 
-def _reference(reference: str) -> Decoded:
-    named = _NAMED.get(reference.lower())
-    if named is not None:
-        yield named, len(reference)
-        return
-    digits = reference[2:-1]
-    code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
-    yield chr(code) if code < 0x110000 else "\N{REPLACEMENT CHARACTER}", len(reference)
+def _decoded(escape: str) -> Iterator[tuple[str, int]]:
+    """The characters that an escape, or a run of them, stands for; each with the length of what stands for it."""
+    if escape[0] == "%":
+        yield from _of_bytes(escape, 3)
+    elif escape[0] == "&":
+        yield _referred(escape), len(escape)
+    elif escape[:2].lower() == "\\x":
+        yield from _of_bytes(escape, 4)
+    elif escape[:2].lower() == "\\u":
+        units = bytes.fromhex(re.sub(r"\\u", "", escape, flags=re.IGNORECASE))
+        for character in units.decode("utf-16-be", "surrogatepass"):
+            yield character, 12 if ord(character) > 0xFFFF else 6
+    elif escape[0] == "\\":
+        yield _SHORT.get(escape[1], escape[1]), 2
+    # Zero bytes stand for nothing: they are between the letters of a UTF-16 text that was read as bytes.
 
 
-def _nothing(run: str) -> Decoded:
-    """The zero bytes between the letters of a UTF-16 text that was read as bytes."""
-    return iter(())
+def _of_bytes(escape: str, length: int) -> Iterator[tuple[str, int]]:
+    data = bytes(int(escape[end - 2 : end], 16) for end in range(length, len(escape) + 1, length))
+    for character in data.decode("utf-8", "surrogateescape"):
+        yield character, length * len(character.encode("utf-8", "surrogateescape"))
 
 
-_ESCAPES: tuple[tuple[re.Pattern[str], Callable[[str], Decoded]], ...] = (
-    (re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE), _percent),
-    (re.compile(r"""(?:\\u[0-9a-f]{4})+|(?:\\x[0-9a-f]{2})+|\\["'\\/bfnrt]""", re.IGNORECASE), _backslash),
-    (re.compile(r"&(?:amp|lt|gt|quot|apos|#[0-9]{1,12}|#x[0-9a-f]{1,12});", re.IGNORECASE), _reference),
-    (re.compile(r"\0+"), _nothing),
-)
+def _referred(reference: str) -> str:
+    if reference[1] != "#":
+        return _NAMED[reference.lower()]
+    code = int(reference[3:-1], 16) if reference[2] in "xX" else int(reference[2:-1])
+    return chr(code) if code < 0x110000 else "\N{REPLACEMENT CHARACTER}"

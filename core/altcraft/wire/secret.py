@@ -115,22 +115,17 @@ class Secret:
         """Masks the token in a text from another machine.
 
         That covers the token in other case, percent-encoded, as hexadecimal digits, as part of base64, and with the
-        escapes of JSON, XML and Python. Cut a long text to a bounded size first.
+        escapes of JSON, XML and Python. A text of more than 16,384 characters is cut if it has the token in it, or may
+        have such escapes.
         """
         if not self._value or len(text) < len(self._value):  # no form is shorter than the token
             return text
         if self._echoes is None:
             self._echoes = Echoes(self._value)
-        masked, done = "", 0
-        for start, end in self._echoes.spans(text):
-            masked += text[done:start] + MASK
-            done = end
-        return masked + text[done:]
+        return self._echoes.mask(text, MASK)
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"
-
-    __str__ = __repr__
 
     def __format__(self, format_spec: str) -> str:
         return format(MASK, format_spec)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 from altcraft import AltcraftError, ClientClosed, SubmissionsFailed, Task, TaskRequest, WaitTimeout, hookimpl
 from altcraft_plugins.cli.exit_codes import worst
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["refresh", "wait"]
 
 R = TypeVar("R")
+
+LAST_POLLS: Final = 16
+"""How many tasks are polled at once when the time is up."""
 
 
 def refresh(session: Session, requests: Sequence[TaskRequest[R]], *, waits: bool) -> int:
@@ -143,22 +147,26 @@ class _Waiting(Generic[R]):
         except (WaitTimeout, ClientClosed):
             self._watch.raise_unwritable()
         rest = tuple(self._pending)
-        codes += [self.settle(task, None if deadline is None else max(0.0, deadline - monotonic())) for task in rest]
-        return codes
+        left = None if deadline is None else max(0.0, deadline - monotonic())
+        pool = ThreadPoolExecutor(LAST_POLLS)
+        try:
+            outcomes = pool.map(lambda task: _outcome(task, left), rest)
+            return codes + [self._report(task, outcome) for task, outcome in zip(rest, outcomes, strict=True)]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def settle(self, task: Task[R], timeout: float | None) -> int:
         """Waits for a task, and reports its outcome."""
-        try:
-            value = task.result(timeout)
-        except AltcraftError as error:
-            self._watch.raise_unwritable()
-            return self._fail(task, error)
+        return self._report(task, _outcome(task, timeout))
+
+    def _report(self, task: Task[R], outcome: Result | AltcraftError) -> int:
         self._watch.raise_unwritable()
-        subject = subject_of(task.request)
+        if isinstance(outcome, AltcraftError):
+            return self._fail(task, outcome)
         with self._watch.paused():
-            if self._named and subject is None:
+            if self._named and outcome.subject is None:
                 self._session.reporter.heading(task)
-            code = self._session.show(Result(task.operation, value, subject, task.id), named=self._named)
+            code = self._session.show(outcome, named=self._named)
             del self._pending[task]
         return code
 
@@ -167,6 +175,13 @@ class _Waiting(Generic[R]):
             code = self._session.fail(error, task, named=self._named)
             del self._pending[task]
         return code
+
+
+def _outcome(task: Task[R], timeout: float | None) -> Result | AltcraftError:
+    try:
+        return Result(task.operation, task.result(timeout), subject_of(task.request), task.id)
+    except AltcraftError as error:
+        return error
 
 
 class _Watch:
@@ -205,15 +220,8 @@ class _Watch:
             self._errors[task] = error
 
     def error_of(self, task: Task[R]) -> AltcraftError | None:
-        """The error for which a group has given up a task, or None where a new poll is answered."""
-        error = self._errors.pop(task, None)
-        if error is not None:
-            return error
-        try:
-            task.poll()
-        except AltcraftError as again:
-            return again
-        return None
+        """The error that ended the wait for a task, or None."""
+        return self._errors.get(task)
 
     def raise_unwritable(self) -> None:
         """Raises the error of the stream, if there was one."""

@@ -99,7 +99,7 @@ class Sandbox:
         self._has_own_time = clock is not None
         self._faults = None if faults is None else Faults(faults, self._clock)
         worker = worker and clock is None
-        self._closed = False
+        self._is_ending = False
         self._store = Store(db, profiles)
         deliveries = DeliveryTable(self._store, delivery_faults, pace, anywhere=feedback_anywhere)
         self._sender = DeliverySender(deliveries, self._codecs, thread=worker)
@@ -115,6 +115,8 @@ class Sandbox:
             self._worker.add(task_id)
         for task_id, due in deliveries.pending():
             self._sender.schedule_at(due, task_id)
+        if self._faults is not None:
+            self._faults.restart()  # creating a large population takes seconds
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         exchange = _Exchange(environ, reply_codec(environ, self._codecs), self._connection_of(environ))
@@ -174,10 +176,14 @@ class Sandbox:
         """Whether the plan has an outage now, and after how many seconds that changes (infinity: never)."""
         return (False, math.inf) if self._faults is None else (self._faults.is_away(), self._faults.until_change())
 
+    def end_waits(self) -> None:
+        """Ends what the plan delays or hangs, now and later. Called when a server closes, before its threads end."""
+        self._is_ending = True
+        self._system_clock.close()
+
     def close(self) -> None:
         """Stops counting and delivering, and closes the database. Later requests get 503. May be called twice."""
-        self._closed = True
-        self._system_clock.close()
+        self.end_waits()
         self._worker.close()
         self._sender.close()
         self._store.close()
@@ -224,7 +230,7 @@ class Sandbox:
             self._finished(task_id)
 
     def _connection_of(self, environ: WSGIEnvironment) -> Connection:
-        return connection_of(environ, self._clock, lambda: self._closed)
+        return connection_of(environ, self._clock, lambda: self._is_ending)
 
     def _answer(self, exchange: _Exchange) -> Struct:
         """The reply's envelope. Sets the reply's format as soon as it is known, so that a Refusal is written in it."""

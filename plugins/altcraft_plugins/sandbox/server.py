@@ -68,6 +68,7 @@ class SandboxServer:
 
     def close(self) -> None:
         """Stops listening, ends the connections and the threads, and closes the sandbox. May be called twice."""
+        self.sandbox.end_waits()
         self._server.close()
         self.sandbox.close()
 

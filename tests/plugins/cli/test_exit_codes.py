@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 
 import pytest
 
@@ -99,6 +100,20 @@ def test_a_task_seen_failed_is_1_and_one_that_runs_is_0(altcraft) -> None:
 )
 def test_of_several_tasks_the_worst_outcome_counts(altcraft, script, code) -> None:
     assert altcraft("tasks", "wait", "a", "b", "--timeout", "0", script=script).code == code
+
+
+def test_when_the_time_is_up_the_last_polls_of_many_tasks_go_out_together(altcraft) -> None:
+    together = threading.Barrier(8, timeout=20)
+
+    def poll(request):
+        together.wait()
+        return RUNNING
+
+    ran = altcraft(
+        "tasks", "wait", *(f"t{number}" for number in range(8)), "--timeout", "0", script=[poll], repeat=True
+    )
+    assert ran.code == 3
+    assert [task_of(line) for line in ran.out.splitlines()] == [f"t{number}" for number in range(8)]
 
 
 def test_every_task_that_is_not_done_leaves_its_token(altcraft) -> None:

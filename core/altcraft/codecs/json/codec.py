@@ -64,7 +64,7 @@ class JsonCodec:
             if len(data) > self._surely_fits:
                 self._check_size(data)
             return decode(data)  # type: ignore[no-any-return]  # the decoder was made for `type`
-        except (DecodeError, msgspec.MsgspecError, RecursionError, ValueError) as error:
+        except (DecodeError, msgspec.MsgspecError, RecursionError, TypeError, ValueError) as error:
             first: Exception = error
         try:
             return self._decode_again(data, type, first)
@@ -101,12 +101,12 @@ class JsonCodec:
             raise first
         if isinstance(first, RecursionError):
             raise DecodeError("JSON nested too deeply")
-        if not isinstance(first, msgspec.ValidationError):
+        if not isinstance(first, (TypeError, msgspec.ValidationError)):  # TypeError: an item of a set without a hash
             if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
                 return self.decode(data[len(BOM) :], type)
             raise DecodeError(f"not JSON: {str(first)[:LONGEST_REASON]}")
         if b"null" in data:
-            with suppress(msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+            with suppress(msgspec.MsgspecError, ArithmeticError, RecursionError, TypeError, ValueError):
                 return self._decoders.find(type)[1](self._nulls.find(type)[1].replaced(data))  # type: ignore[no-any-return]  # as above
         raise DecodeError(f"JSON of another shape: {str(first)[:LONGEST_REASON]}")
 

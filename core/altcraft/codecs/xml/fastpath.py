@@ -171,7 +171,7 @@ class FastPath(Generic[T]):
                     self.hits += 1
                     self._missed = 0
                     return value
-            except (msgspec.MsgspecError, ValueError, RecursionError):
+            except (msgspec.MsgspecError, RecursionError, TypeError, ValueError):
                 pass
         self.misses += 1
         self._missed += 1

@@ -22,7 +22,8 @@ __all__ = ["GeneralReader", "Reader", "compile_reader"]
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_REFUSALS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+# TypeError: an item of a set without a hash.
+_REFUSALS = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError, TypeError)
 
 
 class Reader(Protocol[T_co]):

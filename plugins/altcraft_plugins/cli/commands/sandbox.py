@@ -41,7 +41,7 @@ SERVER: Final = "altcraft_plugins.sandbox.server"
     examples="""
         altcraft sandbox serve
         altcraft sandbox serve --port 9000 --db kept.sqlite3 --pace 500ms..5s
-        altcraft sandbox serve --feedback never:0.2
+        altcraft sandbox serve --faults plan.toml --feedback never:0.2
     """,
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -56,6 +56,7 @@ SERVER: Final = "altcraft_plugins.sandbox.server"
 @click.option("--feedback", metavar="HOW", help="Have deliveries go wrong: late, never:0.2 and so on.")
 @click.option("--feedback-delay", type=DURATION, metavar="DURATION", help="How late late ones are. [default: 3s]")
 @click.option("--feedback-anywhere", is_flag=True, help="Deliver to other machines, too.")
+@click.option("--faults", metavar="FILE", help="Misbehave as this TOML file says: a plan of faults.")
 @shared(OUTPUT)
 @click.pass_obj
 def sandbox_serve(invocation: Invocation, /, **settings: object) -> int:

@@ -42,7 +42,7 @@ __all__ = ["Faults", "Reply", "begin", "finish"]
 F = TypeVar("F", bound="Fault | None")
 
 PIECES: Final = 20
-"""The number of pieces of a reply that drips."""
+"""The largest number of pieces of a reply that drips."""
 
 
 class Reply(Struct, frozen=True):
@@ -69,6 +69,10 @@ class Faults:
         self._lock = threading.Lock()
         self._exchanges: Counter[str] = Counter()
         self._chosen: Counter[str] = Counter()
+
+    def restart(self) -> None:
+        """Counts the plan's seconds from now on."""
+        self._started = self._clock.monotonic()
 
     def now(self) -> float:
         """Seconds since the sandbox's start."""
@@ -150,9 +154,10 @@ def finish(
 def _dripping(reply: Reply, seconds: float, connection: Connection, start_response: StartResponse) -> Iterator[bytes]:
     (body,) = reply.send(start_response)
     size = max(1, -(-len(body) // PIECES))
-    for at in range(0, len(body), size):
-        connection.wait(seconds / PIECES)
-        yield body[at : at + size]
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    for piece in pieces:
+        connection.wait(seconds / len(pieces))
+        yield piece
 
 
 def _error(fault: ErrorReply, codec: Codec) -> Reply:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast, get_args, get_origin
 
 import msgspec
+from msgspec.structs import fields
 
 from altcraft_plugins.sandbox.durations import parse_seconds
-from altcraft_plugins.sandbox.faults.plan import EXCHANGE_FAULTS, TASK_FAULTS, Fault, FaultPlan, Outage
+from altcraft_plugins.sandbox.faults.plan import EXCHANGE_FAULTS, OPERATIONS, TASK_FAULTS, Fault, FaultPlan, Outage
 
 __all__ = ["KINDS", "read_plan"]
 
@@ -24,8 +25,8 @@ KINDS: Final[dict[str, type[Fault]]] = {str(fault.__struct_config__.tag): fault 
 
 TYPES: Final = {
     "float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list",
-    "object": "a table", "null": "nothing", "float | null": "a number", "str | null": "a text",
-    "float | str | null": "a number or a text",
+    "object": "a table", "null": "nothing", "date": "a date", "time": "a time", "datetime": "a time",
+    "float | null": "a number", "str | null": "a text", "float | str | null": "a number or a text",
 }  # fmt: skip
 """msgspec's names of types, in words."""
 
@@ -74,18 +75,32 @@ def _fault(number: int, table: dict[str, Any]) -> Fault:
     try:
         kind = _require(table["kind"], KINDS, "kind")
         place = f"fault {number} ({kind})"
-        values: dict[str, object] = {}
-        for key, value in table.items():
-            if key == "kind":
-                continue
-            _require(key, KINDS[kind].__struct_fields__, "key")
-            values[key] = parse_seconds(value) if key in DURATIONS and isinstance(value, str) else value
+        for key in table:
+            _require(key, ("kind", *KINDS[kind].__struct_fields__), "key")
+        values = {key: _value(kind, key, value) for key, value in table.items()}
     except ValueError as error:
         raise ValueError(f"fault {number}: {error}") from None
     try:
-        return msgspec.convert({**values, "kind": kind}, KINDS[kind])
+        return msgspec.convert(values, KINDS[kind])
     except msgspec.ValidationError as error:
         raise ValueError(f"{place}: {_in_words(str(error))}") from None
+
+
+def _value(kind: str, key: str, value: object) -> object:
+    """The value of a key, with durations in seconds. Raises ValueError where it is none of the key's words."""
+    if key in DURATIONS and isinstance(value, str):
+        try:
+            return parse_seconds(value)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    words = {field.name: get_args(field.type) for field in fields(KINDS[kind]) if get_origin(field.type) is Literal}
+    if key in words:
+        return _require(value, words[key], key)
+    if key == "operations" and isinstance(value, list):
+        for name in value:
+            if isinstance(name, str) and "*" not in name:
+                _require(name, OPERATIONS, "operation")
+    return value
 
 
 def _require(name: object, known: Iterable[str], what: str) -> str:

@@ -65,7 +65,7 @@ class TaskWorker:
             if self._closed:
                 return
             self._intervals[task_id] = interval
-            self._push(task_id, interval, 0)
+            self._push(self._clock() + interval, task_id, 0)
             self._start_thread()
             self._changed.notify_all()
 
@@ -74,8 +74,8 @@ class TaskWorker:
         with self._changed:
             if self._closed or not self._queue:
                 return False
-            _, _, task_id, attempts = heapq.heappop(self._queue)
-        self._advance(task_id, attempts)
+            due, _, task_id, attempts = heapq.heappop(self._queue)
+        self._advance(task_id, due, attempts)
         return True
 
     def catch_up(self) -> None:
@@ -84,8 +84,8 @@ class TaskWorker:
             with self._changed:
                 if self._closed or not self._queue or self._queue[0][0] > self._clock():
                     return
-                _, _, task_id, attempts = heapq.heappop(self._queue)
-            self._advance(task_id, attempts)
+                due, _, task_id, attempts = heapq.heappop(self._queue)
+            self._advance(task_id, due, attempts)
 
     def close(self) -> None:
         """Stops after the slice being counted, and joins the thread. Unfinished tasks stay stored.
@@ -123,9 +123,9 @@ class TaskWorker:
             self._thread = threading.Thread(target=self._run, name="altcraft-sandbox", daemon=False)
             self._thread.start()
 
-    def _push(self, task_id: str, delay: float, attempts: int) -> None:
+    def _push(self, due: float, task_id: str, attempts: int) -> None:
         self._order += 1
-        heapq.heappush(self._queue, (self._clock() + delay, self._order, task_id, attempts))
+        heapq.heappush(self._queue, (due, self._order, task_id, attempts))
 
     def _run(self) -> None:
         while True:
@@ -136,10 +136,10 @@ class TaskWorker:
                     # Reset under the lock: add() either finds this thread at work or starts another.
                     self._thread = None
                     return
-                _, _, task_id, attempts = heapq.heappop(self._queue)
-            self._advance(task_id, attempts)
+                due, _, task_id, attempts = heapq.heappop(self._queue)
+            self._advance(task_id, due, attempts)
 
-    def _advance(self, task_id: str, attempts: int) -> None:
+    def _advance(self, task_id: str, due: float, attempts: int) -> None:
         outcome: Literal["more", "ended", "gone"]
         pause = 0.0
         try:
@@ -159,7 +159,9 @@ class TaskWorker:
         with self._changed:
             if outcome == "more":
                 if not self._closed:
-                    self._push(task_id, RETRY_AFTER if attempts else self._intervals[task_id] + pause, attempts)
+                    # Counted from when this slice was due, so that a late slice doesn't delay the task's end.
+                    after = self._clock() + RETRY_AFTER if attempts else due + self._intervals[task_id] + pause
+                    self._push(after, task_id, attempts)
                 return
             self._intervals.pop(task_id, None)
         if self._finished is not None and outcome == "ended":
