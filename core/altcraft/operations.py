@@ -134,7 +134,8 @@ class Operation(Generic[R]):
 
 
 def _is_reply(result: object) -> bool:
-    return isinstance(result, type) and issubclass(result, Reply)
+    cls = get_origin(result) or result
+    return isinstance(cls, type) and issubclass(cls, Reply)
 
 
 def _answer_of(request: type[Request[R]]) -> tuple[object, type[R]]:

@@ -79,6 +79,7 @@ class LoopRunner:
             result: T = stop.value
             return result
         finally:
+            answer = error = None  # what is raised keeps this frame, which must not keep a reply
             effects.close()
 
     def workers(self, most: int) -> LoopWorkers:

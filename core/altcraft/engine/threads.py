@@ -115,6 +115,7 @@ class ThreadRunner:
             result: T = stop.value
             return result
         finally:
+            answer = error = None  # what is raised keeps this frame, which must not keep a reply
             effects.close()
 
     def after_fork(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -12,6 +12,7 @@ from altcraft.codecs import Codec, CodecRegistry, Preparing
 from altcraft.errors import AltcraftError, ApiError, DecodeError, EncodeError
 from altcraft.exchange.replies import Replies
 from altcraft.exchange.requests import checked, signed
+from altcraft.exchange.settling import let_go, mask_errors, masked
 from altcraft.operations import TASK_STATUS, Operation, looks_counted, recognise, recount, unknown_task
 from altcraft.schema import Envelope, Reply, Request, TaskStarted, TaskStatus, TaskStatusRequest
 from altcraft.wire.messages import Headers, HttpRequest, HttpResponse
@@ -39,7 +40,7 @@ def _letting_go(read: Callable[Concatenate[Exchange, P], T]) -> Callable[Concate
         except (ApiError, DecodeError) as error:
             failure = error
         del arguments, options
-        _let_go(failure)
+        let_go(failure)
         raise failure
 
     return reading
@@ -181,7 +182,7 @@ class Exchange:
 
     def _with_reason(self, state: TaskStatus[Any]) -> TaskStatus[Any]:
         """The status of a failed task, with the token masked in what the platform says about it."""
-        return structs.replace(state, result=self._masked(state.result))
+        return structs.replace(state, result=masked(state.result, self._token))
 
     def _state(self, reply: type[Reply] | None, response: HttpResponse) -> TaskStatus[Any]:
         assert reply is not None
@@ -234,22 +235,8 @@ class Exchange:
     def settle(self, error: AltcraftError, path: str, task_id: str | None = None) -> None:
         """Fits an error for its way to the user: the place of it, no token in its texts, no body in its frames."""
         error.locate(path, self.host, task_id)
-        _let_go(error)
-        for failure in _chain(error):
-            failure.args = tuple(map(self._masked, failure.args))
-            for name, value in list(vars(failure).items()):
-                if isinstance(value, str):
-                    setattr(failure, name, self._replies.scrub(value))
-
-    def _masked(self, value: object) -> Any:
-        """The value with the token masked in its texts."""
-        if isinstance(value, str):
-            return self._replies.scrub(value)
-        if isinstance(value, dict):
-            return {self._masked(name): self._masked(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self._masked(item) for item in value]
-        return value
+        let_go(error)
+        mask_errors(error, self._token)
 
 
 _UNTYPED = unknown_task().status
@@ -257,22 +244,3 @@ _UNTYPED = unknown_task().status
 
 def _is_poll(request: object) -> bool:
     return type(request) is TaskStatusRequest and type(request.task_id) is str
-
-
-def _let_go(error: BaseException) -> None:
-    """Cuts what an error holds of the work that led to it: the frames, with their bodies and tokens, and contexts."""
-    for failure in _chain(error):
-        failure.__traceback__ = None
-        if failure.__context__ is not failure.__cause__:
-            suppressed = failure.__suppress_context__
-            failure.__context__ = None
-            failure.__suppress_context__ = suppressed
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, its cause, the cause of that, and so on."""
-    seen: list[BaseException] = []
-    while error is not None and not any(error is other for other in seen):
-        yield error
-        seen.append(error)
-        error = error.__cause__

@@ -23,8 +23,8 @@ __all__ = ["Replies"]
 _LONGEST_TEXT = 1000
 """Characters of the platform's explanation that an error keeps."""
 
-_HEADERS_KEPT = 32
-"""Content-Type headers whose codec is remembered."""
+_HEADERS_KEPT, _LONGEST_HEADER = 32, 120
+"""So many Content-Type headers are remembered with their codec, each of at most so many characters."""
 
 # Types that do not tell the format. HTML is among them, since some proxies label every body so.
 _GENERIC = {
@@ -106,11 +106,12 @@ class Replies:
             raise DecodeError(f"an HTML page came instead of {self._codec.name}: {self._excerpt(response)}")
         media_type = content_type.partition(";")[0].strip().lower()
         codec = None if media_type in _GENERIC else self._codecs.by_content_type(content_type)
-        if codec is not None and len(self._by_header) < _HEADERS_KEPT:
+        if codec is not None and len(self._by_header) < _HEADERS_KEPT and len(content_type) <= _LONGEST_HEADER:
             self._by_header[content_type] = codec, charset_of(content_type)
         codec = codec or self._codecs.sniff(response.body)
         if codec is None:
-            kind = f"of type {self.scrub(media_type)[:80]!r}" if media_type else "without a Content-Type"
+            shown = shortened(media_type, _LONGEST_HEADER, self._token)
+            kind = f"of type {shown!r}" if media_type else "without a Content-Type"
             raise DecodeError(f"a reply {kind} that no codec reads: {self._excerpt(response)}")
         return codec
 
