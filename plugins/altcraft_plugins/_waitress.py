@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import socket
 import struct
@@ -19,6 +20,7 @@ import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakSet
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
@@ -240,6 +242,7 @@ class Server:
         self._running = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        _servers.add(self)
 
     def run(self) -> None:
         """Serve until close(), or until a signal's handler raises."""
@@ -289,7 +292,7 @@ class Server:
         self._close_all()
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self.run, name="altcraft-server")
+        self._thread = threading.Thread(target=self.run, name="altcraft-server", daemon=True)
         self._thread.start()
         return self
 
@@ -298,5 +301,22 @@ class Server:
         if self._thread is not None:
             self._thread.join()
 
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: close this process's copies of the sockets, which the parent goes on serving."""
+        self._closed = True
+        self._close_all()
+
     def _close_all(self) -> None:
         self._listener.asyncore.close_all(self._sockets)
+
+
+_servers: WeakSet[Server] = WeakSet()
+
+
+def _in_child() -> None:
+    for server in list(_servers):
+        server.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_child)

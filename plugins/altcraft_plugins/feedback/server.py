@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -53,11 +52,5 @@ def listening(
     with bound:
         own = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
         receiver = make(url or own)
-        server = WaitressServer(receiver, bound)
-        thread = threading.Thread(target=server.run, name="altcraft-feedback", daemon=True)
-        thread.start()
-        try:
+        with WaitressServer(receiver, bound):
             yield receiver
-        finally:
-            server.close()
-            thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -12,6 +13,14 @@ __all__ = ["LINGER", "Entry", "UrlTable"]
 
 LINGER = 300.0
 """Seconds for which the URL of an ended task still answers. A delivery often arrives after a poll has found the end."""
+
+_lock = threading.Lock()
+"""One for all tables of the process, which hold it for microseconds. The thread that forks takes it first, so that the
+child finds it free and the tables whole.
+"""
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class Entry:
@@ -53,34 +62,33 @@ class UrlTable:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._lock = threading.Lock()
         self._waiting: OrderedDict[str, Entry] = OrderedDict()
         self._ended: OrderedDict[str, Entry] = OrderedDict()
 
     def add(self, key: str, expires: float, now: float) -> None:
         """A new URL is handed out."""
-        with self._lock:
+        with _lock:
             self._open(key, expires, now)
 
     def find(self, key: str, now: float) -> Entry | None:
         """The entry of a key, unless it has expired."""
-        with self._lock:
+        with _lock:
             return self._find(key, now)
 
     def find_or_add(self, key: str, expires: float, now: float) -> Entry:
         """The entry of a key, for a URL that another process may have handed out."""
-        with self._lock:
+        with _lock:
             return self._find(key, now) or self._open(key, expires, now)
 
     def attach(self, entry: Entry, task: TaskHandle) -> bool:
         """Tie a URL to its task. True when a delivery came before: the task deserves a hint at once."""
-        with self._lock:
+        with _lock:
             entry.attach(task)
             return entry.hinted_at > float("-inf")
 
     def hint(self, entry: Entry, at: float, spacing: float) -> bool:
         """Whether a delivery counts: not after the task's end, and at most once in `spacing` seconds."""
-        with self._lock:
+        with _lock:
             if entry.ended or at - entry.hinted_at < spacing:
                 return False
             entry.hinted_at = at
@@ -88,7 +96,7 @@ class UrlTable:
 
     def end(self, key: str, now: float) -> None:
         """The task of a URL has ended."""
-        with self._lock:
+        with _lock:
             entry = self._waiting.pop(key, None)
             if entry is not None:
                 entry.end(now + LINGER)
@@ -97,12 +105,12 @@ class UrlTable:
 
     def task_ids(self) -> list[str]:
         """Ids of the attached tasks that have not ended, in the order of their URLs."""
-        with self._lock:
+        with _lock:
             return [entry.task_id for entry in self._waiting.values() if entry.task_id is not None and entry.task]
 
     def __len__(self) -> int:
         """How many URLs wait for a task's end."""
-        with self._lock:
+        with _lock:
             return len(self._waiting)
 
     def _find(self, key: str, now: float) -> Entry | None:
