@@ -6,9 +6,10 @@ import json
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
-from altcraft import Feedback
+from altcraft import Feedback, PlainRequest
 from altcraft.codecs import default_registry
 from altcraft.schema import (
     DatabasesGetCounters,
@@ -128,3 +129,96 @@ def test_a_field_of_the_wrong_type_is_a_type_error_naming_operation_and_field(
     with pytest.raises(TypeError, match=f"^{PATH}: {field}: ") as caught:
         build(request_, format_)
     assert TOKEN not in str(caught.value)
+
+
+class Integral:
+    """An integer of another library, such as numpy's int64."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __index__(self) -> int:
+        return self._value
+
+
+class Fraction(float):
+    """A float of another library, such as numpy's float64."""
+
+
+class Text(str):
+    """A text of another library, such as numpy's str_."""
+
+    __slots__ = ()
+
+
+class Foreign:
+    """A value that no request can carry."""
+
+
+class Inner(msgspec.Struct, frozen=True):
+    """A struct within a request."""
+
+    id: int
+
+
+class Deep(PlainRequest[None], frozen=True, kw_only=True):
+    """A request whose values lie deep."""
+
+    ids: tuple[int, ...] = ()
+    by_name: dict[str, int] | None = None
+    inner: Inner | None = None
+    anything: object = None
+
+
+@both_formats
+def test_an_integer_of_another_library_is_sent_as_an_integer(format_: str) -> None:
+    as_usual = build(SegmentsRefreshCounters(7, 24, db_id=2**70), format_)
+    request = SegmentsRefreshCounters(Integral(7), Integral(24), db_id=Integral(2**70))  # type: ignore[arg-type]
+    assert build(request, format_).body == as_usual.body
+
+
+def test_an_integer_of_another_library_may_lie_deep() -> None:
+    one: Any = Integral(1)
+    request = Deep(ids=(one, 2), by_name={"a": one}, inner=Inner(one), anything=[one])
+    sent = json.loads(build(request).body)
+    assert (sent["ids"], sent["by_name"], sent["inner"], sent["anything"]) == ([1, 2], {"a": 1}, {"id": 1}, [1])
+
+
+def test_a_text_and_a_number_of_another_library_are_sent_as_such() -> None:
+    sent = json.loads(build(Deep(anything=[Text("a"), Fraction(0.5)])).body)
+    assert sent["anything"] == ["a", 0.5]
+
+
+def test_a_request_keeps_its_values_where_all_are_plain() -> None:
+    request = SegmentsRefreshCounters(7, 24)
+    assert exchange().checked(PATH, request) is request
+
+
+def test_a_checked_request_has_plain_integers() -> None:
+    checked = exchange().checked(PATH, SegmentsRefreshCounters(Integral(7), 24))  # type: ignore[arg-type]
+    assert checked == SegmentsRefreshCounters(7, 24)
+    assert type(checked.id) is int
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "kind"),
+    [
+        (SegmentsRefreshCounters(Foreign(), 24), "id", "Foreign"),  # type: ignore[arg-type]
+        (SegmentsRefreshCounters(7, Foreign()), "resource_id", "Foreign"),  # type: ignore[arg-type]
+        (SegmentsRefreshCounters(7, 24, list_id=Foreign()), "list_id", "Foreign"),  # type: ignore[arg-type]
+        (Deep(ids=(Foreign(),)), "ids", "tuple"),  # type: ignore[arg-type]
+        (Deep(anything=Foreign()), "anything", "Foreign"),
+    ],
+)
+@both_formats
+def test_a_value_that_no_request_can_carry_is_a_type_error_naming_the_field(
+    request_: Request[Any], field: str, kind: str, format_: str
+) -> None:
+    with pytest.raises(TypeError, match=rf"^{PATH}: {field}: .*`{kind}`"):
+        build(request_, format_)
+
+
+@pytest.mark.parametrize("value", [Fraction(5.0), 5.0, "5", True, None, [5], Integral])
+def test_what_is_no_integer_is_never_made_one(value: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{PATH}: id: "):
+        build(DatabasesGetCounters(value, 24))

@@ -138,6 +138,7 @@ class Engine:
         """Starts a task. Returns the handle on it."""
         if operation.status is None:
             raise TypeError(f"{operation.path} starts no task: use client.call")
+        request = self.exchange.checked(operation.path, request)
         submission = Submission(
             checked_key(key),
             operation.path,

@@ -15,27 +15,29 @@ __all__ = ["checked", "signed"]
 
 R = TypeVar("R")
 
+_BYTES = (bytes, bytearray, memoryview)
+
 
 def checked(path: str, request: Request[R]) -> Request[R]:
-    """The request, with plain integers in place of other integral numbers, such as those of numpy.
+    """The request, with plain numbers and texts in place of those of other libraries, such as numpy's.
 
     TypeError, with the name of the field, where a value is not what the field takes.
     """
-    found: list[int] = []
+    strange: list[object] = []
 
-    def plain(value: object) -> int:
-        found.append(index(value))  # type: ignore[arg-type]  # a TypeError is the answer for most values
-        return found[-1]
+    def plain(value: object) -> object:
+        strange.append(value)
+        return _plain(value)
 
     try:
-        built = msgspec.to_builtins(request, builtin_types=(bytes, bytearray, memoryview), enc_hook=plain)
+        built = msgspec.to_builtins(request, builtin_types=_BYTES, enc_hook=plain)
         normal = msgspec.convert(built, type(request))
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         raise TypeError(f"{path}: {where.rstrip('`') or 'request'}: {what}") from None
     except TypeError:
         raise TypeError(f"{path}: {_strange_field(request)}") from None
-    return normal if found else request
+    return normal if strange else request
 
 
 def signed(request: Request[Any], secret: Secret | None, format_: str) -> object:
@@ -48,12 +50,20 @@ def signed(request: Request[Any], secret: Secret | None, format_: str) -> object
     return MaskedDict({wire: value for wire, value in values if value is not None})
 
 
+def _plain(value: object) -> object:
+    """The plain value of a number or a text that another library has derived or imitated. TypeError for any other."""
+    for kind in (str, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return index(value)  # type: ignore[arg-type]  # a TypeError is the answer for most values
+
+
 def _strange_field(request: Request[Any]) -> str:
     """The field whose value no request can carry, and the value's type."""
     for name in request.__struct_fields__:
         value = getattr(request, name)
         try:
-            msgspec.to_builtins(value, enc_hook=index)
+            msgspec.to_builtins(value, builtin_types=_BYTES, enc_hook=_plain)
         except TypeError:
             return f"{name}: a request can't carry a value of type `{type(value).__name__}`"
     return "a request can't carry one of the values"
