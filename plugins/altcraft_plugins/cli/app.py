@@ -31,21 +31,21 @@ def run(argv: Sequence[str], *, connect: Connect = make_client, is_last: bool = 
         root.main(list(argv), prog_name="altcraft", complete_var=COMPLETION_VARIABLE, obj=invocation)
     with interrupted_by_signals(is_last=is_last) as received:
         try:
-            code = _guarded(argv, invocation)
+            try:
+                code = _carried_out(argv, invocation)
+            finally:
+                invocation.finish()
             sys.stdout.flush()
         except OSError as error:
             code = _unwritable(error)
     return received.interrupted.exit_code if received.interrupted and code in (FAILED, BROKEN_PIPE) else code
 
 
-def _guarded(argv: Sequence[str], invocation: Invocation) -> int:
+def _carried_out(argv: Sequence[str], invocation: Invocation) -> int:
     try:
-        try:
-            # Not root.main(), which handles broken pipes and interrupts in its own way.
-            with root.make_context("altcraft", list(argv), obj=invocation) as context:
-                outcome: object = root.invoke(context)
-        finally:
-            invocation.finish()
+        # Not root.main(), which handles broken pipes and interrupts in its own way.
+        with root.make_context("altcraft", list(argv), obj=invocation) as context:
+            outcome: object = root.invoke(context)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as error:

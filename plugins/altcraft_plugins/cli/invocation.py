@@ -25,19 +25,10 @@ __all__ = ["Invocation"]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The shared options that were given, typed or in the environment. The fields have their names."""
+    """The shared options that a command itself looks at, under the options' names."""
 
     url: str = ""
-    codec: str = "json"
-    auth: str = "body"
-    transport: str = "urllib3"
-    proxy: str | None = None
-    ca_file: str | None = None
-    connections: int | None = None
-    keep_idle: float | None = None
-    request_timeout: float = 10.0
     plugins: tuple[str, ...] = ()
-    entry_points: bool = False
     timeout: float | None = None
     json: bool = False
     csv: bool = False
@@ -140,22 +131,9 @@ class Invocation:
                 "--url sandbox: tries it without one.",
                 click.get_current_context(),
             )
-        return Connection(
-            url=settings.url,
-            token=read_token(),
-            codec=settings.codec,
-            auth=settings.auth,
-            transport=settings.transport,
-            proxy=settings.proxy,
-            ca_file=settings.ca_file,
-            connections=settings.connections,
-            keep_idle=settings.keep_idle,
-            request_timeout=settings.request_timeout,
-            polling=self._polling(),
-            retry=self._retry(),
-            plugins=settings.plugins,
-            entry_points=settings.entry_points,
-        )
+        given = {name: value for name, value in self._values.items() if name in Connection.__struct_fields__}
+        connection = Connection(url=settings.url, token=read_token(), polling=self._polling(), retry=self._retry())
+        return msgspec.structs.replace(connection, **given)
 
     def _polling(self) -> Polling | None:
         from altcraft import Polling

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPLETION_VARIABLE",
     "CONNECTION",
+    "EVERY",
     "OUTPUT",
     "PLUGINS",
     "POLLS",
@@ -28,12 +30,10 @@ __all__ = [
     "VERBOSE",
     "SharedOption",
     "shared",
-]  # fmt: skip
+]
 
 COMPLETION_VARIABLE: Final = "_ALTCRAFT_COMPLETE"
 """In the environment, it has the program print completions: the shell's script sets it."""
-
-F = TypeVar("F", bound="Callable[..., object]")
 
 
 class SharedOption(click.Option):
@@ -91,15 +91,10 @@ def _refuse_token(ctx: click.Context, param: click.Parameter, value: object) -> 
         )
 
 
-def shared(*groups: tuple[SharedOption, ...]) -> Callable[[F], F]:
-    """Adds groups of shared options to a command, and has `--token` refused."""
-
-    def add(command: F) -> F:
-        params: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
-        params.extend(option for group in reversed(groups) for option in reversed(group))
-        return click.option("--token", hidden=True, expose_value=False, callback=_refuse_token)(command)
-
-    return add
+def shared(*groups: tuple[SharedOption, ...]) -> list[click.Parameter]:
+    """The `params` of a command with these groups of options. `--token` is one that is refused."""
+    refused = click.Option(["--token"], hidden=True, expose_value=False, callback=_refuse_token)
+    return [*(option for group in groups for option in group), refused]
 
 
 def _one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
@@ -107,207 +102,177 @@ def _one_of(*names: str) -> Callable[[click.Context, click.Parameter, str], list
     return lambda ctx, param, incomplete: [name for name in names if name.startswith(incomplete)]
 
 
-_SECTION = "Connection"
+_for_connection = partial(SharedOption, section="Connection")
 PLUGINS: Final = (
-    SharedOption(
+    _for_connection(
         "--plugin",
         "plugins",
         multiple=True,
         metavar="MODULE[:OBJECT]",
-        section=_SECTION,
         help="Use a plugin. Give it several times for several plugins.",
     ),
-    SharedOption(
-        "--entry-points", is_flag=True, section=_SECTION, help="Use the plugins of all installed distributions, too."
-    ),
+    _for_connection("--entry-points", is_flag=True, help="Use the plugins of all installed distributions, too."),
 )
 CONNECTION: Final = (
-    SharedOption(
-        "--url", metavar="URL", section=_SECTION, help="The installation, or sandbox: for the embedded sandbox."
-    ),
-    SharedOption(
+    _for_connection("--url", metavar="URL", help="The installation, or sandbox: for the embedded sandbox."),
+    _for_connection(
         "--codec",
         metavar="NAME",
         shell_complete=_one_of("json", "xml"),
-        section=_SECTION,
         help="The format: json, xml or a plugin's. [default: json]",
     ),
-    SharedOption(
+    _for_connection(
         "--auth",
         type=click.Choice(["body", "bearer"]),
-        section=_SECTION,
         help="Where the token travels. [default: body]",
     ),
-    SharedOption(
+    _for_connection(
         "--transport",
         metavar="NAME",
         shell_complete=_one_of("urllib3", "http_client", "pycurl", "httpx"),
-        section=_SECTION,
         help="urllib3, http_client, pycurl, httpx or a plugin's. [default: urllib3]",
     ),
-    SharedOption(
+    _for_connection(
         "--proxy",
         metavar="URL",
-        section=_SECTION,
         help="Send everything through this proxy. [default: as HTTP_PROXY, HTTPS_PROXY and NO_PROXY say]",
     ),
-    SharedOption(
-        "--ca-file", metavar="FILE", section=_SECTION, help="Certificates to trust, in PEM. [default: the system's]"
-    ),
-    SharedOption(
+    _for_connection("--ca-file", metavar="FILE", help="Certificates to trust, in PEM. [default: the system's]"),
+    _for_connection(
         "--connections",
         type=click.IntRange(1),
         metavar="N",
-        section=_SECTION,
         help="How many connections are open at most. [default: 16]",
     ),
-    SharedOption(
+    _for_connection(
         "--keep-idle",
         type=DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="How long an idle connection is used again. [default: 30s]",
     ),
-    SharedOption(
+    _for_connection(
         "--request-timeout",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="Limit of one HTTP exchange. [default: 10s]",
     ),
     *PLUGINS,
 )
 
-_SECTION = "Retries and polls"
+_for_polls = partial(SharedOption, section="Retries and polls")
 RETRIES: Final = (
-    SharedOption(
+    _for_polls(
         "--retries",
         type=click.IntRange(0),
         metavar="N",
-        section=_SECTION,
         help="How often a failed exchange is repeated. [default: 3]",
     ),
-    SharedOption(
+    _for_polls(
         "--retry-base",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="Delay before the first repetition; it doubles. [default: 500ms]",
     ),
-    SharedOption(
+    _for_polls(
         "--retry-maximum",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="Longest delay before a repetition. [default: 30s]",
     ),
-    SharedOption(
+    _for_polls(
         "--retry-patience",
         type=DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="How long a wait repeats polls that keep failing. [default: 2m]",
     ),
 )
 POLLS: Final = (
     *RETRIES,
-    SharedOption(
+    _for_polls(
         "--poll-initial",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="First delay between two polls of a task. [default: 1s]",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-maximum",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="Longest delay between two polls. [default: 30s]",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-factor",
         type=click.FloatRange(1),
         metavar="X",
-        section=_SECTION,
         help="How fast the delay between polls grows. [default: 1.5]",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-stall-after",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="Give up a task that makes no progress for so long.",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-deadline",
         type=POSITIVE_DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="Give up a task that is older than this.",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-grace",
         type=DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="How long a new task may be unknown to the platform. [default: 5s]",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-done",
         multiple=True,
         metavar="STATUS",
-        section=_SECTION,
         help="A status of a finished task. [default: completed, success]",
     ),
-    SharedOption(
+    _for_polls(
         "--poll-failed",
         multiple=True,
         metavar="STATUS",
-        section=_SECTION,
         help="A status of a failed task. [default: failed, error, canceled, cancelled]",
     ),
 )
 
-_SECTION = "Waiting and output"
+_for_output = partial(SharedOption, section="Waiting and output")
 TIMEOUT: Final = (
-    SharedOption(
+    _for_output(
         "--timeout",
         type=DURATION,
         metavar="DURATION",
-        section=_SECTION,
         help="How long to wait for all tasks together. [default: no limit]",
     ),
 )
 OUTPUT: Final = (
-    SharedOption(
+    _for_output(
         "--json",
         is_flag=True,
         variable=False,
-        section=_SECTION,
         help="Print JSON lines on stdout, and nothing else there.",
     ),
 )
 VERBOSE: Final = (
-    SharedOption(
+    _for_output(
         "--verbose",
         "-v",
         is_flag=True,
         variable=False,
-        section=_SECTION,
         help="Show exchanges, retries and polls on stderr.",
     ),
 )
 RESULTS: Final = (
-    SharedOption(
-        "--csv", is_flag=True, variable=False, section=_SECTION, help="Print the statistics as CSV, a row a channel."
-    ),
-    SharedOption(
+    _for_output("--csv", is_flag=True, variable=False, help="Print the statistics as CSV, a row a channel."),
+    _for_output(
         "--output",
         "-o",
         metavar="FILE",
         variable=False,
-        section=_SECTION,
         help="Write the results to FILE when the command ends.",
     ),
 )
+EVERY: Final = (TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+"""All groups, for a command that waits for tasks."""

@@ -19,7 +19,7 @@ from plugins.cli.running import TOKEN, environment, process
 
 def at_once(connection: Connection):
     """The client that is asked for, in a sandbox that takes no time."""
-    return make_client(msgspec.structs.replace(connection, url="sandbox:?pace=0"))
+    return make_client(msgspec.structs.replace(connection, url="sandbox:?profiles=1&pace=0"))
 
 
 def test_the_demo_recounts_a_segment_and_a_database(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,10 +42,11 @@ def test_the_demo_prints_json_lines_and_nothing_else(capsys: pytest.CaptureFixtu
 
 
 def test_the_demo_prints_rows_and_its_prose_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["demo", "--csv"], connect=at_once) == 0
+    assert run(["demo", "--csv", "-v"], connect=at_once) == 0
     said = capsys.readouterr()
     assert {row["segment_id"] for row in csv.DictReader(said.out.splitlines())} == {"7", ""}
     assert "Three lines" in said.err
+    assert "databases/refresh_counters: HTTP 200" in said.err
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_the_password_of_a_proxy_is_not_repeated(altcraft: Terminal) -> None:
 
 
 @pytest.mark.parametrize("json", [(), ("--json",)])
-@pytest.mark.parametrize("url", ["sandbox:?pace=60", "SANDBOX:?pace=60", "sandbox:?tokens=sandbox,db=&pace=60"])
+@pytest.mark.parametrize("url", ["sandbox:?profiles=1&pace=60", "SANDBOX:?profiles=1&pace=60", "sandbox:?tokens=sandbox,db=&profiles=1&pace=60"])
 def test_an_embedded_sandbox_that_has_ended_leaves_no_way_back(capsys, url: str, json: tuple[str, ...]) -> None:
     assert run(["--url", url, *json, "databases", "refresh", "5", "--resource", "24", "--timeout", "0"]) == 3
     out, err = capsys.readouterr()
@@ -64,7 +64,7 @@ def test_an_embedded_sandbox_that_has_ended_leaves_no_way_back(capsys, url: str,
 
 def test_one_that_keeps_a_file_leaves_a_way_back_that_works(capsys, tmp_path: Path) -> None:
     kept = tmp_path / "kept.sqlite3"
-    slow, quick = f"sandbox:?pace=60&db={kept}", f"sandbox:?pace=0&db={kept}"
+    slow, quick = f"sandbox:?profiles=1&pace=60&db={kept}", f"sandbox:?profiles=1&pace=0&db={kept}"
     assert run(["--url", slow, "databases", "refresh", "5", "--resource", "24", "--timeout", "0"]) == 3
     out, err = capsys.readouterr()
     again = shlex.split(err.partition("go on with: ")[2])

@@ -114,7 +114,7 @@ entries = st.builds(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(entries, max_size=2) | values, values)
 def test_whatever_json_the_platform_sends_a_command_ends_with_a_documented_code(mode, result, progress) -> None:
     done = reply({"status": "completed", "progress": progress, "result": result})

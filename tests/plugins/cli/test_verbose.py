@@ -45,10 +45,9 @@ def test_with_json_they_are_lines_on_stdout(altcraft) -> None:
     assert (second["attempt"], second["http_status"], "retry_in" in second) == (2, 200, False)
 
 
-def test_a_plain_operation_and_the_demo_have_it_too(altcraft, command) -> None:
+def test_a_plain_operation_has_it_too(altcraft) -> None:
     ran = altcraft(*COUNTERS, "-v", script=[ConnectError("refused")], retry=Retry(attempts=1))
     assert ran.err.startswith("  segments/get_counters: ConnectError (refused) after ")
-    assert "databases/refresh_counters: HTTP 200" in command("demo", "-v", "--timeout", "10").err
 
 
 @pytest.mark.parametrize("mode", [(), ("--json",)])

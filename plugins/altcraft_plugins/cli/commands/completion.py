@@ -19,6 +19,7 @@ __all__ = ["completion"]
 
 @root.command(
     "completion",
+    params=shared(),
     examples="""
         altcraft completion bash >> ~/.bashrc
         altcraft completion zsh >> ~/.zshrc
@@ -26,7 +27,6 @@ __all__ = ["completion"]
     """,
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@shared()
 @click.pass_obj
 def completion(invocation: Invocation, shell: str) -> int:
     """Print the script that completes commands and options in SHELL: bash 4.4 or newer, zsh, or fish."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["databases_counters", "segments_counters"]
 
-SHARED = shared(RESULTS, OUTPUT, VERBOSE, CONNECTION, RETRIES)
+SHARED = (RESULTS, OUTPUT, VERBOSE, CONNECTION, RETRIES)
 
 
 def _counters(
@@ -45,6 +45,7 @@ def _counters(
 
 @segments.command(
     "counters",
+    params=shared(*SHARED),
     examples="""
         altcraft segments counters 7 --resource 24 --database 1
         altcraft segments counters 7 8 11 --resource 24 --database 1 --json
@@ -53,7 +54,6 @@ def _counters(
 @IDS
 @RESOURCE
 @database_options
-@SHARED
 @click.pass_obj
 def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_id: int, **database: int | None) -> int:
     """Show the numbers of the last count of segments."""
@@ -66,6 +66,7 @@ def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_
 
 @databases.command(
     "counters",
+    params=shared(*SHARED),
     examples="""
         altcraft databases counters 5 --resource 24
         altcraft databases counters 1 5 9 --resource 12 --csv -o counters.csv
@@ -73,7 +74,6 @@ def segments_counters(invocation: Invocation, /, ids: tuple[int, ...], resource_
 )
 @IDS
 @RESOURCE
-@SHARED
 @click.pass_obj
 def databases_counters(invocation: Invocation, ids: tuple[int, ...], resource_id: int) -> int:
     """Show the numbers of the last count of databases."""

@@ -22,8 +22,7 @@ with Client("sandbox:") as json, Client("sandbox:", codec="xml") as xml:
 """Three lines that do the same, after `from altcraft import Client`."""
 
 
-@root.command("demo", examples="altcraft demo")
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE)
+@root.command("demo", examples="altcraft demo", params=shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE))
 @click.pass_obj
 def demo(invocation: Invocation) -> int:
     """Recount a segment and a database of the embedded sandbox.

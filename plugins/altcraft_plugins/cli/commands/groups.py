@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from altcraft_plugins.cli.commands.click_classes import Group
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, VERBOSE, shared
+from altcraft_plugins.cli.options import EVERY, OUTPUT, shared
 
 __all__ = ["databases", "resources", "root", "sandbox", "segments", "tasks"]
 
@@ -25,6 +25,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 @click.group(
     name="altcraft",
+    params=shared(*EVERY),
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     examples="""
@@ -41,7 +42,6 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     callback=_show_version,
     help="Show the version and exit.",
 )
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 def root() -> None:
     """Recount the Altcraft platform's subscription statistics, follow the tasks, read the numbers.
 
@@ -58,31 +58,26 @@ def root() -> None:
     """
 
 
-@root.group("segments")
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+@root.group("segments", params=shared(*EVERY))
 def segments() -> None:
     """Statistics of segments."""
 
 
-@root.group("databases")
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+@root.group("databases", params=shared(*EVERY))
 def databases() -> None:
     """Statistics of databases."""
 
 
-@root.group("resources")
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+@root.group("resources", params=shared(*EVERY))
 def resources() -> None:
     """Statistics of resources."""
 
 
-@root.group("tasks")
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+@root.group("tasks", params=shared(*EVERY))
 def tasks() -> None:
     """Tasks that were submitted before."""
 
 
-@root.group("sandbox")
-@shared(OUTPUT)
+@root.group("sandbox", params=shared(OUTPUT))
 def sandbox() -> None:
     """The sandbox: a small platform with invented profiles, on this machine."""

@@ -25,6 +25,7 @@ A_YEAR: Final = 366 * 86_400.0
 
 @root.command(
     "listen",
+    params=shared(OUTPUT),
     examples="""
         altcraft listen
         altcraft listen --host 0.0.0.0 --port 8081 --public-url https://me.example/altcraft
@@ -38,7 +39,6 @@ A_YEAR: Final = 366 * 86_400.0
     "--public-url", metavar="URL", help="Where the platform reaches this command. [default: the address itself]"
 )
 @click.option("--urls", type=click.IntRange(0), default=1, show_default=True, metavar="N", help="How many to hand out.")
-@shared(OUTPUT)
 @click.pass_obj
 def listen(invocation: Invocation, host: str, port: int, public_url: str | None, urls: int) -> int:
     """Receive feedback until Ctrl-C, and print a line for each delivery.

@@ -21,12 +21,12 @@ __all__ = ["plugins"]
 
 @root.command(
     "plugins",
+    params=shared(PLUGINS, OUTPUT),
     examples="""
         altcraft plugins
         altcraft plugins --plugin acme.audit --json
     """,
 )
-@shared(PLUGINS, OUTPUT)
 @click.pass_obj
 def plugins(invocation: Invocation) -> int:
     """List the plugins of all installed distributions and of --plugin, with their hooks, and what failed to load."""

@@ -10,7 +10,7 @@ import click
 
 from altcraft_plugins.cli.commands.arguments import IDS, RESOURCE, database_options, database_parameter
 from altcraft_plugins.cli.commands.groups import databases, resources, segments
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, VERBOSE, shared
+from altcraft_plugins.cli.options import EVERY, shared
 from altcraft_plugins.cli.receiver import ReportTo
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ __all__ = ["databases_refresh", "resources_refresh", "segments_refresh"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-SHARED = shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 NO_WAIT = click.option(
     "--no-wait", is_flag=True, help="Print the resume token of each task at once, instead of waiting for its result."
 )
@@ -87,6 +86,7 @@ def _takes_feedback(command: F) -> F:
 
 @segments.command(
     "refresh",
+    params=shared(*EVERY),
     examples="""
         altcraft segments refresh 7 --resource 24 --database 1
         altcraft segments refresh 7 8 11 --resource 24 --database 1 --timeout 10m
@@ -97,7 +97,6 @@ def _takes_feedback(command: F) -> F:
 @RESOURCE
 @database_options
 @NO_WAIT
-@SHARED
 @click.pass_obj
 def segments_refresh(
     invocation: Invocation, /, ids: tuple[int, ...], resource_id: int, no_wait: bool, **database: int | None
@@ -115,6 +114,7 @@ def segments_refresh(
 
 @databases.command(
     "refresh",
+    params=shared(*EVERY),
     examples="""
         altcraft databases refresh 5 --resource 24
         altcraft databases refresh 5 9 --resource 12 --json
@@ -125,7 +125,6 @@ def segments_refresh(
 @RESOURCE
 @_takes_feedback
 @NO_WAIT
-@SHARED
 @click.pass_obj
 def databases_refresh(
     invocation: Invocation, ids: tuple[int, ...], resource_id: int, report_to: ReportTo, no_wait: bool
@@ -143,6 +142,7 @@ def databases_refresh(
 
 @resources.command(
     "refresh",
+    params=shared(*EVERY),
     examples="""
         altcraft resources refresh 24
         altcraft resources refresh 12 24 --database 5
@@ -152,7 +152,6 @@ def databases_refresh(
 @click.option("--database", "--list-id", "--db-id", "list_id", type=int, metavar="N", help="Database ID.")
 @_takes_feedback
 @NO_WAIT
-@SHARED
 @click.pass_obj
 def resources_refresh(
     invocation: Invocation, ids: tuple[int, ...], list_id: int | None, report_to: ReportTo, no_wait: bool

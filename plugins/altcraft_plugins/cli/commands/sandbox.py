@@ -38,6 +38,7 @@ SERVER: Final = "altcraft_plugins.sandbox.server"
 
 @sandbox.command(
     "serve",
+    params=shared(OUTPUT),
     examples="""
         altcraft sandbox serve
         altcraft sandbox serve --port 9000 --db kept.sqlite3 --pace 500ms..5s
@@ -57,7 +58,6 @@ SERVER: Final = "altcraft_plugins.sandbox.server"
 @click.option("--feedback-delay", type=DURATION, metavar="DURATION", help="How late late ones are. [default: 3s]")
 @click.option("--feedback-anywhere", is_flag=True, help="Deliver to other machines, too.")
 @click.option("--faults", metavar="FILE", help="Misbehave as this TOML file says: a plan of faults.")
-@shared(OUTPUT)
 @click.pass_obj
 def sandbox_serve(invocation: Invocation, /, **settings: object) -> int:
     """Serve the sandbox over HTTP until Ctrl-C.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from altcraft_plugins.cli.commands.groups import tasks
-from altcraft_plugins.cli.options import CONNECTION, OUTPUT, POLLS, RESULTS, TIMEOUT, VERBOSE, shared
+from altcraft_plugins.cli.options import CONNECTION, EVERY, OUTPUT, POLLS, RESULTS, VERBOSE, shared
 
 if TYPE_CHECKING:
     from altcraft import Client, Task
@@ -33,13 +33,13 @@ def _resumed(client: Client, id_or_token: str) -> Task[object]:
 
 @tasks.command(
     "status",
+    params=shared(RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS),
     examples="""
         altcraft tasks status 930bfdb0-a5a8-4207-a77d-6b989bdea326
         altcraft tasks status "$first" "$second" --json
     """,
 )
 @TASK_IDS
-@shared(RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Poll tasks once, and show their status. TASK_ID is the platform's id of a task, or a resume token."""
@@ -66,13 +66,13 @@ def tasks_status(invocation: Invocation, ids: tuple[str, ...]) -> int:
 
 @tasks.command(
     "wait",
+    params=shared(*EVERY),
     examples="""
         altcraft tasks wait 930bfdb0-a5a8-4207-a77d-6b989bdea326
         altcraft tasks wait "$first" "$second" --timeout 10m
     """,
 )
 @TASK_IDS
-@shared(TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 @click.pass_obj
 def tasks_wait(invocation: Invocation, ids: tuple[str, ...]) -> int:
     """Wait for tasks, and show each result as soon as it is there. TASK_ID is the platform's id, or a resume token.
