@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from altcraft import AsyncClient, Client, UsedAfterFork
+from altcraft import AsyncClient, Client, ClientClosed, UsedAfterFork
 from altcraft_plugins.sandbox import SandboxServer, serve
 from engine.stage import PATIENCE, RUNNING, Stage
 
@@ -83,7 +83,12 @@ def test_a_task_that_the_parent_waits_for_is_led_anew_in_a_child() -> None:
     stage = Stage()
     with Client("https://example.com", "t", transport=stage) as client:
         task = client.tasks.resume("t-1")
-        waiter = threading.Thread(target=lambda: pytest.raises(Exception, task.result))
+
+        def wait() -> None:
+            with pytest.raises(ClientClosed):
+                task.result()
+
+        waiter = threading.Thread(target=wait)
         waiter.start()
         stage.next().answer(RUNNING)
         stage.asleep()  # the parent's wait leads, and sleeps

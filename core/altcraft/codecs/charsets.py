@@ -10,15 +10,11 @@ import re
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-__all__ = ["KNOWN", "MARKS", "Recoding", "charset_of", "in_charset", "text_of"]
+__all__ = ["MARKS", "Recoding", "charset_of", "in_charset", "is_known", "text_of"]
 
-_CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
-
-KNOWN = re.compile(
-    r"utf-?8|utf-?16(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d{1,2}|latin-?\d|(windows-|cp)(125\d|866)|koi8-[rtu]",
-    re.IGNORECASE,
-)
-"""Encodings of texts. Python knows others, some of which take quadratic time or encode something else than texts."""
+# Compiled by re on first use, and kept there.
+_CHARSET = r"""(?i);\s*charset\s*=\s*["']?([^\s"';]+)"""
+_KNOWN = r"(?i)utf-?8|utf-?16(-?[bl]e)?|(us-)?ascii|iso-?8859-?\d{1,2}|latin-?\d|(windows-|cp)(125\d|866)|koi8-[rtu]"
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 MARKS = tuple(mark for mark, _ in _MARKS)
@@ -37,9 +33,14 @@ class Recoding(Protocol):
         ...
 
 
+def is_known(encoding: str) -> bool:
+    """Whether it is an encoding of texts. Python knows others, some of which take quadratic time."""
+    return re.fullmatch(_KNOWN, encoding) is not None
+
+
 def charset_of(content_type: str) -> str | None:
     """The charset that a Content-Type header names, or None."""
-    found = _CHARSET.search(content_type)
+    found = re.search(_CHARSET, content_type)
     return found[1] if found else None
 
 
@@ -56,7 +57,7 @@ def text_of(data: bytes, charset: str | None) -> str | None:
             data, charset = data[len(mark) :], encoding
             break
     name = (charset or "").replace("_", "-").lower()
-    if KNOWN.fullmatch(name) is None:
+    if not is_known(name):
         return None
     if name.startswith(("utf-16", "utf16")):
         if b"\0" not in data[:2]:  # every document begins with an ASCII character

@@ -7,9 +7,9 @@ both go by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct, field
 from msgspec import inspect as mi
 
 from altcraft.schema.fields import STRIPPED
@@ -29,8 +29,7 @@ _BYTES = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
 _CONTAINERS = (*OBJECTS, mi.DictType, mi.NoneType)
 
 
-@dataclass(eq=False)
-class Shape:
+class Shape(Struct, eq=False):
     """What an element may be. Compared by identity, since a type may contain itself.
 
     An element with children is an object with `fields`, one of several objects (`variants`), or a mapping with

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 __all__ = ["from_environment"]
@@ -30,7 +29,8 @@ def _read_token(path: str | None) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).read_text("utf-8").strip()
+        with open(path, encoding="utf-8") as file:  # pathlib would be slow to import
+            return file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ValueError(f"ALTCRAFT_TOKEN_FILE={path}: the token can't be read: {reason}") from None

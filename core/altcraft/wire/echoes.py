@@ -122,7 +122,7 @@ class _Unescaped:
         self._plain: list[int] = [0]  # where each piece begins in the plain text,
         self._source: list[Span] = [(0, 0)]  # and the first character of it in the source
         self._at = done = 0
-        for match in _ESCAPES.finditer(text):
+        for match in re.finditer(_ESCAPES, text):
             start, end = match.span()
             if start > done:
                 pieces.append(self._piece(text[done:start], done, 1))
@@ -147,10 +147,9 @@ class _Unescaped:
         return start + ahead, end + ahead
 
 
-_ESCAPES = re.compile(
-    r"(?:%[0-9a-f]{2})+|(?:\\u[0-9a-f]{4})+|(?:\\x[0-9a-f]{2})+"
-    r"""|\\["'\\/bfnrt]|&(?:amp|lt|gt|quot|apos|#[0-9]{1,12}|#x[0-9a-f]{1,12});|\0+""",
-    re.IGNORECASE,
+_ESCAPES = (
+    r"(?i)(?:%[0-9a-f]{2})+|(?:\\u[0-9a-f]{4})+|(?:\\x[0-9a-f]{2})+"
+    r"""|\\["'\\/bfnrt]|&(?:amp|lt|gt|quot|apos|#[0-9]{1,12}|#x[0-9a-f]{1,12});|\0+"""
 )
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}

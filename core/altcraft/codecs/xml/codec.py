@@ -6,16 +6,17 @@ the schema can tell them apart, so a reader is compiled for each type. See docs/
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.refusals import bare, too_large
-from altcraft.codecs.xml.bounds import check_size
-from altcraft.codecs.xml.parser import recode
-from altcraft.codecs.xml.reader import Reader, compile_reader
-from altcraft.codecs.xml.writer import write
 from altcraft.errors import DecodeError
+
+if TYPE_CHECKING:
+    from altcraft.codecs.xml.reader import Reader
+
+# The machinery of XML, and xml.etree with it, is imported with the first document: JSON's users never need it.
 
 __all__ = ["XmlCodec"]
 
@@ -56,6 +57,8 @@ class XmlCodec:
 
     def encode(self, value: object) -> bytes:
         """A document in UTF-8, without a declaration. EncodeError for what XML can't carry: control characters, say."""
+        from altcraft.codecs.xml.writer import write
+
         return write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
@@ -79,6 +82,8 @@ class XmlCodec:
 
     def recode(self, data: bytes, charset: str | None) -> bytes:
         """The document in UTF-8, by its byte order mark or by the charset of the Content-Type header."""
+        from altcraft.codecs.xml.parser import recode
+
         return recode(data, charset)
 
     def reader(self, type: type[T]) -> Reader[T]:
@@ -86,9 +91,13 @@ class XmlCodec:
         return self._readers.find(type)[1]
 
     def _compile(self, type_: Any) -> Reader[Any]:
+        from altcraft.codecs.xml.reader import compile_reader
+
         return compile_reader(type_, ROOT, self._max_depth, fast_path=self._fast_path)
 
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
+        from altcraft.codecs.xml.bounds import check_size
+
         check_size(data, self._max_elements)

@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from altcraft.codecs.charsets import KNOWN, MARKS, text_of
+from altcraft.codecs.charsets import MARKS, is_known, text_of
 from altcraft.codecs.xml.bounds import LONGEST_DECLARATION, check_names
 from altcraft.errors import DecodeError, UnsafeXml
 
@@ -133,7 +133,7 @@ def _read_suspect(data: bytes) -> Element:
     if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > LONGEST_DECLARATION:
         raise DecodeError("the XML's declaration is too long")
     declared = _ENCODING.search(head.decode("latin-1"))
-    if declared is not None and KNOWN.fullmatch(declared[2].replace("_", "-")) is None:
+    if declared is not None and not is_known(declared[2].replace("_", "-")):
         raise DecodeError(f"the XML declares an encoding that is not read: {declared[2][:40]!r}")
     check_names(data)
     try:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 from altcraft.codecs.shapes import ABSENT, Member, Members, Shape
 from altcraft.errors import DecodeError
@@ -51,8 +52,7 @@ class _Fixed(NamedTuple):
     empty: object  # the meaning of an empty element that is the only one of its name
 
 
-@dataclass
-class _Fields:
+class _Fields(Struct):
     """An object's fields, by the way they are read."""
 
     leaves: dict[str, object] = field(default_factory=dict)  # the values: what an empty element means
