@@ -23,6 +23,8 @@ BRISK = {
     "retry": Retry(attempts=5, base=0.01, maximum=2.0),
     "request_timeout": 0.4,
 }
+IMPATIENT = Retry(attempts=3, base=0.01, patience=0.2)
+"""For a platform that never recovers."""
 
 
 class Side:

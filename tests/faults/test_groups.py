@@ -10,7 +10,7 @@ import pytest
 
 from altcraft import ConnectError, ConnectionLost, Retry, SubmissionsFailed
 from altcraft.schema import SegmentsRefreshCounters
-from faults.conftest import Side
+from faults.conftest import IMPATIENT, Side
 from faults.platform import AFTER, TRIAL, Asked, Mishap, Platform, Refusal
 
 
@@ -23,8 +23,8 @@ def test_a_group_comes_through_every_fault(side: Side) -> None:
         assert set(platform.polls.values()) == {3}, "a task that was done was polled again"
 
 
-def test_a_task_whose_attempts_are_used_up_delays_no_other(side: Side) -> None:
-    with Platform() as platform, side.client(platform.url, retry=Retry(attempts=2, base=0.01)) as client:
+def test_a_task_whose_polls_keep_failing_delays_no_other(side: Side) -> None:
+    with Platform() as platform, side.client(platform.url, retry=IMPATIENT) as client:
         platform.mishap_of = lambda asked: AFTER["reset"] if asked.task_id == "task-3" else None
         tasks = [client.tasks.resume(f"task-{number}") for number in range(8)]
         done = side.do(client.tasks.as_completed(tasks, timeout=20, max_in_flight=3))
@@ -118,7 +118,7 @@ def test_an_iteration_that_is_left_early_leaves_no_connection(side: Side) -> Non
 def test_a_platform_that_is_gone_ends_each_wait_of_a_group_with_its_error(side: Side) -> None:
     with Platform() as platform:
         pass
-    with side.client(platform.url, retry=Retry(attempts=2, base=0.01)) as client:
+    with side.client(platform.url, retry=IMPATIENT) as client:
         tasks = [client.tasks.resume(f"task-{number}") for number in range(6)]
         done = side.do(client.tasks.as_completed(tasks, timeout=20))
         assert len(done) == 6

@@ -20,7 +20,7 @@ from altcraft import (
     TransportError,
 )
 from altcraft.testing.transport.loopback import Talk
-from faults.conftest import Side
+from faults.conftest import IMPATIENT, Side
 from faults.platform import AFTER, RESULT, Platform, Refusal
 
 # The client repeats what it may repeat.
@@ -47,14 +47,19 @@ def test_a_call_that_only_reads_is_repeated_too(side: Side) -> None:
         assert len(platform.arrivals) == 3
 
 
-def test_no_more_attempts_are_made_than_allowed(side: Side) -> None:
-    with (
-        Platform(*[AFTER["closed"]] * 9) as platform,
-        side.client(platform.url, retry=Retry(attempts=3, base=0.01)) as client,
-    ):
+def test_a_call_is_sent_as_often_as_allowed_and_no_more(side: Side) -> None:
+    with Platform(*[AFTER["closed"]] * 9) as platform, side.client(platform.url, retry=IMPATIENT) as client:
+        with pytest.raises(ConnectionLost):
+            side.do(client.segments.get_counters(7, resource_id=24))
+        assert len(platform.arrivals) == IMPATIENT.attempts
+
+
+def test_a_wait_whose_polls_keep_failing_ends_with_the_last_error(side: Side) -> None:
+    with Platform() as platform, side.client(platform.url, retry=IMPATIENT) as client:
+        platform.mishap_of = lambda _: AFTER["closed"]
         with pytest.raises(ConnectionLost) as caught:
             side.do(client.tasks.resume("task-1").result(timeout=20))
-        assert len(platform.arrivals) == 3
+        assert len(platform.arrivals) > IMPATIENT.attempts
         assert caught.value.task_id == "task-1"
 
 
@@ -148,7 +153,7 @@ def test_a_submission_waits_for_a_platform_that_is_about_to_start(side: Side) ->
 def test_a_port_without_a_server_is_a_connect_error_after_all_attempts(side: Side) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with side.client(f"http://127.0.0.1:{port}") as client:
+    with side.client(f"http://127.0.0.1:{port}", retry=IMPATIENT) as client:
         for call in (lambda: client.segments.refresh_counters(7, resource_id=24), client.tasks.resume("task-1").result):
             with pytest.raises(ConnectError):
                 side.do(call())

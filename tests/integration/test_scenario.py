@@ -1,4 +1,4 @@
-"""One scenario, end to end: over every transport, in both formats and both auth modes, on both clients."""
+"""One scenario, end to end: on both clients, over every transport, in both formats and both auth modes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def test_the_scenario_passes_without_a_socket(kind: str, port: str, codec: str, 
     def transport() -> Any:
         if port == "asgi":
             return AsgiTransport(as_asgi(sandbox))
-        wsgi = WsgiTransport(lambda environ, start: sandbox(environ, start))  # one that the client does not close
+        wsgi = WsgiTransport(
+            lambda environ, start: sandbox(environ, start)
+        )  # the client closes this transport, and not the sandbox
         return wsgi if kind == "Client" else ThreadsTransport(wsgi)
 
     with session(kind) as run:
@@ -79,10 +81,10 @@ def test_the_scenario_passes_without_a_socket(kind: str, port: str, codec: str, 
 
 
 @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
-def test_the_scenario_passes_against_a_sandbox_that_is_served_as_its_users_serve_it(kind: str) -> None:
+def test_the_scenario_passes_against_altcraft_sandbox_serve(kind: str) -> None:
     with serving_in_a_process() as url, session(kind) as run:
         scenario(run, lambda token=TOKEN: run.client(url, token, polling=BRISK))
 
 
-def test_the_default_transports_are_among_those_that_were_tried() -> None:
+def test_the_scenario_ran_over_the_default_transports() -> None:
     assert {("Client", "urllib3"), ("AsyncClient", "threads"), ("Client", "http_client")} <= set(over_a_socket())

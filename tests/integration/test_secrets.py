@@ -1,6 +1,6 @@
-"""The token over the real transports: whatever fails, it shows in no log, error, frame of ours or repr.
+"""The token over the real transports: no failure shows it, in a log, an error, a frame of the library or a repr.
 
-The server repeats to the client whatever it was sent, as a careless one would.
+The server repeats to the client what it was sent, as a careless server would.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from altcraft.testing import reply
 from integration.carriers import over_a_socket, session
 from integration.servers import RawServer
 
-TOKEN = "t0k3n-that-nobody-may-see"
+TOKEN = "t0k3n-to-be-kept-secret"
 ROOTS = tuple(str(Path(altcraft.__file__).parents[2] / root) for root in ("core", "transports", "plugins"))
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
@@ -77,7 +77,7 @@ def fails_the_task(said: str) -> HttpResponse:
 
 
 ECHO = re.compile(r"^receive_response_headers\.")
-"""What a library logs at DEBUG of the headers that came: there, only what the server itself says about the token."""
+"""What httpcore logs at DEBUG of a reply's headers: the token is in there only as far as the server repeats it."""
 
 MISDEEDS = [
     refuses, refuses_in_xml, is_a_proxy, redirects, is_no_json, is_of_another_shape, is_cut_short, is_no_http,
@@ -103,7 +103,7 @@ def quietly(misdeed: Callable[[str], Any], request: bytes) -> Any:
 
 
 def failures(run: Any, client: Any) -> Iterator[BaseException]:
-    """The error of everything that a client does, with the repr of what it handles."""
+    """The errors of all that a client does. Checks the reprs of the client and its parts on the way."""
     task = client.tasks.resume("t-1")
     for work in (
         lambda: client.segments.refresh_counters(7, resource_id=24),
@@ -122,13 +122,13 @@ def failures(run: Any, client: Any) -> Iterator[BaseException]:
 
 
 def assert_hidden(error: BaseException, where: str) -> None:
-    """Neither an error nor what it came from shows the token."""
+    """Neither an error nor its causes show the token."""
     assert TOKEN not in repr(error) + str(error), where
     assert TOKEN not in "".join(traceback.format_exception(error)), where
 
 
 def assert_no_frame_shows_it(error: BaseException, where: str) -> None:
-    """As an error reporter sees them: the local variables of our own frames, those of what it came from included."""
+    """The local variables of the library's frames, its causes' included, as an error reporter sees them."""
     queue = [traceback.TracebackException.from_exception(error, capture_locals=True)]
     frames = 0
     while queue:
@@ -148,7 +148,7 @@ def test_no_failure_over_a_socket_shows_the_token(
     kind: str, transport: str, auth: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1), "request_timeout": 5.0}
+    settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1, patience=0), "request_timeout": 5.0}
     with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
         for misdeed in MISDEEDS:
             server.respond = echo(misdeed)
@@ -164,7 +164,7 @@ def test_no_failure_over_a_socket_shows_the_token(
 @every_auth
 @every_wire
 def test_no_frame_of_ours_shows_the_token_that_was_sent(kind: str, transport: str, auth: str) -> None:
-    settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1), "request_timeout": 5.0}
+    settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1, patience=0), "request_timeout": 5.0}
     with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
         for misdeed in MISDEEDS:
             server.respond = partial(quietly, misdeed)
@@ -178,10 +178,10 @@ def test_a_connection_that_fails_shows_no_token(
     kind: str, transport: str, auth: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
         for url, patience in ((f"http://127.0.0.1:{port}", 0.05), ("http://127.0.0.1:1", 5.0)):
-            settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1), "request_timeout": patience}
+            settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1, patience=0), "request_timeout": patience}
             with session(kind) as run, run.client(url, TOKEN, **settings) as client:
                 for error in failures(run, client):
                     assert_hidden(error, f"{url} over {transport}, {type(error).__name__}")

@@ -1,4 +1,4 @@
-"""What a program has imported at each stage of its life: nothing before its first use."""
+"""What a program has imported at each stage: each library comes with its first use, none before."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ HEAVY = {
     "importlib.metadata", "logging", "sqlite3", "ssl", "trio", "urllib3", "xml.etree.ElementTree",
     "xml.parsers.expat",
 }  # fmt: skip
-URLLIB3 = {"altcraft_transports", "http.client", "logging", "ssl", "urllib3"}  # what it draws in
+URLLIB3 = {"altcraft_transports", "http.client", "logging", "ssl", "urllib3"}  # urllib3 and what it imports
 STAGES = {
     "imported": ("import altcraft", set()),
-    "a client over a transport of one's own": (MADE, set()),
+    "a client over a transport of the user's": (MADE, set()),
     "a call over it": (CALLED, set()),
     "a call in XML": (XML, {"xml.etree.ElementTree"}),
     "a client over urllib3": (DEFAULT, URLLIB3),
@@ -41,18 +41,18 @@ STAGES = {
 
 
 def modules_after(program: str) -> set[str]:
-    """The modules of a new interpreter after a program; neither the site nor the environment adds any."""
+    """The modules of a new interpreter after a program. Neither site nor the environment adds any."""
     program = f"import sys; sys.path[:] = {sys.path!r}\n{program}\nprint(*sys.modules, sep='\\n')"
     command = [sys.executable, "-I", "-S", "-c", program]
     return set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split())
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_draws_in_what_it_uses_and_nothing_else(stage: str) -> None:
+def test_each_stage_imports_what_it_uses_and_nothing_else(stage: str) -> None:
     program, expected = STAGES[stage]
     drawn = modules_after(program) & HEAVY
     if "urllib3" in expected:
-        drawn.discard("importlib.metadata")  # some of its versions need it, some do not
+        drawn.discard("importlib.metadata")  # some versions of urllib3 import it
     assert drawn == expected
 
 

@@ -17,7 +17,7 @@ from integration.scenario import BRISK, TOKEN, scenario
 from servers.programs import Authority, Nginx, Squid
 from servers.wires import WIRES, every_format, every_wire, trusting
 
-ONCE = Retry(attempts=1)
+ONCE = Retry(attempts=1, patience=0)
 WRONG = "user:wr0ng%20p%40ss"
 SECRETS = [
     "s3cret",

@@ -74,7 +74,9 @@ class _Twin(Struct):
             if value is not UNSET
         }
         if self.original is ChannelStatistics:
-            values["counters"], values["others"] = _sorted_out(came["counters"])
+            counters, others = _sorted_out(came["counters"])
+            values["counters"] = counters
+            values["others"] = others | came["others"] if isinstance(came["others"], dict) else others
         try:
             return self.original(**{name: value for name, value in values.items() if value is not UNSET})
         except TypeError as error:

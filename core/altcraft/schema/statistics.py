@@ -103,7 +103,7 @@ class ChannelStatistics(Struct, frozen=True, omit_defaults=True):
     counters: Annotated[dict[str, int | None], Meta(extra={LENIENT: "counters"})] = field(
         name="status", default_factory=dict
     )
-    others: dict[str, object] = {}
+    others: Annotated[dict[str, object], Meta(extra={LENIENT: "counters"})] = {}
 
     @property
     def status(self) -> Counters:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +13,9 @@ from altcraft_plugins.cli.app import run
 from altcraft_plugins.cli.commands import root
 from altcraft_plugins.cli.invocation import Invocation
 from plugins.cli.test_documentation import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
@@ -62,6 +67,30 @@ def test_a_help_has_examples_and_each_of_them_parses(capsys, name: str) -> None:
         assert program == "altcraft"
         assert example.startswith(name)
         command.make_context(name, words[len(name.split()) - 1 :], obj=Invocation())
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """The words of every command line of ours in the page's code blocks and spans, up to a comment, a pipe or a >."""
+    text = page.read_text("utf-8")
+    spans = re.findall(r"`(altcraft [^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S))
+    blocks = re.findall(r"^ *```(?:sh|console|bash)\n(.*?)^ *```", text, flags=re.M | re.S)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    found = [re.split(r" +(?:#|\||>|&&)|\)$", line)[0] for line in [*spans, *lines]]
+    return [shlex.split(line.replace("...", "").replace("…", ""))[1:] for line in found if line.startswith("altcraft ")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_of_the_documentation_parses(page: Path) -> None:
+    for words in commands_of(page):
+        names = [word for word in words if not word.startswith("-")]
+        command: click.Command = root
+        while isinstance(command, click.Group) and names and names[0] in command.commands:
+            command = command.commands[names[0]]
+            words.remove(names.pop(0))
+        for option in [word.partition("=")[0] for word in words if word.startswith("-")]:
+            known = {name for param in command.params for name in param.opts} | {"-h", "--help"}
+            assert option in known, f"{page.name}: {command.name}: {option}"
+        assert not isinstance(command, click.Group) or not words or words[0].startswith("-"), f"{page.name}: {words}"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

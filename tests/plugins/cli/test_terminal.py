@@ -155,4 +155,4 @@ def test_json_lines_stay_alone_on_a_terminal() -> None:
 def test_no_wait_says_on_a_terminal_how_to_go_on() -> None:
     with serving(STARTED) as platform:
         _, written = on_a_terminal(*ARGS, "--no-wait", ALTCRAFT_URL=platform.url)
-    assert "wait for it with: altcraft tasks wait '" in written
+    assert "wait for it with: altcraft tasks wait at2_" in written

@@ -96,6 +96,7 @@ def test_with_the_secret_it_takes_deliveries_for_others():
             post(FeedbackReceiver(base, secret=SECRET.upper()).feedback().url)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_listened_on_is_one_line():
     with listener() as running:
         port = line(running).partition("127.0.0.1:")[2].split()[0]
@@ -108,6 +109,7 @@ def test_what_cannot_be_listened_on_is_one_line():
     assert process("listen", env={"ALTCRAFT_FEEDBACK_SECRET": "short"}).code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("databases", "refresh", "5", "--resource", "24"), ("resources", "refresh", "24", "--database", "5")]
 )
@@ -125,6 +127,7 @@ def test_listening_goes_with_waiting_and_with_no_other_address(other):
     assert f"one of --listen and {other[0]}" in done.err
 
 
+@pytest.mark.slow
 def test_a_sandbox_can_be_told_to_misbehave_and_says_what_it_did(tmp_path):
     served = subprocess.Popen(
         [*COMMAND, "sandbox", "serve", "--port", "0", "--pace", "1", "--feedback", "twice"],

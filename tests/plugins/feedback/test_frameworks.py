@@ -13,12 +13,13 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 import uvicorn
 
-from altcraft import Client, hookimpl
+from altcraft import Client, Polling, hookimpl
 from altcraft_plugins.feedback import FeedbackReceiver
 from plugins.feedback.test_server import post
 from plugins.feedback.world import waiting
 
 LIMIT = 100_000
+PATIENT = Polling(hint_patience=600.0, hint_checks=0)  # no delivery, no end
 EXAMPLES = {"flask_app": "wsgi", "django_app": "wsgi", "fastapi_app": "asgi", "bare_asgi": "asgi"}
 
 
@@ -71,7 +72,7 @@ def test_a_delivery_ends_a_refresh(receiver):
         def altcraft_task_progress(self, status):
             polls.append(status.status)
 
-    with Client("sandbox:?pace=0.6", plugins=[receiver, Polls()]) as client:
+    with Client("sandbox:?pace=0.5", plugins=[receiver, Polls()], polling=PATIENT) as client:
         for _ in range(2):
             task = client.databases.refresh_counters(5, resource_id=24, feedback=receiver.feedback())
             (statistics,) = task.result(timeout=30)

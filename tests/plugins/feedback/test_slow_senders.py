@@ -70,7 +70,7 @@ def seconds_of_deliveries(url):
     return took
 
 
-@pytest.mark.parametrize(("again", "most"), [(False, 3.0), (True, 10.0)])
+@pytest.mark.parametrize(("again", "most"), [(False, 3.0), pytest.param(True, 10.0, marks=pytest.mark.slow)])
 def test_an_honest_delivery_is_served_at_once_while_thousands_of_slow_ones_hang(again, most):
     """Also while each slow sender that is cut off connects again, which keeps this machine busy as well."""
     with listening(make=lambda url: FeedbackReceiver(url, read_timeout=60.0)) as receiver:

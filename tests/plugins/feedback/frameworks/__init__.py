@@ -1,1 +1,1 @@
-"""The receiver inside web frameworks: each file is an example to copy from, and runs in the tests."""
+"""The receiver inside web frameworks. Each file is an example to copy, and the tests run it."""

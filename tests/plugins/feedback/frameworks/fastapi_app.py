@@ -1,4 +1,4 @@
-"""FastAPI, and so Starlette: the receiver is an ASGI application, so it is mounted as it stands."""
+"""FastAPI, and so Starlette: the receiver's ASGI application is mounted."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from altcraft_plugins.feedback import FeedbackReceiver
 
 def create_app(receiver: FeedbackReceiver) -> FastAPI:
     app = FastAPI()
-    app.mount("/altcraft", receiver)
+    app.mount("/altcraft", receiver.asgi)
     return app

@@ -12,7 +12,7 @@ def create_app(receiver: FeedbackReceiver) -> Flask:
 
     @app.post("/altcraft/<token>")
     def feedback(token: str) -> Response:
-        # The stream, not request.data: what is over the receiver's limit is then never read.
+        # The receiver reads the stream up to its limit; request.data would read all of it.
         answer = receiver.deliver(request.path, request.headers, request.stream)
         return Response(answer.body, answer.status, dict(answer.headers))
 
