@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 def checked_key(key: str | None) -> str:
     """The caller's key of a submission, or a fresh one. ValueError for a key that a resume token can't carry."""
     if key is None:
-        return uuid.uuid4().hex
+        return os.urandom(16).hex()
     if not isinstance(key, str) or not 1 <= len(key) <= KEY_LENGTH or not key.isprintable():
         raise ValueError(f"key={key!r}: give 1 to {KEY_LENGTH} printable characters")
     return key

@@ -8,14 +8,11 @@ __all__ = ["api_base", "ascii_url", "proxy_url", "sends_in_clear", "shown_origin
 
 API_PATH = "/api/v1.1"
 
-# Compiled by re on first use, and kept there.
-_URL = r"(?i)(https?|socks[45][ah]?)://([^/?#]*)([/?#].*)?"
-_AUTHORITY = r"(?:(.*)@)?(\[.*\]|[^:]*)(?::(.*))?"
-# "sandbox:", "sandbox:?profiles=9": the scheme names a plugin. "host:8080" and "http:/host" are mistakes, not schemes.
-_IN_PROCESS = r"(?i)(?!https?:)([a-z][a-z0-9+-]*):(?![0-9/]).*"
-_NAME = r"(?i)(?!.{254})[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?"
+# Every client reads a URL, and compiling the patterns for it would take longer than all the rest of making a client:
+# so this file takes texts apart by their methods, and keeps patterns, which re compiles on first use, for the seldom.
 _THIS_MACHINE = r"(?i)(?:.*\.)?localhost\.?|(?:127|0)(?:\.[0-9]{1,3}){3}|\[(?:::1?|::ffff:127(?:\.[0-9]{1,3}){3})\]"
 _UNFIT = r"[^!#$%&'()*+,/:;=?@\[\]a-zA-Z0-9._~-]"
+_SCHEMES = ("http", "https", "socks4", "socks4a", "socks4h", "socks5", "socks5a", "socks5h")
 _AMBIGUOUS = "ßς"
 """Letters that the two standards for international names, of 2003 and of 2008, turn into different hosts."""
 
@@ -26,17 +23,18 @@ def api_base(url: str) -> tuple[str, str]:
     ValueError for what is no http or https URL, for a host or port that can't exist, and for what has no place in the
     URL of an installation: credentials, a query.
     """
-    in_process = re.fullmatch(_IN_PROCESS, url)
-    if in_process is not None:
-        scheme = in_process[1].lower()
-        return f"{scheme}:{API_PATH}", scheme
+    scheme, colon, rest = url.partition(":")
+    # "sandbox:", "sandbox:?profiles=9": the scheme names a plugin. "host:8080" and "http:/host" are mistakes.
+    is_plugin = colon and _is_scheme(scheme) and scheme.lower() not in ("http", "https")
+    if is_plugin and not (rest[:1] == "/" or rest[:1].isdigit()):
+        return f"{scheme.lower()}:{API_PATH}", scheme.lower()
     if "@" in url:
         raise ValueError("the URL carries a user name or a password: leave them out, and pass the token as token=")
-    match = re.fullmatch(_URL, url)
-    if match is None or match[1].lower() not in ("http", "https") or "?" in url or "#" in url:
+    parts = _split(url)
+    if parts is None or parts[0] not in ("http", "https") or "?" in url or "#" in url:
         raise ValueError(f"not the URL of an installation: {shown_url(url)!r}; write it as https://your.host")
     base = ascii_url(url).rstrip("/")
-    return base if base.count("/") > 2 else base + API_PATH, match[2]
+    return base if base.count("/") > 2 else base + API_PATH, parts[1]
 
 
 def proxy_url(url: str) -> str:
@@ -44,9 +42,10 @@ def proxy_url(url: str) -> str:
 
     ValueError, without user name and password, where it is no such URL, or its host or port can't exist.
     """
-    full = url if re.match(r"[^/@]*://", url) else f"http://{url}"
-    match = re.fullmatch(_URL, full)
-    if match is None or match[3] not in (None, "/"):
+    head, separator, _ = url.partition("://")
+    full = url if separator and "/" not in head and "@" not in head else f"http://{url}"
+    parts = _split(full)
+    if parts is None or parts[2] not in ("", "/"):
         raise ValueError(f"not the URL of a proxy: {shown_url(url)!r}; write it as http://user:password@host:port")
     return ascii_url(full)
 
@@ -56,18 +55,39 @@ def ascii_url(url: str) -> str:
 
     ValueError, without user name and password, where it is no such URL, or its host or port can't exist.
     """
-    match = re.fullmatch(_URL, url)
-    authority = re.fullmatch(_AUTHORITY, match[2]) if match is not None and url.isprintable() else None
-    if match is None or authority is None or " " in url:
+    parts = _split(url)
+    if parts is None or not url.isprintable() or " " in url:
         raise ValueError(f"not the URL of a server: {shown_url(url)!r}")
-    user, host, port = authority.groups()
+    scheme, authority, rest = parts
+    user, host, port = _split_authority(authority)
     user = "" if user is None else _quoted(user) + "@"
     host = _ascii_address(host) if host.startswith("[") else _ascii_name(host)
     if port is not None:
-        if not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
             raise ValueError(f"the port of the URL {shown_url(url)!r} is not a number from 1 to 65535")
         port = f":{int(port)}"
-    return f"{match[1].lower()}://{user}{host}{port or ''}{_quoted(match[3] or '')}"
+    return f"{scheme}://{user}{host}{port or ''}{_quoted(rest)}"
+
+
+def _split(url: str) -> tuple[str, str, str] | None:
+    """The scheme, the authority, and the rest of a URL. None for any other text."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in _SCHEMES:
+        return None
+    end = min((place for place in map(rest.find, "/?#") if place >= 0), default=len(rest))
+    return scheme.lower(), rest[:end], rest[end:]
+
+
+def _split_authority(authority: str) -> tuple[str | None, str, str | None]:
+    """User and password, host, port; the first and the last are None where there are none."""
+    user, at, server = authority.rpartition("@")
+    bracket = server.rfind("]") if server.startswith("[") else -1
+    host, colon, port = server[bracket + 1 :].partition(":")
+    return user if at else None, server[: bracket + 1] + host, port if colon else None
+
+
+def _is_scheme(text: str) -> bool:
+    return text.isascii() and text[:1].isalpha() and text.replace("+", "").replace("-", "").isalnum()
 
 
 def _ascii_name(host: str) -> str:
@@ -79,9 +99,14 @@ def _ascii_name(host: str) -> str:
             name = host.encode("idna").decode()
         except UnicodeError as error:
             raise ValueError(f"{host!r} in the URL can't be the name of a host: {error}") from None
-    if not re.fullmatch(_NAME, name):
+    labels = name.removesuffix(".").split(".")
+    if len(name) >= 254 or not all(len(label) <= 63 and _is_label(label) for label in labels):
         raise ValueError(f"{host!r} in the URL can't be the name of a host")
     return name
+
+
+def _is_label(text: str) -> bool:
+    return text.isascii() and text.replace("-", "a").replace("_", "a").isalnum()
 
 
 def _ascii_address(host: str) -> str:
@@ -94,14 +119,15 @@ def _ascii_address(host: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return re.sub(_UNFIT, lambda unfit: "".join(f"%{byte:02X}" for byte in unfit[0].encode()), text)
+    return text and re.sub(_UNFIT, lambda unfit: "".join(f"%{byte:02X}" for byte in unfit[0].encode()), text)
 
 
 def sends_in_clear(url: str) -> bool:
     """Whether a request to this URL crosses a network unencrypted: by http, to a host that is not this machine."""
-    match = re.fullmatch(_URL, url)
-    authority = re.fullmatch(_AUTHORITY, match[2]) if match is not None and match[1].lower() == "http" else None
-    return authority is not None and not re.fullmatch(_THIS_MACHINE, authority[2])
+    parts = _split(url)
+    if parts is None or parts[0] != "http":
+        return False
+    return not re.fullmatch(_THIS_MACHINE, _split_authority(parts[1])[1])
 
 
 def shown_url(url: str) -> str:
