@@ -197,12 +197,11 @@ class Exchange:
 
     def _result(self, operation: Operation[R], path: str, data: object, response: HttpResponse) -> R:
         """The data of a success; where there is none, what its type has for that: None, or an array that came empty."""
-        if operation.carries_nothing or (
-            operation.is_untyped and data == "" and self._is_null(operation, path, response)
-        ):
+        is_nothing = operation.is_untyped and data == "" and self._is_null(operation, path, response)
+        if operation.carries_nothing or is_nothing:
             return cast(R, None)
         if data is not None and data is not UNSET:
-            return cast(R, data)
+            return data  # type: ignore[return-value]  # it was read as an R
         if operation.admits_none:
             return cast(R, None)
         try:

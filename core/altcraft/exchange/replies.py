@@ -66,7 +66,8 @@ class Replies:
         if response.status == 200:
             try:
                 codec, charset = self._by_header[response.headers["Content-Type"]]
-                value = codec.decode(in_charset(codec, response.body, charset), reply)
+                body = response.body if charset is None else in_charset(codec, response.body, charset)
+                value = codec.decode(body, reply)
             except (DecodeError, KeyError):  # no such header yet, or a reply that the careful way explains
                 pass
             else:
