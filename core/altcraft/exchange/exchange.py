@@ -182,7 +182,11 @@ class Exchange:
 
     def _with_reason(self, state: TaskStatus[Any]) -> TaskStatus[Any]:
         """The status of a failed task, with the token masked in what the platform says about it."""
-        return structs.replace(state, result=masked(state.result, self._token))
+        try:
+            reason = masked(state.result, self._token)
+        except RecursionError:
+            reason = "nested too deeply to be shown"
+        return structs.replace(state, result=reason)
 
     def _state(self, reply: type[Reply] | None, response: HttpResponse) -> TaskStatus[Any]:
         assert reply is not None
