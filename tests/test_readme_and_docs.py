@@ -1,7 +1,7 @@
 """The documentation is executed: every python block of README.md and docs/, page by page, in order.
 
-A page's blocks share their names, as a reader would type them into one session, and run in an empty directory
-with ALTCRAFT_URL and ALTCRAFT_TOKEN set to the embedded sandbox. A traceback points at the line of the page.
+The blocks of a page share their names, as if a reader typed them into one session. They run in an empty directory, with
+ALTCRAFT_URL and ALTCRAFT_TOKEN set to the embedded sandbox. A traceback points at the line of the page.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SLOW = [ROOT / "docs" / "writing-a-transport.md"]
+"""It runs the whole contract of transports, with its slow peers."""
 
 
 class Block(NamedTuple):
-    """A fenced code block: its language, its text, and the line of the page on which the text begins."""
+    """A fenced code block: language, text, and the line of the page on which the text begins."""
 
     language: str
     text: str
@@ -52,7 +54,14 @@ def page_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=page_name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page_name(page), marks=pytest.mark.slow if page in SLOW else ())
+        for page in PAGES
+        if python_blocks(page)
+    ],
+)
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALTCRAFT_URL", "sandbox:")
@@ -78,7 +87,7 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 
 def anchors(markdown: str) -> set[str]:
-    """Headings as the usual renderers turn them into anchors."""
+    """The anchors of a page's headings, as the usual renderers make them."""
     headings = re.findall(r"^#+ +(.+?) *$", markdown, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -69,7 +69,9 @@ class Operation(Generic[R]):
     Raises TypeError where the request does not say what its answer is.
     """
 
-    __slots__ = ("demanding", "nothing", "path", "reply", "request", "result", "safe", "status")
+    __slots__ = (
+        "carries_nothing", "demanding", "is_untyped", "nothing", "path", "reply", "request", "result", "safe", "status",
+    )  # fmt: skip
 
     path: str
     request: type[Request[R]]
@@ -77,6 +79,10 @@ class Operation(Generic[R]):
     result: type[R]
     status: type[Reply] | None
     safe: bool
+    carries_nothing: bool
+    """Whether the result is None by declaration. Whatever the reply carries is passed over then."""
+    is_untyped: bool
+    """Whether the result is whatever the codec makes of it."""
     demanding: type[Reply]
     """The type of a reply that must have a result: how an empty array is told from none."""
     nothing: type[Reply]
@@ -87,6 +93,9 @@ class Operation(Generic[R]):
         self.request = request
         self.safe = safe
         kind, self.result = _answer_of(request)
+        result: object = self.result
+        self.carries_nothing = result is NoneType
+        self.is_untyped = result is object or result is Any
         read_as: Any = object if self.carries_nothing else self.result
         if kind is TaskRequest:
             self.reply = Envelope[TaskStarted]
@@ -97,16 +106,6 @@ class Operation(Generic[R]):
             self.reply = read_as if _is_reply(read_as) else Envelope[read_as]
             self.status = None
             self.demanding, self.nothing = _Carried[read_as], _Carried[None]
-
-    @property
-    def carries_nothing(self) -> bool:
-        """Whether the result is None by declaration, and whatever the reply carries is passed over."""
-        return cast(object, self.result) is NoneType
-
-    @property
-    def is_untyped(self) -> bool:
-        """Whether the result is whatever the codec makes of it."""
-        return cast(object, self.result) in (object, Any)
 
     @property
     def admits_none(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from altcraft import DecodeError, Operation, SegmentStatistics, TaskFailed, TaskRequest, TaskStatus
+from altcraft import DecodeError, Operation, SegmentStatistics, TaskFailed, TaskRequest, TaskStatus, Unauthorized
 from altcraft.codecs import default_registry
 from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import SegmentsRefreshCounters
@@ -105,3 +105,19 @@ def test_a_failure_with_an_element_in_it_is_kept_in_xml() -> None:
     body = "<xml><data><status>failed</status><result><a/><b>1</b><b>2</b></result></data><error>0</error></xml>"
     state = exchange("xml").status(SEGMENTS, answer(body, XML), DONE, FAILED)
     assert state.result == {"a": "", "b": ["1", "2"]}
+
+
+@pytest.mark.parametrize("depth", [50, 400, 900])
+def test_a_reason_of_any_depth_is_a_failure(depth: int) -> None:
+    body = '{"data":{"status":"failed","result":%s},"error":0}' % ("[" * depth + "]" * depth)
+    state = exchange().status(SEGMENTS, answer(body), DONE, FAILED)
+    assert state.status == "failed"
+    assert len(str(TaskFailed(state))) < 500
+
+
+@pytest.mark.parametrize("depth", [5, 50, 400, 900])
+def test_an_explanation_of_any_depth_leaves_the_code(depth: int) -> None:
+    body = '{"error":401,"error_text":%s}' % ("[" * depth + '"why"' + "]" * depth)
+    with pytest.raises(Unauthorized) as caught:
+        exchange().status(SEGMENTS, answer(body), DONE, FAILED)
+    assert caught.value.text == ("why" if depth == 5 else "…")

@@ -182,7 +182,11 @@ class Exchange:
 
     def _with_reason(self, state: TaskStatus[Any]) -> TaskStatus[Any]:
         """The status of a failed task, with the token masked in what the platform says about it."""
-        return structs.replace(state, result=masked(state.result, self._token))
+        try:
+            reason = masked(state.result, self._token)
+        except RecursionError:
+            reason = "nested too deeply to be shown"
+        return structs.replace(state, result=reason)
 
     def _state(self, reply: type[Reply] | None, response: HttpResponse) -> TaskStatus[Any]:
         assert reply is not None
@@ -197,12 +201,11 @@ class Exchange:
 
     def _result(self, operation: Operation[R], path: str, data: object, response: HttpResponse) -> R:
         """The data of a success; where there is none, what its type has for that: None, or an array that came empty."""
-        if operation.carries_nothing or (
-            operation.is_untyped and data == "" and self._is_null(operation, path, response)
-        ):
+        is_nothing = operation.is_untyped and data == "" and self._is_null(operation, path, response)
+        if operation.carries_nothing or is_nothing:
             return cast(R, None)
         if data is not None and data is not UNSET:
-            return cast(R, data)
+            return data  # type: ignore[return-value]  # it was read as an R
         if operation.admits_none:
             return cast(R, None)
         try:

@@ -66,7 +66,8 @@ class Replies:
         if response.status == 200:
             try:
                 codec, charset = self._by_header[response.headers["Content-Type"]]
-                value = codec.decode(in_charset(codec, response.body, charset), reply)
+                body = response.body if charset is None else in_charset(codec, response.body, charset)
+                value = codec.decode(body, reply)
             except (DecodeError, KeyError):  # no such header yet, or a reply that the careful way explains
                 pass
             else:
@@ -116,18 +117,19 @@ class Replies:
         return codec
 
     def _decode(self, codec: Codec, reply: type[Reply], response: HttpResponse) -> Reply:
-        """The reply by its type; a refusal, or a success with odd fields beside the data, by what can be read of it."""
+        """The reply by its type. One that does not fit: code and text of a refusal, or the second reading."""
         body = in_charset(codec, response.body, charset_of(_content_type(response)))
         try:
             return codec.decode(body, reply)
         except DecodeError as error:
             first = error
         try:
-            code, text = _refusal(codec, body)
+            refusal = codec.decode(body, _Refusal)
+            code, text = code_of(refusal.error), text_of(refusal.error_text)
             if code:
                 return ErrorEnvelope(error=code, error_text=text)
             value: Reply = restored(codec.decode(body, self._twins.find(reply)[1]))
-        except (DecodeError, ValidationError):
+        except (DecodeError, RecursionError, ValidationError):
             pass
         else:
             value.error, value.error_text = code, text
@@ -137,19 +139,6 @@ class Replies:
 
     def _excerpt(self, response: HttpResponse) -> str:
         return excerpt(response.body, _content_type(response), self._token)
-
-
-def _refusal(codec: Codec, body: bytes) -> tuple[int | None, str]:
-    """Code and text of a reply, in any form. DecodeError or ValidationError where it has no readable code."""
-    try:
-        envelope = codec.decode(body, _Refusal)
-        code, text = envelope.error, envelope.error_text
-    except DecodeError:  # XML with several texts, for example
-        untyped = codec.decode(body, object)
-        if not isinstance(untyped, dict):
-            raise
-        code, text = untyped.get("error"), untyped.get("error_text")
-    return code_of(code), text_of(text)
 
 
 def _ready_twin(type_: object) -> object:

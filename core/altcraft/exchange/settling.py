@@ -20,7 +20,7 @@ _OF_OS_ERRORS = ("strerror", "filename")
 
 
 def masked(value: object, secret: Secret | None) -> object:
-    """The value, of plain data, with the token masked in all of its texts."""
+    """Plain data with the token masked in all of its texts. RecursionError for data of a thousand levels."""
     return value if secret is None else _Masking(secret).value(value)
 
 

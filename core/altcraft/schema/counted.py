@@ -1,4 +1,4 @@
-"""Reads "counted at 2024-04-17T21:36:01Z in 82.746959ms": a moment and a duration as Go prints them."""
+"""Reads "counted at 2024-04-17T21:36:01Z in 82.746959ms": a time and a duration as Go prints them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import msgspec
 
 __all__ = ["parse_counted"]
 
-# Compiled by re on first use, and kept there: most programs import this and never ask.
+# Compiled by re on first use, and kept there. Most programs import this module and never parse such a text.
 _COUNTED = r"counted at (\S+) in (\S+)"
 _STEP = r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h)"
 _MICROSECONDS = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "μs": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9}
 
 
 def parse_counted(text: str | None) -> tuple[datetime, timedelta] | None:
-    """The moment (aware) and the duration (to the microsecond), or None where the text reads otherwise."""
+    """The time (aware) and the duration (to the microsecond); None for a text of another form."""
     match = re.fullmatch(_COUNTED, text) if text else None
     if match is None:
         return None
@@ -31,7 +31,7 @@ def parse_counted(text: str | None) -> tuple[datetime, timedelta] | None:
 
 
 def _parse_duration(text: str) -> timedelta | None:
-    """A Go duration: "82.746959ms", "1h2m3.5s", "0s"; a sign is not expected of a count."""
+    """A Go duration without a sign: "82.746959ms", "1h2m3.5s", "0s"."""
     if re.sub(_STEP, "", text):
         return None
     try:

@@ -1,8 +1,8 @@
-"""The second reading of a reply: what serves for display never costs the rest.
+"""The second reading of a reply: an odd value in a field for display does not cost the rest.
 
-When a reply does not fit its type, it is read once more as the type's twin. The twin takes anything in the fields that
-are marked as `LENIENT`. Each of these values is then converted by itself; where it makes no sense, the field keeps its
-default. docs/schema.md says what each field takes.
+The client reads a reply by its type first. Where the reply does not fit, the client reads it as the type's twin. The
+twin takes anything in the fields that are marked `LENIENT`. Each of these values is then converted by itself; where it
+makes no sense, the field keeps its default. docs/schema.md says what each field takes.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ def code_of(value: object) -> int | None:
     return msgspec.convert(value.strip() if isinstance(value, str) else value, int, strict=False)
 
 
-def text_of(value: object) -> str:
-    """An explanation in any form as one text: a list by its items, an object by its members."""
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name}: {text_of(item)}" for name, item in value.items())
+def text_of(value: object, depth: int = 8) -> str:
+    """An explanation in any form as one text: a list by its items, an object by its members, `depth` levels of them."""
+    if isinstance(value, (list, dict)) and not depth:
+        return "…"
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {text_of(item, depth - 1)}" for name, item in value.items())
     if isinstance(value, list):
-        return "; ".join(map(text_of, value))
+        return "; ".join(text_of(item, depth - 1) for item in value)
     return "" if value is None else str(value)
 
 

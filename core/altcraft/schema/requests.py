@@ -1,8 +1,8 @@
-"""Requests: one struct a method. Fields have the wire's names.
+"""Requests: one struct a method, whose fields have the wire's names.
 
-A request says what its answer is: `TaskRequest[R]` starts a task whose result is an `R`, `PlainRequest[R]` is
-answered at once with an `R`. Pages: "Update statistics on segment", "Update statistics on database",
-"Get statistics on resource" (v72).
+The base class tells the answer: `TaskRequest[R]` starts a task with the result `R`, `PlainRequest[R]` gets an `R` at
+once. Pages: "Update statistics on segment", "Update statistics on database", "Get statistics on resource" (v72);
+docs/operations.md, docs/schema.md.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ R = TypeVar("R")
 
 
 class Request(MaskedStruct, Generic[R], frozen=True, kw_only=True, omit_defaults=True):
-    """What every request can carry. The client fills both in: leave them out.
+    """Base of all requests. The client fills in both fields; callers leave them out.
 
-    `token` is the API token, when it travels in the body; it shows as a mask. `format` asks for the reply's format.
+    `token` is the API token where the body carries it; it shows as a mask. `format` is the format of the reply.
     """
 
     token: str | None = None
@@ -45,13 +45,13 @@ class Request(MaskedStruct, Generic[R], frozen=True, kw_only=True, omit_defaults
 
 
 class TaskRequest(Request[R], Generic[R], frozen=True):
-    """A request that the platform answers with a task id; `R` is the type of the finished task's result."""
+    """A request that the platform answers with a task id. `R` is the type of the result that the task ends with."""
 
 
 class PlainRequest(Request[R], Generic[R], frozen=True):
-    """A request that is answered at once.
+    """A request that the platform answers at once.
 
-    `R` is the type of the reply's `data`; or a subclass of `altcraft.schema.Reply`, for the whole reply.
+    `R` is the type of the reply's `data`, or a subclass of `altcraft.schema.Reply` for the whole reply.
     """
 
 
@@ -87,7 +87,7 @@ class DatabasesRefreshCounters(TaskRequest[list[DatabaseStatistics]], frozen=Tru
 
 
 class ResourcesRefreshCounters(TaskRequest[list[ResourceStatistics]], frozen=True):
-    """resources/refresh_counters: recount a resource, in the database `list_id`. Its result is not shown anywhere."""
+    """resources/refresh_counters: recount a resource, in the database `list_id`. No page shows its result."""
 
     id: int
     list_id: int | None = None
@@ -95,7 +95,7 @@ class ResourcesRefreshCounters(TaskRequest[list[ResourceStatistics]], frozen=Tru
 
 
 class SegmentsGetCounters(PlainRequest[list[ChannelStatistics]], frozen=True):
-    """segments/get_counters: the counts as they stand. Older pages call the database `db_id`, newer ones `list_id`."""
+    """segments/get_counters: the present counts of a segment. Older pages call the database `db_id`."""
 
     id: int
     resource_id: int
@@ -104,13 +104,13 @@ class SegmentsGetCounters(PlainRequest[list[ChannelStatistics]], frozen=True):
 
 
 class DatabasesGetCounters(PlainRequest[list[ChannelStatistics]], frozen=True):
-    """databases/get_counters: the counts as they stand."""
+    """databases/get_counters: the present counts of a database."""
 
     id: int
     resource_id: int
 
 
 class TaskStatusRequest(PlainRequest[object], frozen=True):
-    """tasks/status: how far a task is. The type of its result depends on what started the task."""
+    """tasks/status: how far a task is. The request that started the task decides the type of its result."""
 
     task_id: str

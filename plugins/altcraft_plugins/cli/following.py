@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from altcraft import TaskHandle, TaskStatus
+    from altcraft.hooks import Submission
     from altcraft_plugins.cli.output.reporter import Follow
     from altcraft_plugins.cli.session import Session
 
@@ -40,11 +41,10 @@ def refresh(session: Session, requests: Sequence[TaskRequest[R]], *, waits: bool
             session.reporter.submitted(task, waits=waits, resumable=session.connection.outlives_the_command)
     except KeyboardInterrupt as error:
         interrupted = as_interrupted(error)
-        started = list(submissions.tasks)
-        for handle in started:
+        in_doubt, begun = submissions.left_in_doubt(), len(submissions.begun)
+        for handle in tuple(submissions.tasks):
             session.fail_interrupted(interrupted, handle, named=len(requests) > 1)
-        if len(started) < len(requests):
-            session.fail_interrupted_submission(interrupted, len(requests) - len(started))
+        session.fail_interrupted_submissions(interrupted, in_doubt, requests[begun:])
         return interrupted.exit_code
     finally:
         session.client.hooks.unregister(submissions)
@@ -101,16 +101,29 @@ class _Submissions:
     """A plugin that keeps what becomes of the submissions: a signal must not lose those that were answered."""
 
     def __init__(self) -> None:
+        self.begun: dict[str, Submission] = {}
         self.tasks: list[TaskHandle] = []
         self._failed: list[tuple[BaseException, bool]] = []
+        self._certain: set[str] = set()
 
     @hookimpl
-    def altcraft_task_submitted(self, task: TaskHandle) -> None:
+    def altcraft_submitting(self, submission: Submission) -> None:
+        self.begun[submission.key] = submission
+
+    @hookimpl
+    def altcraft_task_submitted(self, task: TaskHandle, submission: Submission) -> None:
         self.tasks.append(task)
+        self._certain.add(submission.key)
 
     @hookimpl
-    def altcraft_submission_failed(self, error: BaseException, in_doubt: bool) -> None:
+    def altcraft_submission_failed(self, submission: Submission, error: BaseException, in_doubt: bool) -> None:
         self._failed.append((error, in_doubt))
+        if not in_doubt:
+            self._certain.add(submission.key)
+
+    def left_in_doubt(self) -> list[object]:
+        """The requests of those submissions of which this process does not know whether they started a task."""
+        return [submission.request for key, submission in tuple(self.begun.items()) if key not in self._certain]
 
     def in_doubt(self, error: Exception) -> bool:
         """Whether the platform may have started a task. Raises an error that ended no submission, but is a mistake."""

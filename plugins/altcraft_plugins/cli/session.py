@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -58,12 +59,19 @@ class Session(Struct, frozen=True):
         problem = problem_of_interrupt(interrupted, task=task, resumable=resumable)
         return self._report(problem, subject_of(task.request), named)
 
-    def fail_interrupted_submission(self, interrupted: Interrupted, in_doubt: int) -> int:
-        """A signal has ended the command while so many submissions were not answered."""
-        doubt = "the task" if in_doubt == 1 else f"{in_doubt} more tasks"
-        hint = f"{doubt} may or may not have been started"
-        problem = Problem("Interrupted", f"{interrupted.cause} while submitting", interrupted.exit_code, hint=hint)
-        return self._report(problem, None, named=False)
+    def fail_interrupted_submissions(
+        self, interrupted: Interrupted, in_doubt: Sequence[object], not_sent: Sequence[object]
+    ) -> None:
+        """A signal has ended the command while requests were not answered, or not sent yet."""
+        hints: list[str] = []
+        if in_doubt:
+            hints.append(f"{_names(in_doubt)} may or may not have been started")
+        if not_sent:
+            hints.append(f"{_names(not_sent)} has not been submitted")
+        if hints:
+            message = f"{interrupted.cause} while submitting"
+            problem = Problem("Interrupted", message, interrupted.exit_code, hint="; ".join(hints))
+            self._report(problem, None, named=False)
 
     def show(self, result: Result, *, named: bool = False) -> int:
         """Reports a result. One that can't be shown is a failure."""
@@ -87,3 +95,11 @@ class Session(Struct, frozen=True):
             f"no token was sent: put the API token into the environment variable {TOKEN_VARIABLE}, "
             f"or the name of a file that holds it into {TOKEN_FILE_VARIABLE}"
         )
+
+
+def _names(requests: Sequence[object]) -> str:
+    """As in "the task of segment 7", or "each task of segment 7, segment 8"."""
+    subjects = [subject_of(request) for request in requests]
+    names = [subject.name for subject in subjects if subject is not None]
+    which = f" of {', '.join(names)}" if names else ""
+    return f"the task{which}" if len(requests) == 1 else f"each task{which}"

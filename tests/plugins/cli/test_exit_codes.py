@@ -37,7 +37,7 @@ def test_a_refusal_is_1_and_says_what_to_do_about_the_token(altcraft, monkeypatc
 
 @pytest.mark.parametrize(
     "args",
-    [("tasks", "status", "nobody"), ("tasks", "wait", "nobody"), ("segments", "counters", "7", "--resource", "24")],
+    [("tasks", "status", "unknown"), ("tasks", "wait", "unknown"), ("segments", "counters", "7", "--resource", "24")],
 )
 def test_a_refusal_is_1_in_every_command(altcraft, args) -> None:
     ran = altcraft(*args, script=[reply(error=404, error_text="no such thing", status=404)])

@@ -122,7 +122,7 @@ def test_a_timeout_is_an_error_line_with_the_resume_token(altcraft) -> None:
     assert task_of(ran.lines[-1]["resume_token"]) == TASK_ID
 
 
-def test_lines_are_ascii_whatever_the_platform_sends(altcraft) -> None:
+def test_lines_are_ascii_even_if_the_platform_s_texts_are_not(altcraft) -> None:
     russian = {"channel": "почта \U0001f4e7", "status": {"all": 1}}
     ran = altcraft("segments", "counters", "7", "--resource", "24", "--json", script=[reply([russian])])
     assert ran.out.isascii()

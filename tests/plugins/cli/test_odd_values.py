@@ -29,6 +29,10 @@ CHANNEL = {"channel": "email", "status": {"all": 10, "subscribed": 5}}
 HUGE = 10**400
 
 
+def repr_short(value: object) -> str:
+    return repr(value)[:12]
+
+
 def statistics(**fields: object) -> HttpResponse:
     return completed({"channels": [CHANNEL], **fields})
 
@@ -83,6 +87,16 @@ def test_a_number_may_be_beyond_any_float(altcraft, fields, mode: tuple[str, ...
     assert ran.code in (0, 1)  # 1 where the library cannot read the reply
 
 
+@pytest.mark.parametrize("mode", [*MODES, ("-v",), ("--csv",)])
+@pytest.mark.parametrize("progress", [HUGE, -HUGE, 1e308, -0.0, 2**63, "50 %", [], {"x": 1}, True], ids=repr_short)
+def test_a_progress_may_make_no_sense(altcraft, progress: object, mode: tuple[str, ...]) -> None:
+    for command in ("status", "wait"):
+        done = reply({"status": "completed", "progress": progress, "result": [{"channels": [CHANNEL]}]})
+        ran = altcraft("tasks", command, "a", *mode, script=[done])
+        assert "Traceback" not in ran.err
+        assert ran.code in (0, 1)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_result_that_is_no_statistics_may_be_nested_as_deep_as_the_codec_reads(
     altcraft, mode: tuple[str, ...]
@@ -116,7 +130,7 @@ entries = st.builds(
 @pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=30)
 @given(st.lists(entries, max_size=2) | values, values)
-def test_whatever_json_the_platform_sends_a_command_ends_with_a_documented_code(mode, result, progress) -> None:
+def test_a_command_ends_with_a_documented_code_for_any_json_of_the_platform(mode, result, progress) -> None:
     done = reply({"status": "completed", "progress": progress, "result": result})
 
     def connect(connection: Connection) -> Client:

@@ -78,7 +78,7 @@ def test_a_counter_that_was_not_sent_is_no_zero(show) -> None:
     assert sms.split()[-1] == "0"
 
 
-def test_counters_that_nobody_has_documented_are_shown_after_the_others(show) -> None:
+def test_undocumented_counters_are_shown_after_the_others(show) -> None:
     text = "\n".join(show([database(channel("email", snoozed=3, all=10, subscribed=9))]))
     assert text.index("subscribed") < text.index("snoozed")
 
@@ -190,7 +190,7 @@ counts = st.dictionaries(names, st.integers(-(2**63), 2**63 - 1), max_size=12)
     st.none() | st.integers(0, 2**40),
     st.text(max_size=60),
 )
-def test_no_line_is_wider_than_the_screen_whatever_is_sent(channels, width, total, when) -> None:
+def test_no_line_is_wider_than_the_screen(channels, width, total, when) -> None:
     statistics = DatabaseStatistics(channels=channels, total_count=total, last_count_time=when)
     with pytest.MonkeyPatch.context() as patch:
         lines = printed(patch, sheets(Result("", [statistics], SUBJECT)), width)

@@ -23,8 +23,8 @@ __all__ = ["HumanReporter"]
 class HumanReporter:
     """Shows progress bars on a terminal, and results as tables or, with `csv`, as rows.
 
-    `command_for` makes the command that goes on with a resume token. Rows on stdout stay alone there: whatever else is
-    for stdout then goes to stderr.
+    `command_for` makes the command that goes on with a resume token. Rows on stdout stay alone there: everything else
+    then goes to stderr.
     """
 
     def __init__(self, destination: Destination, command_for: Callable[[str], str], *, csv: bool = False) -> None:
@@ -149,7 +149,7 @@ class HumanReporter:
         name = f"{subject.name}: " if subject is not None and named else ""
         write_line(f"altcraft: {name}{printable(problem.message)}", to_stderr=True)
         if problem.hint:
-            write_line(f"  {problem.hint}", to_stderr=True)
+            write_line(f"  {printable(problem.hint)}", to_stderr=True)
         if problem.resume_token:
             write_line(f"  go on with: {self._command_for(problem.resume_token)}", to_stderr=True)
             if not self._rows_on_stdout:  # the command holds the token, too
@@ -166,8 +166,10 @@ class HumanReporter:
 
 
 def _status_line(task: TaskHandle, status: TaskStatus[object]) -> str:
-    progress = "" if status.progress is None else f", {status.progress:g} %"
-    return f"task {printable(task.id)}: {printable(status.status)}{progress}"
+    line = f"task {printable(task.id)}: {printable(status.status)}"
+    if status.progress is None or not -1e6 < status.progress < 1e6:  # the platform may send any number
+        return line
+    return f"{line}, {status.progress:g} %"
 
 
 def _label(task: TaskHandle) -> str:
