@@ -25,6 +25,7 @@ from altcraft import (
     Retry,
     SubmissionsFailed,
     TaskFailed,
+    hookimpl,
 )
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import FakeClock
@@ -83,6 +84,21 @@ REFUSED = (RateLimited, ConnectError)
 IN_DOUBT = (ConnectionLost, RequestTimeout, DecodeError)
 
 
+IMPATIENT = "waits ended by polls that failed for longer than `patience`, and begun again"
+UNREADABLE = "waits ended by a reply that is no document, and begun again"
+
+
+class Ends:
+    """A plugin that keeps how the last wait for each task has ended."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Exception | None] = {}
+
+    @hookimpl
+    def altcraft_wait_ended(self, task: Any, error: Exception | None) -> None:
+        self.of[task.id] = error
+
+
 def test_the_rates_are_30_percent():
     assert sum(fault.rate for fault in EXCHANGES) == pytest.approx(0.3)
 
@@ -99,8 +115,9 @@ def test_in_process_with_the_default_settings_in_a_clocks_time(made: Session) ->
     transport: Any = WsgiTransport(sandbox, clock=clock)
     if made.is_async:
         transport = ThreadsTransport(transport)
-    with made.client("https://sandbox.example", "sandbox", transport=transport) as client:
-        assert_nothing_is_lost(made, client, sandbox, "in process")
+    ends = Ends()
+    with made.client("https://sandbox.example", "sandbox", transport=transport, plugins=[ends]) as client:
+        assert_nothing_is_lost(made, client, ends, sandbox, "in process")
 
 
 def test_over_sockets(made: Session) -> None:
@@ -108,12 +125,13 @@ def test_over_sockets(made: Session) -> None:
         "retry": Retry(base=0.05, maximum=1.0, budget=None),
         "polling": Polling(initial=0.1, maximum=1.0),
         "request_timeout": 1.0,
+        "plugins": [ends := Ends()],
     }
     with serve(port=0, pace=(0.2, 2.0), faults=PLAN) as server, made.client(server.url, "sandbox", **quick) as client:
-        assert_nothing_is_lost(made, client, server.sandbox, "over sockets")
+        assert_nothing_is_lost(made, client, ends, server.sandbox, "over sockets")
 
 
-def assert_nothing_is_lost(made: Session, client: Any, sandbox: Sandbox, where: str) -> None:
+def assert_nothing_is_lost(made: Session, client: Any, ends: Ends, sandbox: Sandbox, where: str) -> None:
     expected = plant_segments(sandbox)
     seen: Counter[str] = Counter()
     tasks: dict[Any, int] = {}
@@ -136,10 +154,16 @@ def assert_nothing_is_lost(made: Session, client: Any, sandbox: Sandbox, where: 
         left = again
 
     assert len(tasks) + len(in_doubt) == COUNT
-    finished = made.do(client.tasks.as_completed(list(tasks), timeout=7200))
-    assert len(finished) == len(tasks), "lost"
-    for task in finished:
-        seen[explain(made, sandbox, task, expected[tasks[task]])] += 1
+    following = list(tasks)
+    while following:
+        finished = made.do(client.tasks.as_completed(following, timeout=7200))
+        assert len(finished) == len(following), "lost"
+        following = []
+        for task in finished:
+            how = explain(made, sandbox, task, ends.of[task.id], expected[tasks[task]])
+            seen[how] += 1
+            if how in (UNREADABLE, IMPATIENT):
+                following.append(task)
 
     counts = sandbox.submissions()
     assert len(counts) == COUNT, "lost"
@@ -157,22 +181,31 @@ def submit(made: Session, client: Any, numbers: list[int]) -> dict[int, Any]:
         return resumed | {numbers[place]: error for place, error in failed.errors.items()}
 
 
-def explain(made: Session, sandbox: Sandbox, task: Any, expected: int) -> str:
-    """How the task has ended, checked against what the sandbox knows of it."""
+def explain(made: Session, sandbox: Sandbox, task: Any, error: Exception | None, expected: int) -> str:
+    """How the wait for the task has ended, checked against what the sandbox knows of it."""
     with sandbox.rows() as rows:
         row = rows.execute("SELECT status, result FROM tasks WHERE id = ?", (task.id,)).fetchone()
-    try:
+    if error is None:
+        assert task.done()
+        failure = made.do(task.exception(timeout=0))
+        if isinstance(failure, TaskFailed):
+            assert row == ("failed", '"database is locked"')
+            assert failure.status.result == "database is locked"
+            return "tasks failed, as the plan has it, with the reason"
+        assert row is not None
+        assert row[0] == "completed"
         (statistics,) = made.do(task.result(timeout=0))
-    except TaskFailed:
-        assert row == ("failed", '"database is locked"')
-        return "tasks failed, as the plan has it"
-    except NotFound:
+        assert statistics.channels[0].status.subscribed_sendable == expected, "wrong"
+        return "tasks completed, with the right numbers"
+    if isinstance(error, NotFound):
         assert row is None, "lost: the task is there"
         return "tasks vanished, as the plan has it"
-    assert row is not None
-    assert row[0] == "completed"
-    assert statistics.channels[0].status.subscribed_sendable == expected, "wrong"
-    return "tasks completed, with the right numbers"
+    if isinstance(error, DecodeError):
+        return UNREADABLE
+    assert (
+        isinstance(error, (ConnectionLost, RequestTimeout)) or getattr(error, "http_status", 0) in Retry().statuses
+    ), f"unexplained: {error!r}"
+    return IMPATIENT
 
 
 def may_be_processed(error: Exception) -> bool:
