@@ -156,7 +156,7 @@ def test_a_type_variable_that_is_left_open_is_refused_when_declared(request_: An
 @pytest.mark.parametrize(
     "request_", [TaskRequest, derived(TaskRequest), derived(Request[int]), msgspec.Struct, int, Mixin]
 )
-def test_a_request_that_does_not_say_what_its_answer_is_is_refused(request_: Any) -> None:
+def test_a_request_without_an_answer_is_refused(request_: Any) -> None:
     with pytest.raises(TypeError, match=r"derive it from TaskRequest\[R\] or PlainRequest\[R\]"):
         Operation("x", request_)
 

@@ -1,4 +1,4 @@
-"""Operations: a method of the API declared once, as data, by us and by anybody."""
+"""Operations: methods of the API, declared as data by the library and by its users."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_documented_methods_are_declared(path: str, request_: type, result: 
     assert (operation.result, operation.safe) == (result, safe)
 
 
-def test_there_are_five_documented_methods_and_registries_do_not_share_more() -> None:
+def test_each_registry_starts_with_the_five_documented_methods() -> None:
     registry = default_operations()
     registry.register(Operation("profiles/get_all", ProfilesGetAll))
     assert len(list(registry)) == 6
@@ -89,7 +89,7 @@ def test_a_plain_operations_reply_has_its_result_in_data() -> None:
     assert (operation.reply, operation.status, operation.result) == (Envelope[list[str]], None, list[str])
 
 
-def test_a_result_that_is_a_reply_is_the_whole_of_it() -> None:
+def test_a_result_that_is_a_reply_is_the_whole_reply() -> None:
     operation = Operation("profiles/add", ProfileAdd)
     assert operation.reply is operation.result is ProfileAdded
 
@@ -118,14 +118,14 @@ def test_a_slash_at_the_end_of_a_path_is_kept(path: str, kept: str) -> None:
     assert Operation(path, ProfilesGetAll).path == kept
 
 
-def test_a_request_of_a_request_inherits_what_its_answer_is() -> None:
+def test_a_derived_request_inherits_its_answer() -> None:
     class Narrower(ProfilesGetAll, frozen=True):
         extra: int = 0
 
     assert Operation("x", Narrower).result is ProfilesExport
 
 
-def test_a_request_that_does_not_say_what_its_answer_is_is_refused_with_what_to_do() -> None:
+def test_a_request_without_an_answer_is_refused_with_advice() -> None:
     class Silent(TaskRequest, frozen=True):  # type: ignore[type-arg]  # on purpose
         pass
 
@@ -149,7 +149,7 @@ def test_an_operation_is_found_by_its_request_by_the_requests_type_and_by_its_pa
     assert list(registry) == [operation]
 
 
-def test_what_nobody_has_declared_is_a_look_up_error_with_what_to_do() -> None:
+def test_an_undeclared_operation_is_a_lookup_error_with_advice() -> None:
     registry = OperationRegistry()
     with pytest.raises(LookupError, match=r'Operation\("its/path", ProfilesGetAll\)'):
         registry.of(ProfilesGetAll("database", 1))
@@ -256,5 +256,5 @@ def test_statistics_are_recognised_by_the_fields_that_came(came: dict[str, objec
     assert recognised == kind(channels=channels, in_progress=False, **came)
 
 
-def test_everything_in_the_schema_that_users_declare_with_is_exported() -> None:
+def test_the_names_for_declarations_are_exported() -> None:
     assert {"Operation", "TaskRequest", "PlainRequest", "Reply", "TaskStatus"} <= set(altcraft.__all__)

@@ -127,12 +127,12 @@ def test_one_entry_is_as_good_as_a_list_of_one() -> None:
 
 
 @pytest.mark.parametrize("result", ["text", b"bytes", 5, {"channels": []}, ["text"], TaskStatus("completed"), [[5]]])
-def test_what_is_no_statistics_is_a_type_error(result: object) -> None:
+def test_rows_of_anything_but_statistics_are_a_type_error(result: object) -> None:
     with pytest.raises(TypeError, match="rows are made of statistics, not of a"):
         altcraft.rows(result)
 
 
-def test_what_came_in_place_of_a_counter_is_in_the_row() -> None:
+def test_a_value_in_place_of_a_counter_is_in_the_row() -> None:
     channel = ChannelStatistics("email", {"all": None}, {"open_rate": 0.25, "trend": "up", "by_day": {"mon": [1]}})
     (row,) = altcraft.rows([channel])
     assert told(row) == {"channel": "email", "open_rate": 0.25, "trend": "up", "by_day": '{"mon":[1]}'}

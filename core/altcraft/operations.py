@@ -80,9 +80,9 @@ class Operation(Generic[R]):
     status: type[Reply] | None
     safe: bool
     carries_nothing: bool
-    """Whether the result is None by declaration. Whatever the reply carries is passed over then."""
+    """Whether the result is None by declaration. Data in the reply is passed over then."""
     is_untyped: bool
-    """Whether the result is whatever the codec makes of it."""
+    """Whether the result has no declared type: the codec decides what it is."""
     demanding: type[Reply]
     """The type of a reply that must have a result: how an empty array is told from none."""
     nothing: type[Reply]

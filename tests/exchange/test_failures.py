@@ -116,7 +116,7 @@ def test_a_reason_of_any_depth_is_a_failure(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", [5, 50, 400, 900])
-def test_an_explanation_of_any_depth_leaves_the_code(depth: int) -> None:
+def test_an_explanation_of_any_depth_does_not_cost_the_code(depth: int) -> None:
     body = '{"error":401,"error_text":%s}' % ("[" * depth + '"why"' + "]" * depth)
     with pytest.raises(Unauthorized) as caught:
         exchange().status(SEGMENTS, answer(body), DONE, FAILED)

@@ -169,7 +169,7 @@ def test_an_empty_element_is_no_result_where_the_type_has_none(declare: Any, rea
 
 
 @pytest.mark.parametrize("data", ["{}", "[]", '""', '{"id":5}', "17", "[1,[2]]"])
-def test_what_comes_where_none_is_declared_is_passed_over(data: str) -> None:
+def test_data_of_a_method_declared_without_is_passed_over(data: str) -> None:
     assert exchange().result(plain(None), answer(f'{{"data":{data},"error":0}}')) is None
     for status in ("completed", "running"):
         body = f'{{"data":{{"status":"{status}","result":{data}}},"error":0}}'
@@ -178,7 +178,7 @@ def test_what_comes_where_none_is_declared_is_passed_over(data: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["<a>1</a>", "x", "<a/><a/>", ""])
-def test_what_comes_where_none_is_declared_is_passed_over_in_xml(data: str) -> None:
+def test_data_of_a_method_declared_without_is_passed_over_in_xml(data: str) -> None:
     assert exchange("xml").result(plain(None), answer(f"<xml><data>{data}</data><error>0</error></xml>", XML)) is None
 
 

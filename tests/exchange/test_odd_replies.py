@@ -72,7 +72,7 @@ def test_a_fraction_does_not_cost_a_tasks_result(operation: Operation[Any], form
 
 
 @pytest.mark.parametrize("value", ["up", "n/a", True, [1, 2], {"a": {"b": 1}}, "nan", "inf", -0.5, 1e300])
-def test_whatever_stands_in_place_of_a_counter_is_kept_by_its_name(value: object) -> None:
+def test_any_value_in_place_of_a_counter_is_kept_by_its_name(value: object) -> None:
     counted = channel({"all": 5, "odd": value, "subscribed": value}, "json")
     assert counted.status["odd"] == value
     assert counted.status["subscribed"] == value
@@ -89,7 +89,7 @@ def test_whatever_stands_in_place_of_a_counter_is_kept_by_its_name(value: object
         ("<odd><a>1</a></odd>", {"a": "1"}),
     ],
 )
-def test_whatever_stands_in_place_of_a_counter_is_kept_in_xml_too(xml: str, value: object) -> None:
+def test_any_value_in_place_of_a_counter_is_kept_in_xml(xml: str, value: object) -> None:
     body = f"<xml><data><channel>email</channel><status><all>5</all>{xml}</status></data><error>0</error></xml>"
     (counted,) = exchange("xml").result(COUNTERS, answer(body, XML))
     assert counted.status == {"all": 5, "odd": value}
@@ -133,7 +133,7 @@ def test_counters_that_are_no_object_are_none(status: object) -> None:
         ("refresh_task_id", 17, "17"), ("refresh_task_id", "", ""),
     ],
 )  # fmt: skip
-def test_a_field_of_another_type_is_read_where_it_makes_sense_and_none_elsewhere(
+def test_an_odd_value_is_read_if_it_makes_sense_and_none_otherwise(
     field: str, sent: object, read: object, format_: str
 ) -> None:
     statistics = refreshed({field: sent, "channels": [{"channel": "email"}]}, format_, RESOURCES)

@@ -37,7 +37,7 @@ def test_an_html_page_at_http_200_is_a_decode_error_that_quotes_its_title_or_its
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/xhtml+xml", "TEXT/HTML"])
 @pytest.mark.parametrize("page", ["<head><title>Hm</title></head>", "<h1>Hm</h1>", "<!DOCTYPE foo><p>Hm", "<br/>Hm"])
-def test_what_is_said_to_be_html_and_is_no_document_of_the_api_is_a_page(content_type: str, page: str) -> None:
+def test_a_body_labelled_html_without_the_apis_root_is_a_page(content_type: str, page: str) -> None:
     error = refused(answer(page, {"Content-Type": content_type}), DecodeError, "xml")
     assert error.message() == "an HTML page came instead of xml: 'Hm'"
 
@@ -61,7 +61,7 @@ def test_a_page_is_quoted_in_its_own_encoding(encoding: str, labelled: bool) -> 
 @pytest.mark.parametrize(
     "name", ["idna", "base64", "unicode_escape", "no-such-charset", "utf-7", "cp99999", "undefined"]
 )
-def test_a_page_that_names_no_charset_is_quoted_all_the_same(name: str) -> None:
+def test_a_page_with_an_unknown_charset_is_quoted(name: str) -> None:
     page = f"<html><meta charset='{name}'><title>Down</title></html>"
     assert "'Down'" in str(refused(answer(page, {"Content-Type": f"text/html; charset={name}"}), DecodeError))
 
@@ -75,9 +75,7 @@ def test_a_page_that_names_no_charset_is_quoted_all_the_same(name: str) -> None:
         ("\x1b[31mred\x1b[0m", {"Content-Type": "text/plain"}, "\x1b[31mred\x1b[0m"),
     ],
 )
-def test_any_other_body_is_quoted_by_its_first_words_on_one_line(
-    body: str, headers: dict[str, str], quoted: str
-) -> None:
+def test_any_other_body_is_quoted_by_its_first_words(body: str, headers: dict[str, str], quoted: str) -> None:
     text = str(refused(answer(body, headers), DecodeError))
     assert text.endswith(repr(quoted))
     assert text.isprintable()

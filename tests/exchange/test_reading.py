@@ -33,7 +33,7 @@ from golden import example
     ],
 )
 @pytest.mark.parametrize("speaks", ["json", "xml"])
-def test_json_is_read_whatever_was_asked_for_by_its_type_or_by_its_look(headers: dict[str, str], speaks: str) -> None:
+def test_json_is_read_by_its_content_type_or_its_first_byte(headers: dict[str, str], speaks: str) -> None:
     body = example("segments_refresh.started", "json").body
     assert read(answer(body, headers), format_=speaks) == example("segments_refresh.started", "json").decode()
 
@@ -52,9 +52,7 @@ def test_json_is_read_whatever_was_asked_for_by_its_type_or_by_its_look(headers:
 )
 @pytest.mark.parametrize("speaks", ["json", "xml"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_xml_is_read_whatever_was_asked_for_by_its_type_or_by_its_look(
-    headers: dict[str, str], speaks: str, encoding: str
-) -> None:
+def test_xml_is_read_by_its_content_type_or_its_first_byte(headers: dict[str, str], speaks: str, encoding: str) -> None:
     body = example("segments_refresh.started", "xml").body.decode().encode(encoding)
     assert read(answer(body, headers), format_=speaks) == example("segments_refresh.started", "xml").decode()
 
@@ -73,7 +71,7 @@ class PlainText:
 
 
 @pytest.mark.parametrize("content_type", PlainText.content_types)
-def test_a_generic_type_says_nothing_though_a_codec_claims_it(content_type: str) -> None:
+def test_a_generic_content_type_is_passed_over_though_a_codec_claims_it(content_type: str) -> None:
     codecs = default_registry()
     codecs.register(PlainText())
     reader = Exchange("https://your.host/api/v1.1", "your.host", None, codecs.by_name("json"), codecs)
@@ -82,7 +80,7 @@ def test_a_generic_type_says_nothing_though_a_codec_claims_it(content_type: str)
     assert reader.read(PATH, Envelope[TaskStarted], response) == started.decode()
 
 
-def test_the_content_type_is_believed_where_it_says_something() -> None:
+def test_a_specific_content_type_decides_the_format() -> None:
     error = refused(answer("<xml><error>0</error></xml>", JSON), DecodeError)
     assert "not JSON" in str(error)
 
@@ -95,7 +93,7 @@ def test_the_content_type_is_believed_where_it_says_something() -> None:
         ({"Content-Type": "a/b"}, "'a/b'"),
     ],
 )
-def test_an_answer_that_no_codec_reads_is_a_decode_error_with_its_type_and_its_first_words(
+def test_a_reply_without_a_codec_is_a_decode_error_with_type_and_first_words(
     headers: dict[str, str], says: str
 ) -> None:
     error = refused(answer("upstream connect error\nsecond line", headers), DecodeError)
@@ -118,7 +116,7 @@ def test_a_document_without_data_and_error_is_no_envelope(body: str, headers: di
 
 
 @pytest.mark.parametrize("body", ['{"data":{"task_id":"a"}}', '{"data":{"task_id":"a"},"error":0,"error_text":""}'])
-def test_data_is_success_with_a_code_of_zero_or_with_none(body: str) -> None:
+def test_data_with_code_zero_or_without_a_code_is_a_success(body: str) -> None:
     reply = read(answer(body))
     assert isinstance(reply, Envelope)
     assert reply.data == TaskStarted("a")
@@ -132,7 +130,7 @@ def test_data_is_success_with_a_code_of_zero_or_with_none(body: str) -> None:
     ),
     st.binary(max_size=60) | st.sampled_from([b"{}", b"<xml/>", b'{"error":0}', b"<xml><error>1</error></xml>"]),
 )
-def test_whatever_arrives_is_a_reply_or_one_of_our_errors(status: int, headers: dict[str, str], body: bytes) -> None:
+def test_every_response_is_a_reply_or_one_of_our_errors(status: int, headers: dict[str, str], body: bytes) -> None:
     try:
         reply = read(answer(body, headers, status))
     except (ApiError, DecodeError):

@@ -32,14 +32,14 @@ def test_an_error_envelope_in_xml_is_the_error_of_its_code(code: int, kind: type
 
 
 @both_formats
-def test_the_refusal_that_is_inferred_from_the_pages_is_an_unauthorized(format_: str) -> None:
+def test_the_refusal_of_the_pages_is_unauthorized(format_: str) -> None:
     refusal = example("refusal", format_)
     error = refused(answer(refusal.body, {"Content-Type": f"application/{format_}"}), Unauthorized, format_)
     assert (error.code, error.text) == (401, "…")
 
 
 @pytest.mark.parametrize("text", ["", ',"error_text":null', ',"error_text":""'])
-def test_a_refusal_without_a_text_says_so(text: str) -> None:
+def test_a_refusal_without_a_text_has_an_empty_text(text: str) -> None:
     assert refused(answer(f'{{"error":402{text}}}'), LimitReached).text == ""
 
 
@@ -77,13 +77,13 @@ def test_an_http_error_without_an_envelope_is_the_error_of_its_status(
 @pytest.mark.parametrize(
     "body", ['{"error":0,"error_text":"Successful operation"}', '{"data":{"task_id":"a"},"error":0}']
 )
-def test_an_http_error_is_an_error_though_the_envelope_reports_success(body: str) -> None:
+def test_an_http_error_with_a_successful_envelope_is_an_error(body: str) -> None:
     error = refused(answer(body, status=503), ApiError)
     assert (error.code, error.http_status) == (503, 503)
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 304])
-def test_a_redirect_is_reported_with_where_it_leads_and_not_followed(status: int) -> None:
+def test_a_redirect_is_not_followed_and_its_target_is_reported(status: int) -> None:
     location = "https://user:s3cr3t@your.host/api/v1.1/segments/refresh_counters/?token=s3cr3t"
     error = refused(answer('{"data":{"task_id":"a"},"error":0}', {**JSON, "LOCATION": location}, status), ApiError)
     assert error.http_status == error.code == status
@@ -92,13 +92,13 @@ def test_a_redirect_is_reported_with_where_it_leads_and_not_followed(status: int
     assert "s3cr3t" not in str(error)
 
 
-def test_a_redirect_to_nowhere_is_reported_too() -> None:
+def test_a_redirect_without_a_target_is_reported() -> None:
     assert "does not say where to" in str(refused(answer("", {}, 302), ApiError))
 
 
 @pytest.mark.parametrize(("body", "status"), [('{"error":429}', 200), ("", 429), (HTML, 503), ('{"error":1}', 503)])
 @pytest.mark.parametrize(("asked", "seconds"), [("5.4", 6.0), ("soon", None)])
-def test_a_refusal_holds_what_it_asks_to_wait(body: str, status: int, asked: str, seconds: float | None) -> None:
+def test_a_refusal_has_the_seconds_of_retry_after(body: str, status: int, asked: str, seconds: float | None) -> None:
     with pytest.raises(ApiError) as caught:
         read(answer(body, {"Retry-After": asked}, status))
     assert caught.value.retry_after == seconds
@@ -123,7 +123,7 @@ def test_a_refusal_holds_what_it_asks_to_wait(body: str, status: int, asked: str
 )
 @pytest.mark.parametrize(("code", "kind"), [(401, Unauthorized), (402, LimitReached), (429, RateLimited)])
 @pytest.mark.parametrize("status", [200, 400])
-def test_an_explanation_of_any_form_leaves_the_code(
+def test_an_explanation_of_any_form_does_not_cost_the_code(
     text: str, explanation: str, code: int, kind: type[ApiError], status: int
 ) -> None:
     error = refused(answer(f'{{"error":{code},"error_text":{text},"data":null}}', status=status), kind)
@@ -140,7 +140,7 @@ def test_an_explanation_of_any_form_leaves_the_code(
         ("<error_text>no</error_text><error_text><a>1</a></error_text>", "no; a: 1"),
     ],
 )
-def test_an_explanation_of_any_form_leaves_the_code_in_xml(texts: str, explanation: str) -> None:
+def test_an_explanation_of_any_form_does_not_cost_the_code_in_xml(texts: str, explanation: str) -> None:
     error = refused(answer(f"<xml><error>401</error>{texts}</xml>", XML), Unauthorized, "xml")
     assert (error.code, error.text) == (401, explanation)
 
@@ -167,7 +167,7 @@ def test_a_code_that_is_no_number_is_never_taken_for_success(code: str, data: st
     assert "error" in str(error)
 
 
-def test_a_long_explanation_is_kept_in_part() -> None:
+def test_a_long_explanation_is_cut() -> None:
     text = refused(answer(json.dumps({"error": 400, "error_text": "x" * 10**6})), BadRequest).text
     assert len(text) <= 1001
     assert text.endswith("…")

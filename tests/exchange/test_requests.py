@@ -59,13 +59,13 @@ def test_without_a_token_none_is_sent(format_: str, auth: Auth) -> None:
 
 
 @both_modes
-def test_a_token_or_format_in_the_request_itself_gives_way_to_the_clients(auth: Auth) -> None:
+def test_the_clients_token_and_format_replace_those_of_the_request(auth: Auth) -> None:
     request = build(SegmentsRefreshCounters(7, 24, token="other", format="xml"), "json", auth)
     assert b"other" not in request.body
     assert json.loads(request.body)["format"] == "json"
 
 
-def test_another_way_to_authenticate_is_refused_when_the_exchange_is_made() -> None:
+def test_an_unknown_auth_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="'body', as documented, or 'bearer'"):
         exchange(auth="url")  # type: ignore[arg-type]  # on purpose
 
@@ -84,7 +84,7 @@ def test_a_request_is_a_post_to_its_path() -> None:
     ],
 )
 @both_formats
-def test_what_is_sent_is_what_the_pages_show(name: str, value: Request[Any], format_: str) -> None:
+def test_the_bodies_are_those_of_the_pages(name: str, value: Request[Any], format_: str) -> None:
     sent = build(value, format_).body
     shown = example(name, format_).body
     if format_ == "json":
@@ -219,6 +219,6 @@ def test_a_value_that_no_request_can_carry_is_a_type_error_naming_the_field(
 
 
 @pytest.mark.parametrize("value", [Fraction(5.0), 5.0, "5", True, None, [5], Integral])
-def test_what_is_no_integer_is_never_made_one(value: Any) -> None:
+def test_a_value_that_is_no_integer_is_refused_for_an_integer(value: Any) -> None:
     with pytest.raises(TypeError, match=f"^{PATH}: id: "):
         build(DatabasesGetCounters(value, 24))

@@ -87,7 +87,7 @@ def test_a_finished_tasks_status_carries_its_typed_result(operation: Operation[A
     ("name", "kind"),
     [("segments_refresh.completed", SegmentStatistics), ("databases_refresh.completed", DatabaseStatistics)],
 )
-def test_statistics_are_typed_though_only_the_tasks_id_is_known(name: str, kind: type, format_: str) -> None:
+def test_statistics_of_an_unknown_task_come_typed(name: str, kind: type, format_: str) -> None:
     expected = example(name, format_).decode()
     assert isinstance(expected, Envelope)
     state = exchange(format_).status(unknown_task(), golden(name, format_), DONE)
@@ -97,7 +97,7 @@ def test_statistics_are_typed_though_only_the_tasks_id_is_known(name: str, kind:
 
 
 @both_formats
-def test_several_statistics_are_typed_though_only_the_tasks_id_is_known(format_: str) -> None:
+def test_several_statistics_of_an_unknown_task_come_typed(format_: str) -> None:
     result = [{"list_id": 1, "channels": []}, {"total_count": 5, "channels": [{"channel": "email"}]}]
     body = default_registry().by_name(format_).encode({"data": {"status": "completed", "result": result}, "error": 0})
     state = exchange(format_).status(unknown_task(), answer(body, {}), DONE)
@@ -118,14 +118,14 @@ def test_an_undeclared_result_may_be_an_array(format_: str) -> None:
 
 
 @both_formats
-def test_another_result_stays_as_it_came_where_only_the_tasks_id_is_known(format_: str) -> None:
+def test_another_result_of_an_unknown_task_comes_untyped(format_: str) -> None:
     state = exchange(format_).status(unknown_task(), golden("profiles_get_all.completed", format_), DONE)
     assert isinstance(state.result, dict)
     assert state.result["type"] == "database"
 
 
 @pytest.mark.parametrize("result", ["5", '"text"', "[]", "[1]", '{"channels":5}', '[{"channels":"x"}]', '[{"a":1}]'])
-def test_whatever_the_result_of_an_unknown_task_is_its_status_is_read(result: str) -> None:
+def test_the_status_of_an_unknown_task_is_read_beside_any_result(result: str) -> None:
     body = f'{{"data":{{"status":"completed","progress":100,"result":{result}}},"error":0}}'
     state = exchange().status(unknown_task(), answer(body), DONE)
     assert (state.status, state.result) == ("completed", json.loads(result))
@@ -163,7 +163,7 @@ def test_a_success_without_a_status_is_a_decode_error(body: str, operation: Oper
 
 
 @pytest.mark.parametrize("operation", [SEGMENTS, EXPORT, unknown_task()])
-def test_a_refusal_to_tell_a_status_is_that_refusal(operation: Operation[Any]) -> None:
+def test_a_refused_poll_is_that_refusal(operation: Operation[Any]) -> None:
     with pytest.raises(NotFound, match=r"tasks/status at your\.host: error 404: gone"):
         exchange().status(operation, answer('{"error":404,"error_text":"gone"}'), DONE)
 

@@ -51,7 +51,7 @@ UNREADABLE: dict[str, Unreadable] = {
 }
 
 
-SIZE = 512 << 10
+SIZE = 1 << 20
 
 
 def kept_by(fail: Callable[[int], Exception], times: int = 3) -> int:
@@ -86,7 +86,7 @@ def test_an_error_keeps_no_body(unreadable: Unreadable) -> None:
 
 
 @every_kind
-def test_nor_does_the_error_of_a_poll_or_of_a_call(unreadable: Unreadable) -> None:
+def test_an_error_of_a_poll_or_a_call_keeps_no_body(unreadable: Unreadable) -> None:
     reader = exchange()
 
     def fail(size: int) -> Exception:
@@ -99,7 +99,7 @@ def test_nor_does_the_error_of_a_poll_or_of_a_call(unreadable: Unreadable) -> No
 
 
 @every_kind
-def test_nor_does_an_error_that_a_client_raises(unreadable: Unreadable) -> None:
+def test_an_error_that_a_client_raises_keeps_no_body(unreadable: Unreadable) -> None:
     def fail(size: int) -> Exception:
         transport = FakeTransport([lambda request: unreadable(size)])
         with Client("https://your.host", token=TOKEN, transport=transport, retry=Retry(attempts=1)) as client:
@@ -108,7 +108,7 @@ def test_nor_does_an_error_that_a_client_raises(unreadable: Unreadable) -> None:
     assert kept_by(fail) < SIZE
 
 
-# How an error is settled, whoever raised it.
+# How an error is settled, with any origin.
 
 
 def frames(traceback: TracebackType | None) -> list[str]:
@@ -154,7 +154,7 @@ def test_a_settled_error_and_its_causes_show_no_token() -> None:
         error = error.__cause__
 
 
-def test_a_settled_error_has_lost_the_context_that_it_suppressed() -> None:
+def test_a_settled_error_has_no_context() -> None:
     def refuse() -> None:
         try:
             bytes([1, 2, 255]).decode()
@@ -165,7 +165,7 @@ def test_a_settled_error_has_lost_the_context_that_it_suppressed() -> None:
     assert (error.__context__, error.__cause__, error.__suppress_context__) == (None, None, True)
 
 
-def test_an_error_that_is_its_own_cause_is_settled_too() -> None:
+def test_an_error_that_is_its_own_cause_can_be_settled() -> None:
     error = DecodeError("round and round")
     error.__cause__ = error
     exchange().settle(error, PATH)

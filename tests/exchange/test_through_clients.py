@@ -133,7 +133,7 @@ def with_slash(request: HttpRequest) -> HttpResponse:
     return reply([{"channel": "email", "status": {"all": 1}}])
 
 
-def test_what_a_redirect_advises_helps(world: World) -> None:
+def test_the_advice_after_a_redirect_helps(world: World) -> None:
     client = world.client([with_slash], repeat=True)
     with pytest.raises(Exception, match=r"declare the path as Operation\('databases/get_counters/', …\)"):
         world.do(client.databases.get_counters(5, resource_id=24))

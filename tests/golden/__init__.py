@@ -1,6 +1,6 @@
-"""The documentation's own examples, byte for byte: what was asked, what was answered, in JSON and in XML.
+"""The examples of the platform's documentation, byte for byte: requests and replies, in JSON and in XML.
 
-`index.json` names every file, the type that reads it, and the page that shows it. The texts are the pages' own, with
+`index.json` has every file, the type that reads it, and the page that shows it. The texts are those of the pages, with
 their field order and their white space; "…" stands where a page abbreviates.
 """
 
@@ -62,12 +62,12 @@ class Example(NamedTuple):
 
     @property
     def file(self) -> Path:
-        """Where its text stands."""
+        """The file with its text."""
         return FOLDER / f"{self.name}.{self.format}"
 
     @property
     def body(self) -> bytes:
-        """Its text, as it would come over the wire."""
+        """Its text as bytes, which is how it comes over the wire."""
         return self.file.read_bytes()
 
     @property

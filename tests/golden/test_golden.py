@@ -1,4 +1,4 @@
-"""The documentation's examples: each is read, written and read again, and says the same in JSON and in XML."""
+"""The documentation's examples: each is read, written and read again, and has the same value in both formats."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from altcraft.schema import (
 )
 from golden import EXAMPLES, FOLDER, Example, ProfilesExport, example
 
-REFERENCE = Path(os.environ.get("ALTCRAFT_REFERENCE") or Path(__file__).parents[2].parent / "shared" / "reference")
-"""Where the pages themselves may be found; a checkout alone has the copies of their examples, and no more."""
+REFERENCE = Path(os.environ.get("ALTCRAFT_REFERENCE", FOLDER))
+"""Folder with the pages themselves, if the variable names one. The project has only the copies of their examples."""
 
 TOKEN = "abcdefghijklmnqrstuvwxyz"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z")
@@ -39,7 +39,7 @@ IN_BOTH = sorted(
 
 
 def quoted_examples(page: str) -> Iterator[str]:
-    """The complete JSON objects and XML documents in a page; what is abbreviated ("…") is no example."""
+    """The complete JSON objects and XML documents in a page, without the abbreviated ones ("…")."""
     at, decoder = 0, json.JSONDecoder()
     while (at := page.find("{", at)) >= 0:
         try:
@@ -63,7 +63,7 @@ PAGE_EXAMPLES = [
 
 
 def facts(text: bytes, format_: str) -> object:
-    """What a document says, whatever the order of its members and the precision of its moments."""
+    """The facts in a document, without the order of its members and the precision of its times."""
     if format_ == "json":
         return _json_facts(json.loads(text))
     return _xml_facts(ElementTree.fromstring(text))
@@ -102,7 +102,7 @@ def test_an_example_is_read_by_its_type(golden: Example) -> None:
 
 
 @each_example
-def test_an_example_is_written_with_everything_that_it_says(golden: Example) -> None:
+def test_an_example_is_written_with_all_of_its_facts(golden: Example) -> None:
     written = golden.codec.encode(golden.decode())
     assert facts(written, golden.format) == facts(golden.body, golden.format)
 
@@ -115,13 +115,13 @@ def test_an_example_that_is_written_and_read_again_is_equal(golden: Example) -> 
 
 @each_example
 @pytest.mark.parametrize("other", list(default_registry()), ids=lambda codec: codec.name)
-def test_an_example_survives_the_way_through_every_format(golden: Example, other: Codec) -> None:
+def test_an_example_is_equal_after_a_round_trip_through_every_format(golden: Example, other: Codec) -> None:
     value = golden.decode()
     assert other.decode(other.encode(value), golden.type) == value
 
 
 @pytest.mark.parametrize("name", IN_BOTH)
-def test_both_formats_of_an_example_say_the_same(name: str) -> None:
+def test_both_formats_of_an_example_give_the_same_value(name: str) -> None:
     assert example(name, "json").decode() == example(name, "xml").decode()
 
 
@@ -135,7 +135,7 @@ def reversed_members(golden: Example) -> bytes:
         return json.dumps(_reverse_json(json.loads(golden.body))).encode()
     root = ElementTree.fromstring(golden.body)
     for element in root.iter():
-        # The order of members says nothing, that of an array's items does: a stable sort by name, backwards.
+        # Members may come in any order, the items of an array may not: a stable sort by name, in reverse.
         names = list(dict.fromkeys(child.tag for child in element))[::-1]
         element[:] = sorted(element, key=lambda child: names.index(child.tag))
     return ElementTree.tostring(root)
@@ -156,7 +156,7 @@ def test_an_example_can_be_read_without_any_type(golden: Example) -> None:
 
 
 @pytest.mark.parametrize("text", PAGE_EXAMPLES)
-def test_every_example_of_the_pages_is_among_the_copies(text: str) -> None:
+def test_every_example_of_the_pages_has_a_copy_here(text: str) -> None:
     copies = [known for known in EXAMPLES if known.body.decode().strip() == text]
     assert copies, f"in no file of tests/golden: {text}"
     for copy in copies:
@@ -164,12 +164,12 @@ def test_every_example_of_the_pages_is_among_the_copies(text: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
-def test_no_page_is_without_examples_and_no_copy_holds_two(source: Path) -> None:
+def test_every_page_has_examples_and_every_copy_is_one(source: Path) -> None:
     found = list(quoted_examples(source.read_text(encoding="utf-8")))
     assert len(found) == 1 if source.parent == FOLDER else len(found) >= 7
 
 
-# What the examples say.
+# The values of the examples.
 
 
 def read(name: str, format_: str) -> object:
@@ -180,14 +180,14 @@ both_formats = pytest.mark.parametrize("format_", ["json", "xml"])
 
 
 @both_formats
-def test_the_request_of_a_segment_names_it_its_resource_and_its_database(format_: str) -> None:
+def test_the_request_for_a_segment_has_segment_resource_and_database(format_: str) -> None:
     assert read("segments_refresh.request", format_) == SegmentsRefreshCounters(
         7, 24, db_id=1, token=TOKEN, format="json"
     )
 
 
 @both_formats
-def test_the_request_of_a_database_names_it_its_resource_and_where_to_report(format_: str) -> None:
+def test_the_request_for_a_database_has_database_resource_and_feedback(format_: str) -> None:
     assert read("databases_refresh.request", format_) == DatabasesRefreshCounters(
         5, 24, Feedback("http://example.com/receiver"), token=TOKEN, format="json"
     )
@@ -195,7 +195,7 @@ def test_the_request_of_a_database_names_it_its_resource_and_where_to_report(for
 
 @both_formats
 @pytest.mark.parametrize("kind", ["segments", "databases"])
-def test_the_request_of_a_status_names_the_task(kind: str, format_: str) -> None:
+def test_the_request_for_a_status_has_the_task(kind: str, format_: str) -> None:
     assert read(f"{kind}_refresh.status_request", format_) == TaskStatusRequest(
         "930bfdb0-a5a8-4207-a77d-6b989bdea326", token=TOKEN
     )
@@ -209,14 +209,14 @@ def test_the_request_of_a_status_names_the_task(kind: str, format_: str) -> None
         ("databases", "6908adeb-346e-4f5e-9f68-df062bf795cf"),
     ],
 )
-def test_the_start_of_a_task_gives_its_id(kind: str, task_id: str, format_: str) -> None:
+def test_the_reply_to_a_submission_has_the_task_id(kind: str, task_id: str, format_: str) -> None:
     assert read(f"{kind}_refresh.started", format_) == Envelope(
         data=TaskStarted(task_id), error=0, error_text="Successful operation"
     )
 
 
 @both_formats
-def test_the_statistics_of_a_segment_are_all_there(format_: str) -> None:
+def test_the_statistics_of_a_segment_are_complete(format_: str) -> None:
     envelope = read("segments_refresh.completed", format_)
     assert isinstance(envelope, Envelope)
     counters = {"subscribed_sendable": 209, "unconfirmed_sendable": 0}
@@ -239,7 +239,7 @@ def test_the_statistics_of_a_segment_are_all_there(format_: str) -> None:
 
 
 @both_formats
-def test_the_statistics_of_a_database_are_all_there(format_: str) -> None:
+def test_the_statistics_of_a_database_are_complete(format_: str) -> None:
     envelope = read("databases_refresh.completed", format_)
     assert isinstance(envelope, Envelope)
     assert isinstance(envelope.data, TaskStatus)
@@ -274,9 +274,7 @@ def test_the_result_of_an_export_is_an_object_with_an_array_of_one_and_an_empty_
         ("segments_get_counters.reply", "xml", ["email", "push"], {"subscribed_sendable": 209}),
     ],
 )
-def test_the_counters_at_once_are_channels_without_a_task(
-    name: str, format_: str, channels: list[str], counts: dict[str, int]
-) -> None:
+def test_get_counters_gives_channels(name: str, format_: str, channels: list[str], counts: dict[str, int]) -> None:
     envelope = read(name, format_)
     assert isinstance(envelope, Envelope)
     assert isinstance(envelope.data, list)

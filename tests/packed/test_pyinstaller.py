@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,20 @@ import pytest
 from packed.conftest import PROGRAM
 
 OPTIONAL = ("aiohttp", "httpx", "pycurl")
+TOOLS = ("trio", "pytest", "_pytest", "hypothesis", "django", "fastapi", "pydantic")
+"""Installed beside the tests. No program of these tests uses them, and some optional import leads to each."""
 WIRES = [
     "Client-urllib3-json", "Client-urllib3-xml", "Client-http_client-json", "Client-httpx-json", "Client-pycurl-json",
     "AsyncClient-threads-json", "AsyncClient-aiohttp-json", "AsyncClient-httpx-xml", "sandbox--json", "sandbox--xml",
 ]  # fmt: skip
 
 
-def pack(program: Path, folder: Path, *options: str) -> None:
+def pack(program: Path, folder: Path, *options: str, without: Iterable[str] = ()) -> None:
     """Runs PyInstaller on a program. What it makes is in `folder/dist`."""
-    # Of trio, which the library uses only under trio, PyInstaller would follow the way to pytest and beyond.
-    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR", "--exclude-module", "trio"]
+    excluded = [option for name in (*TOOLS, *without) for option in ("--exclude-module", name)]
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR", *excluded, *options]
     packed = subprocess.run(
-        [*command, *options, str(program)], cwd=folder, capture_output=True, text=True, timeout=900, check=False
+        [*command, str(program)], cwd=folder, capture_output=True, text=True, timeout=900, check=False
     )
     assert packed.returncode == 0, packed.stderr
 
@@ -47,8 +50,7 @@ def command_line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command line in one file, packed as if the optional libraries were not installed."""
     folder = tmp_path_factory.mktemp("command line")
     (folder / "command.py").write_text("import sys\nfrom altcraft_plugins.cli import main\nsys.exit(main())\n")
-    exclusions = (option for name in OPTIONAL for option in ("--exclude-module", name))
-    pack(folder / "command.py", folder, "--onefile", *exclusions)
+    pack(folder / "command.py", folder, "--onefile", without=OPTIONAL)
     return folder / "dist" / "command"
 
 

@@ -1,4 +1,4 @@
-"""The structs: what the platform did not send is None and not zero, what nobody has documented is still there."""
+"""The structs: a missing field is None and not zero, and an undocumented counter is kept."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_counter_that_came_as_null_counts_as_not_sent() -> None:
     assert (dict(status), len(status), "all" in status) == ({"invalid": 0}, 1, False)
 
 
-def test_a_counter_that_nobody_has_documented_is_reached_by_its_name() -> None:
+def test_an_undocumented_counter_is_reached_by_its_name() -> None:
     status = ChannelStatistics("email", {"some_new_counter": 7, "all": 8}).status
     assert status["some_new_counter"] == 7
     assert dict(status) == {"some_new_counter": 7, "all": 8}
@@ -94,7 +94,7 @@ def test_channels_and_counters_are_open_sets_in_any_order(codec: object) -> None
 
 @both_formats
 @pytest.mark.parametrize("type_", [SegmentStatistics, DatabaseStatistics, ResourceStatistics])
-def test_statistics_of_which_nothing_was_sent_are_all_none(codec: object, type_: type) -> None:
+def test_fields_that_did_not_come_are_none(codec: object, type_: type) -> None:
     statistics = codec.decode(codec.encode({"brand_new": 1}), type_)
     assert statistics == type_()
     fields = {name: getattr(statistics, name) for name in type_.__struct_fields__}
@@ -129,7 +129,7 @@ def test_each_kind_of_statistics_has_its_documented_fields() -> None:
     ],
 )
 @pytest.mark.parametrize("type_", [DatabaseStatistics, ResourceStatistics])
-def test_the_time_of_a_count_is_a_moment_and_a_duration(
+def test_last_count_time_is_read_as_a_time_and_a_duration(
     type_: type[DatabaseStatistics], text: str, moment: tuple[int, int, int, int], duration: timedelta
 ) -> None:
     statistics = type_(last_count_time=text)
@@ -151,7 +151,7 @@ def test_the_time_of_a_count_is_a_moment_and_a_duration(
         "counted at 2024-04-17T21:36:01Z in ms",
     ],
 )  # fmt: skip
-def test_a_time_that_reads_otherwise_is_none(text: str | None) -> None:
+def test_a_last_count_time_of_another_form_is_none(text: str | None) -> None:
     statistics = DatabaseStatistics(last_count_time=text)
     assert statistics.counted_at is None
     assert statistics.count_duration is None
@@ -189,14 +189,12 @@ REQUESTS: list[tuple[Request[object], dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("request_", "sent"), REQUESTS, ids=lambda value: repr(value)[:60])
-def test_a_request_is_sent_with_what_was_given_and_nothing_else(
-    request_: Request[object], sent: dict[str, object]
-) -> None:
+def test_a_request_has_the_given_fields_and_no_others(request_: Request[object], sent: dict[str, object]) -> None:
     assert msgspec.to_builtins(request_) == sent
 
 
 @pytest.mark.parametrize("request_", [request for request, _ in REQUESTS], ids=lambda value: repr(value)[:60])
-def test_a_request_is_an_immutable_value_that_can_be_queued(request_: Request[object]) -> None:
+def test_a_request_is_immutable_and_can_be_pickled(request_: Request[object]) -> None:
     assert request_ == msgspec.structs.replace(request_)
     assert pickle.loads(pickle.dumps(request_)) == request_
     with pytest.raises(AttributeError):
@@ -204,7 +202,7 @@ def test_a_request_is_an_immutable_value_that_can_be_queued(request_: Request[ob
 
 
 @pytest.mark.parametrize("request_", [request for request, _ in REQUESTS], ids=lambda value: repr(value)[:60])
-def test_a_requests_repr_says_what_it_asks_for(request_: Request[object]) -> None:
+def test_the_repr_of_a_request_shows_its_fields(request_: Request[object]) -> None:
     shown = repr(request_)
     assert shown.startswith(type(request_).__name__ + "(")
     for name in request_.__struct_fields__:

@@ -73,7 +73,7 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("value", "type_"), TYPED, ids=lambda value: repr(value)[:40])
-def test_what_was_taken_apart_is_put_together_by_its_type(value: Any, type_: Any) -> None:
+def test_plain_data_is_converted_back_by_its_type(value: Any, type_: Any) -> None:
     assert msgspec.convert(msgspec.to_builtins(value), type_) == value
     codec = default_registry().by_name("json")
     assert codec.decode(codec.encode(value), type_) == value

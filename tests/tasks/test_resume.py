@@ -126,6 +126,13 @@ def test_a_token_of_a_task_just_submitted_has_about_120_characters() -> None:
     assert len(token.encode()) <= 125
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e-6, 3600.0])
+def test_a_token_is_read_although_the_wall_clock_was_set_back_since_the_submission(seconds: float) -> None:
+    now = 1_795_830_237.055458
+    token = ResumeToken(task_id="task_1", saved_at=now, submitted_at=now + seconds)
+    assert parse_resume_token(token.encode()).submitted_at == pytest.approx(now)
+
+
 def test_a_token_with_a_full_history_has_at_most_300_characters() -> None:
     history = History.begin(NOW - 3600, True, UUID)
     for number in range(20):

@@ -1,4 +1,7 @@
-"""Every bundled transport that has a socket keeps the contract, on a real server on this machine."""
+"""Every bundled transport that has a socket keeps the contract, on a real server on this machine.
+
+All but the default transports are among the slow tests.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 
 from altcraft import TransportSettings
 from altcraft.testing import TransportContract
-from altcraft.testing.transport_contract import HintBreaker
+from altcraft.testing.transport_contract import Trust
 from altcraft.wire.transport import AsyncTransport, Transport
 from altcraft_transports.aiohttp import AiohttpTransport
 from altcraft_transports.http_client import HttpClientTransport
@@ -25,7 +28,7 @@ EVERYTHING = frozenset({"max_response", "connections", "proxy", "tls", "keep_idl
 def with_settings(make: Callable[[TransportSettings], Any]) -> Callable[..., Any]:
     """What makes a transport from the contract's options; `tls` becomes an `ssl.SSLContext`."""
 
-    def made(tls: HintBreaker | None = None, **options: Any) -> Any:
+    def made(tls: Trust | None = None, **options: Any) -> Any:
         if tls is not None:
             context = ssl.create_default_context(cafile=tls.authorities)
             if tls.certificate is not None:
@@ -44,6 +47,7 @@ class TestUrllib3(TransportContract):
         return with_settings(Urllib3Transport)
 
 
+@pytest.mark.slow
 class TestHttpClient(TransportContract):
     options = EVERYTHING
 
@@ -52,18 +56,20 @@ class TestHttpClient(TransportContract):
         return with_settings(HttpClientTransport)
 
 
+@pytest.mark.slow
 class TestPycurl(TransportContract):
     options = EVERYTHING
 
     @pytest.fixture
     def make_transport(self) -> Callable[..., Transport]:
-        def make(tls: HintBreaker | None = None, **options: Any) -> PycurlTransport:
+        def make(tls: Trust | None = None, **options: Any) -> PycurlTransport:
             files = {} if tls is None else {"ca_file": tls.authorities, "certificate": tls.certificate}
             return PycurlTransport(TransportSettings(**options), **files)
 
         return make
 
 
+@pytest.mark.slow
 class TestHttpx(TransportContract):
     options = EVERYTHING
 
@@ -72,6 +78,7 @@ class TestHttpx(TransportContract):
         return with_settings(HttpxTransport)
 
 
+@pytest.mark.slow
 class TestAsyncHttpx(TransportContract):
     options = EVERYTHING
     loop = "asyncio"
@@ -86,6 +93,7 @@ class TestAsyncHttpxUnderTrio(TestAsyncHttpx):
     loop = "trio"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto")  # Python 3.10's own, of one that is closed
 class TestAiohttp(TransportContract):
     options = EVERYTHING

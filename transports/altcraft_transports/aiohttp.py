@@ -223,12 +223,15 @@ class _Seen:
 class _Message(Payload):
     """A request's body. aiohttp writes the header together with it, so that nothing has been sent before."""
 
-    autoclose = True  # it holds nothing that is to be closed
-
     def __init__(self, body: bytes, seen: _Seen) -> None:
         super().__init__(MaskedBytes(body))
         self.seen = seen
         self._body = memoryview(body)
+
+    @property
+    def autoclose(self) -> bool:
+        """True: it holds nothing that is to be closed."""
+        return True
 
     @property
     def size(self) -> int:

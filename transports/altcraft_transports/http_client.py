@@ -24,12 +24,12 @@ class HttpClientTransport(OverSockets):
     abilities = Abilities("http_client")
 
     def _connect(self, way: Way) -> socket.socket:
+        if not way.place.is_secure:
+            return way.dial()
+        context = self.settings.ssl_context or default_context()
         sock = way.dial()
-        if way.place.is_secure:
-            way.tunnel(sock)
-            context = self.settings.ssl_context or default_context()
-            sock = context.wrap_socket(sock, server_hostname=way.place.host)
-        return sock
+        way.tunnel(sock)
+        return context.wrap_socket(sock, server_hostname=way.place.host)
 
 
 def create(url: str, *, settings: TransportSettings | None = None) -> HttpClientTransport:

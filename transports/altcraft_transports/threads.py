@@ -26,16 +26,22 @@ _NO_THREAD = (
     "or choose a transport without threads, such as aiohttp or httpx"
 )
 
+_NO_WORKER = "no free worker thread in time: more exchanges at once than workers"
+
 T = TypeVar("T")
 
 
 class ThreadsTransport:
     """An AsyncTransport out of any Transport, which it then owns: at most `workers` exchanges at once, the rest queue.
 
-    Sleeping takes no thread. A transport with a clock of its own keeps it, and sleeps by itself.
+    There are as many workers as the transport has connections, if that is known, else 16. Sleeping takes no thread. A
+    transport with a clock of its own keeps it, and sleeps by itself.
     """
 
-    def __init__(self, transport: Transport, *, workers: int = _WORKERS) -> None:
+    def __init__(self, transport: Transport, *, workers: int | None = None) -> None:
+        settings = getattr(transport, "settings", None)
+        if workers is None:
+            workers = (isinstance(settings, TransportSettings) and settings.connections) or _WORKERS
         self._transport = transport
         self._workers = ThreadPoolExecutor(workers, "altcraft-transport", self._note_worker)
         self._has_worker = self._closed = self._forked = False
@@ -54,10 +60,10 @@ class ThreadsTransport:
             if self._closed:
                 raise ConnectError(CLOSED)
             if left <= 0:
-                raise ConnectError("no free worker thread in time: more exchanges at once than workers")
+                raise ConnectError(_NO_WORKER)
             return self._transport.send(request, timeout=left)
 
-        return await self._run(exchange)
+        return await self._run(exchange, timeout)
 
     async def sleep(self, seconds: float) -> None:
         """Sleeps, until the transport is closed."""
@@ -93,7 +99,8 @@ class ThreadsTransport:
         self._transport.close()
         self._workers.shutdown()
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], patience: float | None = None) -> T:
+        """Has a worker do the work. ConnectError if none begins it within `patience` seconds."""
         if self._forked:
             raise UsedAfterFork(FORKED)
         future: Future[T] = Future()
@@ -105,7 +112,7 @@ class ThreadsTransport:
             if self._closed or not self._has_worker:
                 future.cancel()
                 raise ConnectError(CLOSED if self._closed else f"{_NO_THREAD} ({error})") from None
-        return await _outcome(future)
+        return await _outcome(future, patience)
 
 
 def create_async(
@@ -113,7 +120,7 @@ def create_async(
 ) -> ThreadsTransport:
     """Runs a transport in threads, urllib3 if none is given. `settings` are for urllib3, `connections` for both."""
     made = transport or TransportRegistry().create("urllib3", url, settings)
-    return ThreadsTransport(made, workers=(settings and settings.connections) or _WORKERS)
+    return ThreadsTransport(made, workers=None if settings is None else settings.connections)
 
 
 def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
@@ -126,11 +133,14 @@ def _fulfil(future: Future[T], work: Callable[[], T]) -> None:
         future.set_exception(error)
 
 
-async def _outcome(future: Future[T]) -> T:
+async def _outcome(future: Future[T], patience: float | None = None) -> T:
     """Awaits what a thread is working on. Cancelling it takes work back that is still queued."""
     flag = Flag()
     future.add_done_callback(lambda _: flag.set_from_thread())
     try:
+        await flag.wait(patience)
+        if not future.done() and future.cancel():
+            raise ConnectError(_NO_WORKER)
         await flag.wait()
     except BaseException:
         future.cancel()

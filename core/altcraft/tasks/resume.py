@@ -102,7 +102,8 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
             _packed_hex(self.key),
             self.note,
             saved,
-            None if self.submitted_at is None else saved - round(self.submitted_at * _UNIT),
+            # A wall clock that was set back in between has the submission in the future.
+            None if self.submitted_at is None else max(0, saved - round(self.submitted_at * _UNIT)),
             None if self.parked is None else msgspec.structs.astuple(_packed(self.parked, self.saved_at)),
         )
         data = msgspec.msgpack.encode(content)

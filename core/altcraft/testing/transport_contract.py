@@ -1,20 +1,21 @@
-"""What a transport has to do, as a pytest class that knows nothing of any library.
+"""What a transport must do, as a pytest class that knows no library. It can be imported without pytest.
 
-How to use it: docs/writing-a-transport.md. pytest itself is not imported here.
+Page: docs/writing-a-transport.md.
 """
 
 from __future__ import annotations
 
 from altcraft.testing.transport.failures import FailureCases
-from altcraft.testing.transport.network import HintBreaker, NetworkCases
+from altcraft.testing.transport.keeping import KeepingCases
+from altcraft.testing.transport.network import NetworkCases, Trust
 from altcraft.testing.transport.replies import ReplyCases
 from altcraft.testing.transport.sharing import SharingCases
 
-__all__ = ["HintBreaker", "TransportContract"]
+__all__ = ["TransportContract", "Trust"]
 
 
-class TransportContract(ReplyCases, FailureCases, SharingCases, NetworkCases):
-    """Subclass it, and say how your transport is made; pytest does the rest, with real sockets on this machine.
+class TransportContract(ReplyCases, FailureCases, KeepingCases, SharingCases, NetworkCases):
+    """A pytest class to subclass. Its cases use real sockets on this machine.
 
         class TestMine(TransportContract):
             options = frozenset({"max_response"})
@@ -23,13 +24,14 @@ class TransportContract(ReplyCases, FailureCases, SharingCases, NetworkCases):
             def make_transport(self):
                 return MyTransport
 
-    `make_transport` is a function that makes a fresh transport each time. It is called with the options that a case
-    needs; those that yours takes are named in `options`, and cases that need others are skipped:
+    `make_transport` returns a function that makes a fresh transport at each call, with the options that a case needs.
+    `options` names those that yours takes; the cases that need others are skipped:
 
     * `max_response` (int): bytes of a reply, decompressed, beyond which it is ResponseTooLarge;
-    * `connections` (int): how many may be open at once;
+    * `connections` (int): how many are open at most;
+    * `keep_idle` (float): seconds after which an idle connection is not used again;
     * `proxy` (str): the URL of an HTTP proxy;
-    * `tls` (`HintBreaker`): files with the authorities to trust and the certificate to show.
+    * `tls` (`Trust`): files with the authorities to trust and the certificate to show.
 
     `keeps_connections` is False for a transport that makes a new one each time.
 

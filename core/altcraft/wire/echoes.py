@@ -52,9 +52,11 @@ class Echoes:
         parts: list[str] = []
         done = 0
         for start, end in sorted(self._spans(text[: _LONGEST + self._margin])):
-            if end > done and start < _LONGEST:
-                parts += (text[done:start], mask) if start >= done else ()
-                done = end
+            if start >= _LONGEST:
+                break
+            if start >= done:
+                parts += text[done:start], mask
+            done = max(done, end)
         return "".join(parts) + text[done:_LONGEST] + "…" * (len(text) > _LONGEST)
 
     def _spans(self, text: str, layers: int = _LAYERS) -> Iterator[Span]:

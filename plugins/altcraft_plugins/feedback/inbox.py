@@ -4,7 +4,7 @@ Rules:
 
 1. A delivery is a hint. It makes the client poll its task, and what that poll says is believed. The body is read up to
    the limit, handed to plugins as it came, and never decoded.
-2. A path that is no URL of this inbox is 404, whatever is sent to it. The answer tells a stranger nothing.
+2. A path that is no URL of this inbox is 404 for every method and body. The answer tells a stranger nothing.
 3. One URL gives at most one hint in `spacing` seconds.
 4. What is sent never makes an error of the server's. The answers are 200, 400, 404, 405, 408 and 413.
 """

@@ -1,4 +1,4 @@
-"""`deliver` is for code that the project does not know: it raises nothing, whatever that code hands over."""
+"""`deliver` is called by code that the project does not know, and raises nothing."""
 
 from __future__ import annotations
 

@@ -57,12 +57,9 @@ class Flag:
             with trio.move_on_after(float("inf") if seconds is None else max(0.0, seconds)):
                 await self._event.wait()
             return
-        timer = None if seconds is None else self._loop.call_later(max(0.0, seconds), self.set)
-        try:
-            await self._event
-        finally:
-            if timer is not None:
-                timer.cancel()
+        import asyncio
+
+        await asyncio.wait((self._event,), timeout=None if seconds is None else max(0.0, seconds))
 
 
 class AsyncSleeper:

@@ -1,1 +1,1 @@
-"""What `altcraft.testing.TransportContract` is made of: a scripted server, a pilot for either kind, and the cases."""
+"""The parts of `altcraft.testing.TransportContract`: a scripted server, a transport under test, and the cases."""

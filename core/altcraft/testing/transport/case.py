@@ -1,19 +1,20 @@
-"""What all cases of the contract share: how a transport is made, used, and seen to fail."""
+"""What all cases of the contract share: how a transport is made and used, and how it may fail."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NoReturn, TypeVar
 
-from altcraft.errors import TransportError
-from altcraft.testing.transport.pilot import BODY_TOKEN, HEADER_TOKEN, Loop, MakeTransport, Pilot
+from altcraft.errors import AltcraftError
+from altcraft.testing.transport.tested import BODY_TOKEN, HEADER_TOKEN, Loop, MakeTransport, Tested
 from altcraft.wire.messages import HttpRequest, HttpResponse
 
-__all__ = ["Case"]
+__all__ = ["SLACK", "Case", "skip"]
 
-E = TypeVar("E", bound=TransportError)
+E = TypeVar("E", bound=AltcraftError)
 
 SLACK = 1.5
 """Seconds that a bounded exchange may take longer than its timeout, on a busy machine."""
@@ -26,27 +27,25 @@ class Case:
     options: ClassVar[frozenset[str]] = frozenset()
     keeps_connections: ClassVar[bool] = True
 
-    def fly(self, make_transport: MakeTransport, **options: object) -> Pilot:
-        """The transport, made with these options and about to be used; the case is skipped where one isn't known."""
+    def made(self, make_transport: MakeTransport, **options: object) -> Tested:
+        """Makes a transport with these options, for a `with` block. Skips the case if it does not take one of them."""
         missing = options.keys() - self.options
         if missing:
-            import pytest
-
-            pytest.skip(f"{', '.join(sorted(missing))}: not an option of this transport")
-        return Pilot(lambda: make_transport(**options), self.loop)
+            skip(f"{', '.join(sorted(missing))}: not an option of this transport")
+        return Tested(lambda: make_transport(**options), self.loop)
 
     def fails(
-        self, pilot: Pilot, request: HttpRequest, kinds: type[E] | tuple[type[E], ...], timeout: float = 5.0
+        self, tested: Tested, request: HttpRequest, kinds: type[E] | tuple[type[E], ...], timeout: float = 5.0
     ) -> E:
-        """The error that the exchange ends with: one of these kinds, in time, and without a secret in it."""
+        """Returns the error that an exchange ends with: one of these kinds, in time, and without a secret in it."""
         began = time.monotonic()
-        error = self.failed(pilot.begin(request, timeout), kinds)
+        error = self.failed(tested.begin(request, timeout), kinds)
         taken = time.monotonic() - began
         assert taken < timeout + SLACK, f"an exchange of at most {timeout:g} s took {taken:.1f} s"
         return error
 
     def failed(self, future: Future[HttpResponse], kinds: type[E] | tuple[type[E], ...]) -> E:
-        """The error of an exchange under way."""
+        """Returns the error of an exchange under way."""
         error = future.exception(20)
         if error is None:
             raise AssertionError(f"expected {_names(kinds)}, but there was a reply: {future.result()!r}")
@@ -57,15 +56,31 @@ class Case:
                 assert BODY_TOKEN not in text, f"the error shows the token in the body: {text}"
                 assert HEADER_TOKEN not in text, f"the error shows the token among the headers: {text}"
             seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-        assert str(error).strip(), "the error has no message"
+        said = str(error).strip()
+        assert said, "the error has no message"
+        assert not said.endswith((":", "None", "None]", "()")), f"the error's message says nothing: {said}"
         return error
 
     def eventually(self, holds: Callable[[], bool], what: str) -> None:
-        """Waits for something that has been set in motion."""
+        """Waits until something holds that has been set in motion. `what` is the complaint if it never does."""
         patience = time.monotonic() + 5
         while not holds():
             assert time.monotonic() < patience, what
             time.sleep(0.005)
+
+    def descriptors(self) -> int:
+        """Returns how many descriptors this process has open. Skips the case on a system that does not tell."""
+        try:
+            return len(os.listdir("/dev/fd"))
+        except OSError:
+            skip("this system does not list a process's descriptors")
+
+
+def skip(reason: str) -> NoReturn:
+    """Skips the case. pytest is imported here only, so that the contract can be imported without it."""
+    import pytest
+
+    pytest.skip(reason)
 
 
 def _names(kinds: type[E] | tuple[type[E], ...]) -> str:

@@ -1,49 +1,54 @@
-"""Cases: how an exchange can fail, and whether the request may have been processed by then: retries hang on it."""
+"""Cases: how an exchange can fail, and whether the request may have been processed by then. Retries depend on it."""
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
+import tracemalloc
+from collections.abc import Callable
 
-from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge, TransportError
+from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, ResponseTooLarge
 from altcraft.testing.transport.case import SLACK, Case
 from altcraft.testing.transport.loopback import Loopback, Talk, full_backlog, reply
-from altcraft.testing.transport.pilot import MakeTransport, request
+from altcraft.testing.transport.tested import MakeTransport, request
 
 __all__ = ["FailureCases"]
 
 
 class FailureCases(Case):
-    """ConnectError where nothing was sent; RequestTimeout and ConnectionLost where it may have been processed."""
+    """ConnectError if nothing was sent; RequestTimeout and ConnectionLost if the request may have been processed."""
 
     # Before anything is sent
 
     def test_a_refused_connection_is_a_connect_error(self, make_transport: MakeTransport) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        with self.fly(make_transport) as pilot:
-            self.fails(pilot, request(f"http://127.0.0.1:{port}/"), ConnectError)
+        with self.made(make_transport) as tested:
+            self.fails(tested, request(f"http://127.0.0.1:{port}/"), ConnectError)
 
     def test_a_connection_that_is_not_made_in_time_is_a_connect_error(self, make_transport: MakeTransport) -> None:
-        with full_backlog() as url, self.fly(make_transport) as pilot:
-            self.fails(pilot, request(url + "/"), ConnectError, 0.3)
+        with full_backlog() as url, self.made(make_transport) as tested:
+            self.fails(tested, request(url + "/"), ConnectError, 0.3)
 
     def test_a_host_without_an_address_is_a_connect_error(self, make_transport: MakeTransport) -> None:
-        with self.fly(make_transport) as pilot:
-            self.fails(pilot, request("http://a..b.invalid/"), ConnectError)
+        with self.made(make_transport) as tested:
+            self.fails(tested, request("http://a..b.invalid/"), ConnectError)
 
-    # After it was sent, or some of it
+    def test_a_port_that_does_not_exist_is_a_connect_error(self, make_transport: MakeTransport) -> None:
+        with self.made(make_transport) as tested:
+            self.fails(tested, request("http://127.0.0.1:99999/"), ConnectError)
+
+    # Too late
 
     def test_no_reply_in_time_is_a_request_timeout(self, make_transport: MakeTransport) -> None:
         def script(talk: Talk) -> None:
             talk.receive()
             talk.pause()
 
-        with Loopback(script) as server, self.fly(make_transport) as pilot:
-            self.fails(pilot, request(server.url + "/"), RequestTimeout, 0.3)
+        with Loopback(script) as server, self.made(make_transport) as tested:
+            self.fails(tested, request(server.url + "/"), RequestTimeout, 0.3)
 
-    def test_a_reply_that_drips_holds_nobody_beyond_the_timeout(self, make_transport: MakeTransport) -> None:
+    def test_a_reply_that_drips_ends_within_the_timeout(self, make_transport: MakeTransport) -> None:
         slow = b"x" * 80  # a byte in 0.05 s: twice as long as is forgiven
         drips = {
             "its header": (b"", reply(b"", "X-Slow: " + slow.decode())),
@@ -61,34 +66,44 @@ class FailureCases(Case):
                 talk.send(at_once)
                 talk.drip(dripping)
 
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
+            with Loopback(script) as server, self.made(make_transport) as tested:
                 began = time.monotonic()
-                exchange = pilot.begin(request(server.url + "/"), 0.2)
+                exchange = tested.begin(request(server.url + "/"), 0.2)
                 exchange.exception(20)
                 assert time.monotonic() - began < 0.2 + SLACK, f"{what} came byte by byte, and held the exchange up"
                 self.failed(exchange, RequestTimeout)
 
-    def test_a_server_that_does_not_read_holds_nobody_beyond_the_timeout(self, make_transport: MakeTransport) -> None:
-        with Loopback(lambda talk: talk.pause()) as server, self.fly(make_transport) as pilot:
-            self.fails(pilot, request(server.url + "/", b"x" * (16 << 20)), RequestTimeout, 0.4)
+    def test_a_server_that_does_not_read_ends_the_exchange_within_the_timeout(
+        self, make_transport: MakeTransport
+    ) -> None:
+        with Loopback(lambda talk: talk.pause()) as server, self.made(make_transport) as tested:
+            self.fails(tested, request(server.url + "/", b"x" * (16 << 20)), RequestTimeout, 1)
+
+    def test_a_server_that_reads_in_drips_ends_the_exchange_within_the_timeout(
+        self, make_transport: MakeTransport
+    ) -> None:
+        def script(talk: Talk) -> None:
+            while talk.take(1 << 16) and not talk.pause(0.02):
+                pass
+
+        with Loopback(script) as server, self.made(make_transport) as tested:
+            self.fails(tested, request(server.url + "/", b"x" * (16 << 20)), RequestTimeout, 1)
+
+    # The connection ends
 
     def test_a_connection_that_ends_at_once_is_lost(self, make_transport: MakeTransport) -> None:
         for end in (Talk.reset, lambda _: None):
-
-            def script(talk: Talk, end=end) -> None:  # type: ignore[no-untyped-def]
-                end(talk)
-
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
+            with Loopback(end) as server, self.made(make_transport) as tested:
                 # Whether anything was sent by then is a matter of luck, so both are right; hanging is not.
-                self.fails(pilot, request(server.url + "/"), (ConnectionLost, ConnectError))
+                self.fails(tested, request(server.url + "/"), (ConnectionLost, ConnectError))
 
     def test_a_connection_reset_during_the_request_is_lost(self, make_transport: MakeTransport) -> None:
         def script(talk: Talk) -> None:
             talk.take(1000)
             talk.reset()
 
-        with Loopback(script) as server, self.fly(make_transport) as pilot:
-            self.fails(pilot, request(server.url + "/", b"x" * (8 << 20)), ConnectionLost)
+        with Loopback(script) as server, self.made(make_transport) as tested:
+            self.fails(tested, request(server.url + "/", b"x" * (8 << 20)), ConnectionLost)
 
     def test_a_connection_reset_or_closed_after_the_request_is_lost(self, make_transport: MakeTransport) -> None:
         for ends_hard in (True, False):
@@ -98,8 +113,8 @@ class FailureCases(Case):
                 if ends_hard:
                     talk.reset()
 
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
-                self.fails(pilot, request(server.url + "/"), ConnectionLost)
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                self.fails(tested, request(server.url + "/"), ConnectionLost)
             assert len(server.requests) == 1, "the request was sent again"
 
     def test_a_reply_that_is_cut_short_is_lost(self, make_transport: MakeTransport) -> None:
@@ -117,10 +132,12 @@ class FailureCases(Case):
                 talk.receive()
                 talk.send(cut)
 
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
-                future = pilot.begin(request(server.url + "/"))
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                future = tested.begin(request(server.url + "/"))
                 assert future.exception(20) is not None, f"cut short {where}: {future.result()!r}"
                 self.failed(future, ConnectionLost)
+
+    # What is no reply
 
     def test_what_is_not_http_is_lost(self, make_transport: MakeTransport) -> None:
         garbage = (
@@ -135,8 +152,8 @@ class FailureCases(Case):
                 talk.receive()
                 talk.send(data)
 
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
-                future = pilot.begin(request(server.url + "/"))
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                future = tested.begin(request(server.url + "/"))
                 assert future.exception(20) is not None, f"{data[:40]!r} was read as {future.result()!r}"
                 self.failed(future, ConnectionLost)
 
@@ -149,17 +166,62 @@ class FailureCases(Case):
                 talk.receive()
                 talk.send(header)
 
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
-                self.fails(pilot, request(server.url + "/"), (ConnectionLost, ResponseTooLarge))
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                self.fails(tested, request(server.url + "/"), (ConnectionLost, ResponseTooLarge))
 
-    def test_a_refusal_half_way_through_the_request_is_heard_or_lost(self, make_transport: MakeTransport) -> None:
+    def test_an_endless_chunk_size_ends_within_the_timeout_and_takes_no_memory(
+        self, make_transport: MakeTransport
+    ) -> None:
+        for digit in (b"0", b"f", b"1;" + b"x" * 100):
+
+            def script(talk: Talk, digit: bytes = digit) -> None:
+                talk.receive()
+                talk.send(reply(b"", "Transfer-Encoding: chunked"))
+                while not talk.pause(0):
+                    talk.send(digit * 65536)
+
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                tracemalloc.start()
+                try:
+                    kinds = (ConnectionLost, ResponseTooLarge, RequestTimeout)
+                    self.fails(tested, request(server.url + "/"), kinds, 0.5)
+                    _, peak = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+                assert peak < 16 << 20, f"a chunk's size took {peak:,} bytes"
+
+    # Refusals
+
+    def test_a_whole_refusal_counts_although_the_connection_is_reset_after_it(
+        self, make_transport: MakeTransport
+    ) -> None:
         def script(talk: Talk) -> None:
-            talk.take(1000)
-            talk.send(reply(b"too much", "Connection: close", status="413 Too Large"))
+            status, size = statuses.pop(), sizes.pop()
+            talk.take(size)
+            talk.send(reply(b"no", "Connection: close", status=f"{status} No", length=2))
+            talk.pause(0.05)
+            talk.reset()
 
-        with Loopback(script) as server, self.fly(make_transport) as pilot:
-            future = pilot.begin(request(server.url + "/", b"x" * (8 << 20)))
-            with contextlib.suppress(TransportError):
-                assert future.result(20).status == 413
-                return
-            self.failed(future, ConnectionLost)
+        whole = len(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")
+        for size in (whole, 200_000):
+            statuses, sizes = [401, 407, 413, 503], [size] * 4
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                for status in reversed(statuses):
+                    body = b"" if size == whole else b"x" * (8 << 20)
+                    assert tested.send(request(server.url + "/", body), 5).status == status
+
+    def test_a_refusal_during_the_request_is_heard_at_once(self, make_transport: MakeTransport) -> None:
+        ends: tuple[Callable[[Talk], object], ...] = (Talk.pause, Talk.reset, lambda _: None)
+        for end in ends:
+
+            def script(talk: Talk, end: Callable[[Talk], object] = end) -> None:
+                talk.take(1000)
+                talk.send(reply(b"too much", "Connection: close", status="413 Too Large", length=8))
+                talk.pause(0.05)
+                end(talk)
+
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                began = time.monotonic()
+                answer = tested.send(request(server.url + "/", b"x" * (8 << 20)), 10)
+                assert (answer.status, answer.body) == (413, b"too much")
+                assert time.monotonic() - began < 5, "the refusal was heard only once all was sent"

@@ -1,4 +1,4 @@
-"""A server on this machine that does to a connection whatever a script says, byte by byte. Standard library alone."""
+"""A server on this machine that does to a connection what a script says, byte by byte. Standard library alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 __all__ = ["Loopback", "Received", "Script", "Talk", "answering", "full_backlog", "reply"]
 
-_PATIENCE = 20.0  # seconds after which a script that waits for the other side gives up
+_PATIENCE = 20.0  # seconds that a script waits for the client
 
 
 class Received(NamedTuple):
@@ -25,20 +25,26 @@ class Received(NamedTuple):
 
 
 class Talk:
-    """One connection, from the server's side. A script ends it by returning."""
+    """One connection, as the server sees it. A script ends it by returning."""
 
     def __init__(self, server: Loopback, sock: socket.socket, number: int) -> None:
         self._server = server
         self._buffer = b""
         self.sock = sock
         self.number = number
-        """Which connection of the server's this is, from 1."""
+        """The number of the connection among those of the server, from 1."""
 
-    def receive(self) -> Received | None:
-        """The next request, or None when the other side has closed the connection."""
+    def begin_receiving(self) -> bool:
+        """Waits for the next request's header; False once the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._more():
-                return None
+                return False
+        return True
+
+    def receive(self) -> Received | None:
+        """Returns the next request, or None once the client has closed the connection."""
+        if not self.begin_receiving():
+            return None
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ", 2)
@@ -52,7 +58,7 @@ class Talk:
         return received
 
     def take(self, size: int) -> bytes:
-        """So many bytes of what comes in, or fewer where it ends."""
+        """Returns so many bytes of what comes in, or fewer if the client closes the connection."""
         while len(self._buffer) < size and self._more():
             pass
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
@@ -63,23 +69,23 @@ class Talk:
         self.sock.sendall(data)
 
     def drip(self, data: bytes, every: float = 0.05) -> None:
-        """Sends a byte now and then, until the other side or the test has had enough."""
+        """Sends a byte every so many seconds, until the client closes the connection or the test is over."""
         for byte in data:
             self.sock.sendall(bytes([byte]))
             if self._server.over.wait(every):
                 return
 
-    def pause(self, seconds: float = _PATIENCE) -> None:
-        """Does nothing for so long, or until the test is over."""
-        self._server.over.wait(seconds)
+    def pause(self, seconds: float = _PATIENCE) -> bool:
+        """Does nothing for so many seconds, or until the test is over; returns whether it is."""
+        return self._server.over.wait(seconds)
 
     def reset(self) -> None:
-        """Ends the connection the hard way: the other side gets an error, not an end."""
+        """Resets the connection: the client gets an error instead of an end."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
     def tunnel(self, port: int) -> None:
-        """Carries bytes between this connection and a port of this machine until either ends it."""
+        """Carries bytes between this connection and a port of this machine, until either side ends it."""
         with socket.create_connection(("127.0.0.1", port)) as onward:
             back = threading.Thread(target=_pump, args=(onward, self.sock))
             back.start()
@@ -111,9 +117,9 @@ Script: TypeAlias = Callable[[Talk], object]
 
 
 class Loopback:
-    """Runs `script` for each connection, in a thread of its own. A context manager.
+    """A server that runs `script` for each connection, in a thread of its own. A context manager.
 
-    `requests` are those received so far, `connections` how many were made, `most` how many were open at once.
+    `requests` are those received so far, `connections` is how many were made, `most` how many were open at once.
     """
 
     def __init__(
@@ -147,10 +153,7 @@ class Loopback:
         self.over.set()
         with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
             pass  # what `accept` waits for
-        with self._lock:
-            for sock in self._open:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
         for thread in tuple(self._threads):
             thread.join(_PATIENCE)
         self._listener.close()
@@ -158,14 +161,21 @@ class Loopback:
             raise self._mishap
 
     def noted(self, received: Received) -> None:
-        """Counts a request."""
+        """Notes a request."""
         with self._lock:
             self.requests.append(received)
         self.received.set()
 
     def still_open(self) -> int:
-        """How many connections are open."""
+        """Returns how many connections are open."""
         return len(self._open)
+
+    def hang_up(self) -> None:
+        """Closes all connections, as a server does that is restarted."""
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -191,7 +201,7 @@ class Loopback:
                 wrapped = self._tls.wrap_socket(sock.dup(), server_side=True)
             self._script(Talk(self, wrapped, number))
         except OSError:
-            pass  # the other side has had enough
+            pass  # the client has closed the connection
         except BaseException as error:
             self._mishap = error
         finally:
@@ -204,7 +214,7 @@ class Loopback:
 def reply(
     body: bytes = b"", *headers: str, status: str = "200 OK", version: str = "1.1", length: int | None = None
 ) -> bytes:
-    """A reply's bytes, with a Content-Length unless one of `headers` ("Name: value") says where the body ends."""
+    """Returns a reply's bytes, with a Content-Length unless one of `headers` ("Name: value") says where it ends."""
     lines = [f"HTTP/{version} {status}", *headers]
     framed = any(header.lower().startswith(("transfer-encoding", "connection: close")) for header in headers)
     if not framed or length is not None:
@@ -213,7 +223,7 @@ def reply(
 
 
 def answering(*replies: bytes | Callable[[Received], bytes]) -> Script:
-    """A script that answers each request with the next reply, whatever the connection; from then on with the last."""
+    """Returns a script that answers requests with these replies in their order, and with the last one from then on."""
     left = list(replies)
     lock = threading.Lock()
 
@@ -227,15 +237,15 @@ def answering(*replies: bytes | Callable[[Received], bytes]) -> Script:
 
 
 @contextlib.contextmanager
-def full_backlog() -> Iterator[str]:
-    """The URL of a port whose queue is full: connecting to it takes forever."""
+def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Yields the URL of a port that accepts no more connections: connecting to it never ends."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        listener = stack.enter_context(socket.create_server((host, port), backlog=0))
         for _ in range(8):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -12,30 +12,27 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from altcraft.errors import ConnectError, TransportError
-from altcraft.testing.transport.case import Case
+from altcraft.testing.transport.case import Case, skip
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
-from altcraft.testing.transport.pilot import MakeTransport, request
+from altcraft.testing.transport.tested import MakeTransport, request
 
-__all__ = ["HintBreaker", "NetworkCases"]
+__all__ = ["NetworkCases", "Trust"]
 
 _HELLO = answering(reply(b"hello"))
 
 
-class HintBreaker(NamedTuple):
-    """Whom a transport is to trust: a file with authorities; and as whom it shows itself: one with certificate and key.
-
-    Both are PEM files.
-    """
+class Trust(NamedTuple):
+    """Two PEM files: the authorities to trust, and the certificate to show, together with its key."""
 
     authorities: str
     certificate: str | None = None
 
 
 class _Office(NamedTuple):
-    """Certificates of an authority that only this test knows, and what a transport is told of it."""
+    """An authority that only this test knows: its server's certificates, and the files for a transport."""
 
     server: ssl.SSLContext
-    trust: HintBreaker
+    trust: Trust
 
 
 @contextmanager
@@ -55,33 +52,31 @@ def _office(*names: str, expired: bool = False, asks_back: bool = False) -> Iter
             authority.configure_trust(context)
             context.verify_mode = ssl.CERT_REQUIRED
             authority.issue_cert("client@example.org").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        yield _Office(context, HintBreaker(str(authorities), str(certificate) if asks_back else None))
+        yield _Office(context, Trust(str(authorities), str(certificate) if asks_back else None))
 
 
 class NetworkCases(Case):
-    """The ways to a server. A certificate that doesn't hold is a ConnectError: nothing was sent."""
+    """The ways to a server. A certificate that is not valid is a ConnectError: nothing was sent."""
 
     def test_ipv6_is_spoken(self, make_transport: MakeTransport) -> None:
         try:
             socket.create_server(("::1", 0), family=socket.AF_INET6).close()
         except OSError:
-            import pytest
-
-            pytest.skip("this machine has no IPv6")
-        with Loopback(_HELLO, host="::1") as server, self.fly(make_transport) as pilot:
-            assert pilot.send(request(server.url + "/")).body == b"hello"
+            skip("this machine has no IPv6")
+        with Loopback(_HELLO, host="::1") as server, self.made(make_transport) as tested:
+            assert tested.send(request(server.url + "/")).body == b"hello"
         assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
     # TLS
 
-    def test_a_certificate_that_holds_is_accepted(self, make_transport: MakeTransport) -> None:
+    def test_a_valid_certificate_is_accepted(self, make_transport: MakeTransport) -> None:
         with (
             _office("127.0.0.1") as office,
             Loopback(_HELLO, tls=office.server) as server,
-            self.fly(make_transport, tls=office.trust) as pilot,
+            self.made(make_transport, tls=office.trust) as tested,
         ):
             for _ in range(2):
-                assert pilot.send(request(server.url + "/")).body == b"hello"
+                assert tested.send(request(server.url + "/")).body == b"hello"
         assert server.connections == 1 or not self.keeps_connections
 
     def test_a_certificate_of_an_unknown_authority_is_refused(self, make_transport: MakeTransport) -> None:
@@ -91,34 +86,34 @@ class NetworkCases(Case):
             Loopback(_HELLO, tls=office.server) as server,
         ):
             for options in ({"tls": other.trust}, {}):
-                with self.fly(make_transport, **options) as pilot:
-                    self.fails(pilot, request(server.url + "/"), ConnectError)
+                with self.made(make_transport, **options) as tested:
+                    self.fails(tested, request(server.url + "/"), ConnectError)
         assert not server.requests
 
     def test_a_certificate_for_another_host_is_refused(self, make_transport: MakeTransport) -> None:
         with (
             _office("other.example.org") as office,
             Loopback(_HELLO, tls=office.server) as server,
-            self.fly(make_transport, tls=office.trust) as pilot,
+            self.made(make_transport, tls=office.trust) as tested,
         ):
-            self.fails(pilot, request(server.url + "/"), ConnectError)
+            self.fails(tested, request(server.url + "/"), ConnectError)
         assert not server.requests
 
     def test_an_expired_certificate_is_refused(self, make_transport: MakeTransport) -> None:
         with (
             _office("127.0.0.1", expired=True) as office,
             Loopback(_HELLO, tls=office.server) as server,
-            self.fly(make_transport, tls=office.trust) as pilot,
+            self.made(make_transport, tls=office.trust) as tested,
         ):
-            self.fails(pilot, request(server.url + "/"), ConnectError)
+            self.fails(tested, request(server.url + "/"), ConnectError)
         assert not server.requests
 
-    def test_a_client_certificate_is_shown_to_who_asks(self, make_transport: MakeTransport) -> None:
+    def test_a_client_certificate_is_shown_to_a_server_that_asks(self, make_transport: MakeTransport) -> None:
         with _office("127.0.0.1", asks_back=True) as office, Loopback(_HELLO, tls=office.server) as server:
-            with self.fly(make_transport, tls=office.trust) as pilot:
-                assert pilot.send(request(server.url + "/")).body == b"hello"
-            with self.fly(make_transport, tls=HintBreaker(office.trust.authorities)) as pilot:
-                self.fails(pilot, request(server.url + "/"), TransportError)  # TLS 1.3 says so after the handshake
+            with self.made(make_transport, tls=office.trust) as tested:
+                assert tested.send(request(server.url + "/")).body == b"hello"
+            with self.made(make_transport, tls=Trust(office.trust.authorities)) as tested:
+                self.fails(tested, request(server.url + "/"), TransportError)  # TLS 1.3 says so after the handshake
         assert len(server.requests) == 1
 
     def test_a_server_without_tls_is_no_https_server(self, make_transport: MakeTransport) -> None:
@@ -126,19 +121,19 @@ class NetworkCases(Case):
             talk.take(1)
             talk.send(reply(b"hello"))
 
-        with Loopback(script) as server, self.fly(make_transport) as pilot:
-            self.fails(pilot, request(server.url.replace("http:", "https:") + "/"), ConnectError)
+        with Loopback(script) as server, self.made(make_transport) as tested:
+            self.fails(tested, request(server.url.replace("http:", "https:") + "/"), ConnectError)
 
     def test_a_handshake_that_takes_too_long_is_a_connect_error(self, make_transport: MakeTransport) -> None:
         for script in (lambda talk: talk.pause(), lambda talk: talk.drip(b"\x16\x03\x03\x40\0" + b"\x02" * 999)):
-            with Loopback(script) as server, self.fly(make_transport) as pilot:
-                self.fails(pilot, request(server.url.replace("http:", "https:") + "/"), ConnectError, 0.25)
+            with Loopback(script) as server, self.made(make_transport) as tested:
+                self.fails(tested, request(server.url.replace("http:", "https:") + "/"), ConnectError, 0.25)
 
     # Proxies
 
     def test_a_proxy_is_asked_to_forward_http(self, make_transport: MakeTransport) -> None:
-        with Loopback(_HELLO) as proxy, self.fly(make_transport, proxy=proxy.url) as pilot:
-            assert pilot.send(request("http://altcraft.example:8080/api/x", b"body")).body == b"hello"
+        with Loopback(_HELLO) as proxy, self.made(make_transport, proxy=proxy.url) as tested:
+            assert tested.send(request("http://altcraft.example:8080/api/x", b"body")).body == b"hello"
         (received,) = proxy.requests
         assert received.target == "http://altcraft.example:8080/api/x"
         assert received.headers["host"] == "altcraft.example:8080"
@@ -152,9 +147,9 @@ class NetworkCases(Case):
                 talk.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 talk.tunnel(server.port)
 
-            with Loopback(script) as proxy, self.fly(make_transport, proxy=proxy.url, tls=office.trust) as pilot:
+            with Loopback(script) as proxy, self.made(make_transport, proxy=proxy.url, tls=office.trust) as tested:
                 for _ in range(2):
-                    assert pilot.send(request(f"https://localhost:{server.port}/", b"body")).body == b"hello"
+                    assert tested.send(request(f"https://localhost:{server.port}/", b"body")).body == b"hello"
         (asked,) = proxy.requests
         assert (asked.method, asked.target) == ("CONNECT", f"localhost:{server.port}")
         assert "authorization" not in asked.headers, "the proxy got to see what is the server's"
@@ -168,19 +163,35 @@ class NetworkCases(Case):
 
         with Loopback(script) as proxy:
             url = proxy.url.replace("://", "://user:p%40ss-s3cret@")
-            with self.fly(make_transport, proxy=url) as pilot:
-                assert pilot.send(request("http://altcraft.example/")).status == 407
-                error = self.fails(pilot, request("https://altcraft.example/"), ConnectError)
+            with self.made(make_transport, proxy=url) as tested:
+                assert tested.send(request("http://altcraft.example/")).status == 407
+                error = self.fails(tested, request("https://altcraft.example/"), ConnectError)
         assert "s3cret" not in f"{error} {error!r} {error.__cause__!r}"
         sent = [received.headers.get("proxy-authorization") for received in proxy.requests]
         assert sent == ["Basic dXNlcjpwQHNzLXMzY3JldA=="] * 2
 
+    def test_no_error_repeats_what_a_proxy_replies(self, make_transport: MakeTransport) -> None:
+        for start in ("HTTP/1.1 200 Connection established", "HTTP/1.1 502 Bad Gateway"):
+            for end in ("", "\r\n"):
+
+                def script(talk: Talk, start: str = start, end: str = end) -> None:
+                    received = talk.receive()
+                    assert received is not None
+                    talk.send(f"{start}\r\nX-Echo: {received.headers['proxy-authorization']}\r\n{end}".encode())
+
+                with Loopback(script) as proxy:
+                    url = proxy.url.replace("://", "://user:p%40ss-s3cret@")
+                    with self.made(make_transport, proxy=url) as tested:
+                        error = self.fails(tested, request("https://altcraft.example/"), ConnectError)
+                for text in (str(error), repr(error), repr(error.__cause__), repr(error.__context__)):
+                    assert "dXNlcjpwQHNz" not in text, f"the error shows the proxy's password: {text}"
+
     def test_a_proxy_that_is_not_there_is_a_connect_error(self, make_transport: MakeTransport) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with self.fly(make_transport, proxy=url) as pilot:
+        with self.made(make_transport, proxy=url) as tested:
             for scheme in ("http", "https"):
-                self.fails(pilot, request(f"{scheme}://altcraft.example/"), ConnectError)
+                self.fails(tested, request(f"{scheme}://altcraft.example/"), ConnectError)
 
     def test_a_tunnel_that_is_refused_or_not_made_in_time_is_a_connect_error(
         self, make_transport: MakeTransport
@@ -193,5 +204,5 @@ class NetworkCases(Case):
             lambda talk: (talk.receive(), talk.drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 999)),
         )
         for script in scripts:
-            with Loopback(script) as proxy, self.fly(make_transport, proxy=proxy.url) as pilot:
-                self.fails(pilot, request("https://altcraft.example/"), ConnectError, 0.25)
+            with Loopback(script) as proxy, self.made(make_transport, proxy=proxy.url) as tested:
+                self.fails(tested, request("https://altcraft.example/"), ConnectError, 0.25)

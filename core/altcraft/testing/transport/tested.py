@@ -1,17 +1,20 @@
-"""Drives a transport of either kind from a test's thread, so that the cases need not know which kind it is."""
+"""A transport of either kind, as a test's thread uses it, so that the cases need not know which kind it is."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
+from altcraft.errors import AltcraftError
 from altcraft.wire.messages import Headers, HttpRequest, HttpResponse
 from altcraft.wire.transport import AsyncTransport, Transport
 
-__all__ = ["BODY_TOKEN", "HEADER_TOKEN", "Loop", "MakeTransport", "Pilot", "request"]
+__all__ = ["BODY_TOKEN", "HEADER_TOKEN", "Loop", "MakeTransport", "Tested", "request"]
 
 T = TypeVar("T")
 
@@ -25,41 +28,49 @@ _PATIENCE = 20.0
 
 
 def request(url: str, body: bytes = b"", *, method: str = "POST") -> HttpRequest:
-    """A request with a token in its body and one among its headers, which no error may show."""
+    """Returns a request with a token in its body and one among its headers, which no error may show."""
     headers = Headers({
         "Content-Type": "application/json", "Accept": "application/json", "Authorization": f"Bearer {HEADER_TOKEN}"
     })  # fmt: skip
     return HttpRequest(method, url, headers, body or f'{{"token":"{BODY_TOKEN}"}}'.encode())
 
 
-class Pilot:
-    """One transport. Everything is begun in the background, and its outcome is a `Future`."""
+class Tested:
+    """The transport under test. Everything is begun in the background, and its outcome is a `Future`."""
 
     def __init__(self, make: Callable[[], Transport | AsyncTransport], loop: Loop | None) -> None:
-        self._crew: _Crew = _Threads() if loop is None else _Asyncio() if loop == "asyncio" else _Trio()
+        self._runner: _Runner = _Threads() if loop is None else _Asyncio() if loop == "asyncio" else _Trio()
         try:
-            self.transport: Any = self._crew.start(make).result(_PATIENCE)
+            self.transport: Any = self._runner.start(make).result(_PATIENCE)
         except BaseException:
-            self._crew.end()
+            self._runner.end()
             raise
 
     def begin(self, request: HttpRequest, timeout: float = 5.0) -> Future[HttpResponse]:
-        """One exchange."""
-        return self._crew.start(lambda: self.transport.send(request, timeout=timeout))
+        """Begins an exchange."""
+        return self._runner.start(lambda: self.transport.send(request, timeout=timeout))
 
     def send(self, request: HttpRequest, timeout: float = 5.0) -> HttpResponse:
-        """One exchange, to its end."""
+        """Carries out an exchange."""
         return self.begin(request, timeout).result(timeout + _PATIENCE)
 
     def sleep(self, seconds: float) -> Future[None]:
-        """A sleep."""
-        return self._crew.start(lambda: self.transport.sleep(seconds))
+        """Begins a sleep."""
+        return self._runner.start(lambda: self.transport.sleep(seconds))
+
+    def stall(self, seconds: float) -> Future[None]:
+        """Has the event loop stand still for so many seconds, as a task does that computes."""
+        return self._runner.start(lambda: time.sleep(seconds))
+
+    def cancel_after(self, turns: int, request: HttpRequest) -> None:
+        """Begins an exchange in the event loop, and cancels it after so many turns of the loop."""
+        self._runner.cancel_after(turns, lambda: self.transport.send(request, timeout=5.0)).result(_PATIENCE)
 
     def close(self) -> None:
         """Closes the transport; its loop, or threads, go on."""
-        self._crew.start(self.transport.close).result(_PATIENCE)
+        self._runner.start(self.transport.close).result(_PATIENCE)
 
-    def __enter__(self) -> Pilot:
+    def __enter__(self) -> Tested:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,19 +78,27 @@ class Pilot:
             self.close()
         finally:
             self.transport = None
-            self._crew.end()
+            self._runner.end()
 
 
-class _Crew(Protocol):
+class _Runner(Protocol):
     """Where the calls are made."""
 
-    def start(self, call: Callable[[], Any]) -> Future[Any]: ...
+    def start(self, call: Callable[[], Any]) -> Future[Any]:
+        """Makes a call, and awaits what it returns if that is to be awaited."""
+        ...
 
-    def end(self) -> None: ...
+    def cancel_after(self, turns: int, call: Callable[[], Any]) -> Future[None]:
+        """Awaits what a call returns, for so many turns of the loop only."""
+        ...
+
+    def end(self) -> None:
+        """Ends the loop, or waits for the threads."""
+        ...
 
 
 class _Threads:
-    """A thread a call."""
+    """A thread for each call."""
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
@@ -91,13 +110,16 @@ class _Threads:
         thread.start()
         return future
 
+    def cancel_after(self, turns: int, call: Callable[[], Any]) -> Future[None]:
+        raise NotImplementedError("no call can be cancelled in a thread")
+
     def end(self) -> None:
         for thread in self._threads:
             thread.join(_PATIENCE)
 
 
 class _Asyncio:
-    """A task a call, in a loop that runs in a thread of its own."""
+    """A task for each call, in a loop that runs in a thread of its own."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -106,6 +128,18 @@ class _Asyncio:
 
     def start(self, call: Callable[[], Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(_awaited(call), self._loop)
+
+    def cancel_after(self, turns: int, call: Callable[[], Any]) -> Future[None]:
+        async def begin_and_cancel() -> None:
+            task = asyncio.ensure_future(_awaited(call))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait((task,))
+            if not task.cancelled():
+                task.exception()  # it was quicker, or failed: either will do
+
+        return self.start(begin_and_cancel)
 
     def end(self) -> None:
         self.start(self._loop.shutdown_asyncgens).result(_PATIENCE)
@@ -158,6 +192,22 @@ class _Trio:
 
         self._token.run_sync_soon(lambda: self._nursery.start_soon(work))
         return future
+
+    def cancel_after(self, turns: int, call: Callable[[], Any]) -> Future[None]:
+        import trio
+
+        async def carry_out() -> None:
+            with contextlib.suppress(AltcraftError):  # the exchange may be quicker, or fail: either will do
+                await _awaited(call)
+
+        async def begin_and_cancel() -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(carry_out)
+                for _ in range(turns):
+                    await trio.lowlevel.checkpoint()
+                nursery.cancel_scope.cancel()
+
+        return self.start(begin_and_cancel)
 
     def end(self) -> None:
         self._token.run_sync_soon(self._nursery.cancel_scope.cancel)
