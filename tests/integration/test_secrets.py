@@ -23,6 +23,7 @@ from integration.carriers import over_a_socket, session
 from integration.servers import RawServer
 
 TOKEN = "t0k3n-to-be-kept-secret"
+ONCE = Retry(attempts=1, patience=0)
 ROOTS = tuple(str(Path(altcraft.__file__).parents[2] / root) for root in ("core", "transports", "plugins"))
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
@@ -148,7 +149,7 @@ def test_no_failure_over_a_socket_shows_the_token(
     kind: str, transport: str, auth: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1, patience=0), "request_timeout": 5.0}
+    settings = {"transport": transport, "auth": auth, "retry": ONCE, "request_timeout": 5.0}
     with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
         for misdeed in MISDEEDS:
             server.respond = echo(misdeed)
@@ -164,7 +165,7 @@ def test_no_failure_over_a_socket_shows_the_token(
 @every_auth
 @every_wire
 def test_no_frame_of_ours_shows_the_token_that_was_sent(kind: str, transport: str, auth: str) -> None:
-    settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1, patience=0), "request_timeout": 5.0}
+    settings = {"transport": transport, "auth": auth, "retry": ONCE, "request_timeout": 5.0}
     with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
         for misdeed in MISDEEDS:
             server.respond = partial(quietly, misdeed)
@@ -181,7 +182,7 @@ def test_a_connection_that_fails_shows_no_token(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         for url, patience in ((f"http://127.0.0.1:{port}", 0.05), ("http://127.0.0.1:1", 5.0)):
-            settings = {"transport": transport, "auth": auth, "retry": Retry(attempts=1, patience=0), "request_timeout": patience}
+            settings = {"transport": transport, "auth": auth, "retry": ONCE, "request_timeout": patience}
             with session(kind) as run, run.client(url, TOKEN, **settings) as client:
                 for error in failures(run, client):
                     assert_hidden(error, f"{url} over {transport}, {type(error).__name__}")

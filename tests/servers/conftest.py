@@ -75,6 +75,7 @@ def nginx(authority: Authority, upstream: int, silent: int, vacant: int) -> Iter
         "throttled": f"limit_req zone=few; limit_req_status 429; {onwards}",
         "broken": f"location / {{ proxy_pass http://127.0.0.1:{vacant}; }}",
         "late": f"location / {{ proxy_pass http://127.0.0.1:{silent}; proxy_read_timeout 200ms; }}",
+        "moved": "return 301 https://new.example/crm$request_uri;",
         "slashed": f"rewrite ^(.*[^/])$ $1/ permanent; {onwards}",
     }
     with temporary_folder() as folder:
