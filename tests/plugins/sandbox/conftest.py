@@ -9,13 +9,13 @@ from altcraft_plugins.sandbox import Sandbox
 
 @pytest.fixture
 def app() -> Iterator[Sandbox]:
-    """A sandbox in memory, without a worker: step() advances its tasks."""
-    with Sandbox(worker=False) as sandbox:
+    """A small sandbox in memory, without a worker: step() advances its tasks."""
+    with Sandbox(worker=False, profiles=50) as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
 def shared_app() -> Iterator[Sandbox]:
     """The same, shared by the tests of a module, which leave its rows alone."""
-    with Sandbox(worker=False) as sandbox:
+    with Sandbox(worker=False, profiles=50) as sandbox:
         yield sandbox

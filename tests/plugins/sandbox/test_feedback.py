@@ -56,7 +56,7 @@ class World:
     def __init__(self, *answers, fault=None, file=None, anywhere=False):
         self.now = 1_700_000_000.0
         self.post = Post(*answers)
-        self.store = Store(file)
+        self.store = Store(file, None if file else 50)
         self.deliveries = DeliveryTable(self.store, DeliveryFaults(fault), 2.0, anywhere=anywhere, now=lambda: self.now)
         self.tasks = TaskTable(self.store, self.deliveries)
         self.sender = DeliverySender(

@@ -85,6 +85,7 @@ def test_children_forked_while_threads_count_and_submit_are_not_blocked():
     """)
 
 
+@pytest.mark.slow
 def test_a_child_with_a_file_shares_it_with_the_parent(tmp_path):
     run(
         """
@@ -139,6 +140,7 @@ def test_a_delivery_that_is_pending_at_the_fork_is_made_once():
     assert out == "delivered\n" * 2
 
 
+@pytest.mark.slow
 def test_a_fork_inside_rows_leaves_both_processes_usable():
     run("""
         sandbox = Sandbox(pace=0)

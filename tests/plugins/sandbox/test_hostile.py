@@ -112,7 +112,7 @@ MALFORMED_XML = [
     b"<html></html>",
     b"text",
     b"<xml><id>5</id></xml></xml>",
-    b"<xml>" * 100_000,
+    b"<xml>" * 20_000,
     b"<xml><id>" + b"9" * 10_000 + b"</id></xml>",
     b"<xml><token>sandbox</token><id>" + b"9" * 10_000 + b"</id><resource_id>24</resource_id></xml>",
     b"<xml><token>sandbox</token><id>5</id><id>5</id><resource_id>24</resource_id></xml>",
@@ -168,6 +168,7 @@ def test_any_json_object_gets_an_envelope(shared_app, path, parameters, with_tok
     assert b'"error":' in answer.body or b"<error>" in answer.body
 
 
+@pytest.mark.slow
 @hypothesis.given(
     PATHS, st.binary(max_size=200), st.sampled_from([None, "application/json", "application/xml", "text/xml"])
 )

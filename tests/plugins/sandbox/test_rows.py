@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from altcraft_plugins.sandbox import Sandbox
 from altcraft_plugins.sandbox.counting.slices import COUNTERS
 from altcraft_plugins.sandbox.data.tables import STATUSES
 from plugins.sandbox.api import counted, counters, post
@@ -94,8 +95,9 @@ def test_a_static_segment_counts_its_members_and_knows_its_database(app):
     assert counters(segment(app, 8, 5))["subscribed_sendable"] == 0
 
 
-def test_messenger_channels_are_counted_in_the_resources_order(app):
-    entry = database(app, id=9, resource_id=30)
+def test_messenger_channels_are_counted_in_the_resources_order():
+    with Sandbox(worker=False) as app:
+        entry = database(app, id=9, resource_id=30)
     names = [channel["channel"] for channel in entry["channels"]]
     assert names == ["email", "sms", "push", "notify", "viber", "whatsapp", "telegram_bot"]
     for name in names:
@@ -111,7 +113,7 @@ def test_a_resource_counts_one_database_or_all_of_them(app):
     assert counters(one)["hardbounced"] == 411
     every = counted(app, "resources/refresh_counters", id=24)
     assert [entry["list_id"] for entry in every] == [1, 5, 9]
-    assert [entry["total_count"] for entry in every] == [1343, 1336, 2000]
+    assert [entry["total_count"] for entry in every] == [1343, 1336, 50]
     assert every[1]["channels"] == one["channels"]
 
 

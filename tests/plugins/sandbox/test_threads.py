@@ -116,6 +116,7 @@ def test_close_during_a_slice_finishes_that_slice_and_counts_no_other(tmp_path):
         assert status(reopened, task_id) == {"status": "running", "progress": 5, "result": None}
 
 
+@pytest.mark.slow
 def test_many_tasks_need_one_thread():
     with Sandbox(pace=1) as app:
         tasks = [start(app, "databases/refresh_counters", id=5, resource_id=24) for _ in range(50)]

@@ -39,7 +39,7 @@ class World:
 
     def __init__(self, *faults, codec="json", **settings):
         self.clock = FakeClock()
-        self.sandbox = Sandbox(clock=self.clock, faults=FaultPlan(faults), pace=0)
+        self.sandbox = Sandbox(clock=self.clock, faults=FaultPlan(faults), pace=0, profiles=50)
         self.client = Client(
             "https://sandbox.example",
             token="sandbox",

@@ -28,7 +28,7 @@ BODY = json.dumps({"token": "sandbox", "id": 5, "resource_id": 24}).encode()
 
 @contextmanager
 def served(*faults):
-    with serve(port=0, pace=0, faults=FaultPlan(faults)) as server:
+    with serve(port=0, pace=0, profiles=50, faults=FaultPlan(faults)) as server:
         yield server
 
 
@@ -75,6 +75,7 @@ def test_a_reset_is_a_lost_connection_to_the_client():
         altcraft.databases.refresh_counters(5, resource_id=24)
 
 
+@pytest.mark.slow
 def test_a_hang_ends_when_the_client_gives_up_and_keeps_no_thread():
     with served(Hang(operations=("databases/*",))) as server:
         for _ in range(20):  # more than the server has threads
@@ -159,6 +160,7 @@ def test_a_server_can_be_closed_during_an_outage():
         altcraft.databases.refresh_counters(5, resource_id=24)
 
 
+@pytest.mark.slow
 def test_a_client_waits_through_an_outage():
     patient = Retry(attempts=50, base=0.05, maximum=0.1)
     tasks = []

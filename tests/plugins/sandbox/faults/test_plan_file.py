@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,7 @@ from altcraft_plugins.sandbox.faults import (
     Truncated,
     WrongContentType,
 )
+from altcraft_plugins.sandbox.faults.toml import KINDS
 
 EVERYTHING = """
 seed = 7
@@ -113,6 +116,14 @@ def test_a_file_can_hold_every_fault(file):
         ],
         seed=7,
     )
+
+
+def test_the_page_about_faults_names_each_of_them_and_its_file_is_read(file):
+    page = (Path(__file__).parents[4] / "docs" / "testing-against-faults.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| `(\w+)\(", page, re.MULTILINE)
+    assert {kind: KINDS[kind].__name__ for kind in KINDS} == dict(rows)
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert [type(fault) for fault in FaultPlan.read(file).faults] == [ErrorReply, TaskFails, Outage]
 
 
 def test_an_empty_file_is_an_empty_plan(file):

@@ -32,7 +32,7 @@ def plan(*faults):
 
 def test_a_lagging_task_is_404_for_its_first_seconds():
     clock = FakeClock()
-    with Sandbox(clock=clock, pace=10, faults=plan(TaskLag(3))) as app:
+    with Sandbox(clock=clock, profiles=50, pace=10, faults=plan(TaskLag(3))) as app:
         task_id = start(app, DATABASE[0], **DATABASE[1])
         assert post(app, "tasks/status", {"task_id": task_id}).status == 404
         clock.advance(2.9)
@@ -43,7 +43,7 @@ def test_a_lagging_task_is_404_for_its_first_seconds():
 
 @pytest.mark.parametrize(("reason", "shown"), [("database is locked", "database is locked"), (None, None)])
 def test_a_failing_task_shows_its_reason_as_the_result(reason, shown):
-    with Sandbox(worker=False, faults=plan(TaskFails(reason, at=40))) as app:
+    with Sandbox(worker=False, profiles=50, faults=plan(TaskFails(reason, at=40))) as app:
         task_id, seen = progress(app)
         assert seen[-1] == 40
         assert status(app, task_id) == {"status": "failed", "progress": 40, "result": shown}
@@ -68,7 +68,7 @@ def test_a_stalled_task_stands_still_for_ever_also_after_a_restart(tmp_path):
 
 def test_a_stalled_task_goes_on_after_its_seconds():
     clock = FakeClock()
-    with Sandbox(clock=clock, pace=20, faults=plan(TaskStalls(at=50, seconds=100))) as app:
+    with Sandbox(clock=clock, profiles=50, pace=20, faults=plan(TaskStalls(at=50, seconds=100))) as app:
         task_id = start(app, DATABASE[0], **DATABASE[1])
         seen = []
         for _ in range(60):
@@ -86,7 +86,7 @@ def test_a_client_notices_the_stall():
 
 
 def test_a_vanished_task_is_404_from_then_on():
-    with Sandbox(worker=False, faults=plan(TaskVanishes(at=20))) as app:
+    with Sandbox(worker=False, profiles=50, faults=plan(TaskVanishes(at=20))) as app:
         task_id, seen = progress(app)
         assert seen == [5, 10, 15, 20, 404]
         assert post(app, "tasks/status", {"task_id": task_id}).status == 404
@@ -100,7 +100,7 @@ def test_a_client_ends_its_wait_for_a_vanished_task():
 
 
 def test_a_task_that_goes_back_begins_anew_once_and_ends_right():
-    with Sandbox(worker=False, faults=plan(TaskGoesBack(at=70))) as app:
+    with Sandbox(worker=False, profiles=50, faults=plan(TaskGoesBack(at=70))) as app:
         task_id, seen = progress(app)
         assert seen == [*range(5, 75, 5), 0, *range(5, 105, 5)]
         assert status(app, task_id)["result"][0]["channels"][0]["status"]["hardbounced"] == 411
@@ -108,7 +108,7 @@ def test_a_task_that_goes_back_begins_anew_once_and_ends_right():
 
 @pytest.mark.parametrize("fault", [TaskFails(at=100), TaskVanishes(at=100), TaskStalls(at=100)])
 def test_a_fault_at_the_end_happens_before_the_task_completes(fault):
-    with Sandbox(worker=False, faults=plan(fault)) as app:
+    with Sandbox(worker=False, profiles=50, faults=plan(fault)) as app:
         _, seen = progress(app)
         assert 100 not in seen
 
@@ -124,7 +124,7 @@ def test_small_databases_have_their_faults_too(at, profiles):
 
 def test_a_tasks_fault_belongs_to_the_operation_that_starts_it():
     faults = plan(TaskFails(operations=("segments/*",)))
-    with Sandbox(worker=False, faults=faults) as app:
+    with Sandbox(worker=False, profiles=50, faults=faults) as app:
         database = start(app, DATABASE[0], **DATABASE[1])
         segment = start(app, "segments/refresh_counters", id=7, resource_id=24, db_id=1)
         finish(app)
@@ -165,7 +165,7 @@ def test_the_count_is_kept_in_the_file(tmp_path):
 
 def test_a_clock_moves_the_tasks():
     clock = FakeClock()
-    with Sandbox(clock=clock, pace=20) as app:
+    with Sandbox(clock=clock, profiles=50, pace=20) as app:
         task_id = start(app, DATABASE[0], **DATABASE[1])
         clock.advance(10.5)
         assert status(app, task_id)["progress"] == 50
