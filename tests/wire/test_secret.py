@@ -210,6 +210,8 @@ def test_an_echo_in_base64_is_masked_wherever_the_token_stands_in_it(
             encoded = encode(user.encode() + token.encode() + after).decode()
             scrubbed = Secret(token).scrub(f"Basic {escape(encoded)} said")
             assert "***" in scrubbed
+            assert scrubbed.startswith("Basic ")
+            assert scrubbed.endswith(" said")
             rest = unquote(scrubbed).removeprefix("Basic ").removesuffix(" said").replace("***", "").replace("\\", "")
             assert len(rest) <= 4 * (len(user) + len(after)) / 3 + 4
 
