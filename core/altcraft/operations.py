@@ -95,7 +95,7 @@ class Operation(Generic[R]):
         kind, self.result = _answer_of(request)
         result: object = self.result
         self.carries_nothing = result is NoneType
-        self.is_untyped = result is object or result is Any
+        self.is_untyped = result in (object, Any)
         read_as: Any = object if self.carries_nothing else self.result
         if kind is TaskRequest:
             self.reply = Envelope[TaskStarted]

@@ -74,7 +74,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no annota
 
     def received(self, data: bytes) -> int:
         try:
-            return cast("int", super().received(data))
+            taken: int = super().received(data)
+            return taken
         except Exception:  # of any kind: the request's bytes are to blame, and the reply says so
             cast("dict[str, str]", self.headers).pop("CONTENT_LENGTH", None)
             self.parse_header(b"GET / HTTP/1.0\r\n")  # sets the fields that the reply needs

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.parked [--tasks 400]
 
-The tasks are made up, with 12 % of the polls failing. "from a bare id" is what a job queue does that keeps the id alone.
+The tasks are made up; 12 % of the polls fail. "from a bare id" is a job queue that keeps nothing but the id.
 """
 
 from __future__ import annotations

@@ -236,7 +236,8 @@ def test_a_forged_token_of_plausible_values_is_read() -> None:
         {"began": -(10**16)},
         {"late": 10**16, "fb": True}, {"history_1": 10**16}, {"history_2": 9000000}, {"history_3": 3000000},
         {"history_4": 3000000},
-        {"history_5": 3000000}, {"history_6": 101.0}, {"history_7": -1}, {"history_7": 2**40}, {"history_9": float("nan")},
+        {"history_5": 3000000}, {"history_6": 101.0}, {"history_7": -1}, {"history_7": 2**40},
+        {"history_9": float("nan")},
         {"history_9": -5.0}, {"history_10": 0.0}, {"history_10": float("inf")}, {"history_11": -1},
     ],
 )  # fmt: skip

@@ -28,8 +28,8 @@ def test_seconds_are_rounded_up_and_bounded(asked: str, seconds: float, name: st
 
 @pytest.mark.parametrize(
     "asked",
-    ["", " ", "soon", "-5", "-0.5", "+5", "5,4", "5, 10", "1e3", "0x10", "nan", "inf", "Infinity", "5 s", "5s", "٥", "５",
-     "1_000", ".", "1.2.3", "--", "\0"],
+    ["", " ", "soon", "-5", "-0.5", "+5", "5,4", "5, 10", "1e3", "0x10", "nan", "inf", "Infinity", "5 s", "5s", "٥",
+     "５", "1_000", ".", "1.2.3", "--", "\0"],
 )  # fmt: skip
 def test_nonsense_asks_for_nothing(asked: str) -> None:
     assert retry_after({"Retry-After": asked, "Date": DATE}) is None

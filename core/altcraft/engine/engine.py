@@ -301,7 +301,7 @@ class Engine:
         A failure counts as the end of the wait where `is_over(at)` holds: the end was near, which may be why it failed.
         """
         followed = followed_of(task)
-        fed: Event
+        fed: Event = Woke(0.0)  # replaced by what the exchange leads to
         commands: Commands = ()
 
         def feed(event: Event) -> Command:
@@ -447,8 +447,9 @@ class Engine:
         event: Event
         try:
             try:
-                response = yield SendRequest(http, timeout)
-                event = Responded(self.now(), read(response))
+                came: HttpResponse = yield SendRequest(http, timeout)
+                response = came
+                event = Responded(self.now(), read(came))
             except AltcraftError as error:
                 self.exchange.settle(error, path, task_id)
                 event = Failed(self.now(), error)

@@ -7,7 +7,7 @@ makes no sense, the field keeps its default. docs/schema.md says what each field
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
@@ -80,7 +80,8 @@ class _Twin(Struct):
             values["counters"] = counters
             values["others"] = others | came["others"] if isinstance(came["others"], dict) else others
         try:
-            return self.original(**{name: value for name, value in values.items() if value is not UNSET})
+            make: Callable[..., Struct] = self.original
+            return make(**{name: value for name, value in values.items() if value is not UNSET})
         except TypeError as error:
             raise ValidationError(str(error)) from None
 
@@ -99,7 +100,8 @@ def _twin(type_: Any, around: tuple[type, ...]) -> Any:
     twins = tuple(_twin(argument, around) for argument in arguments)
     if all(twin is argument for twin, argument in zip(twins, arguments, strict=True)):
         return type_
-    return origin[twins] if origin in (list, dict) else Union[twins]  # noqa: UP007  # it is a value here
+    generic: Any = origin
+    return generic[twins] if origin in (list, dict) else Union[twins]  # noqa: UP007  # it is a value here
 
 
 def _twin_of_struct(type_: Any, cls: type[Struct], around: tuple[type, ...]) -> Any:

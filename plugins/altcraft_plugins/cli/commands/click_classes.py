@@ -60,7 +60,8 @@ class Group(_Explained, click.Group):
     group_class = type
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **{**settings, "callback": _demand_command, "invoke_without_command": True})
+        given: dict[str, Any] = {**settings, "callback": _demand_command, "invoke_without_command": True}
+        super().__init__(*args, **given)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands, then the options. Only the program's own help lists those that its commands share."""
