@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +63,28 @@ if __name__ == "__main__":
     shared.client.close()
 """
 
+JOBS = """
+import pathlib
+from celery import Celery
+import shared
+
+pathlib.Path("queue").mkdir(exist_ok=True)
+pathlib.Path("results").mkdir(exist_ok=True)
+app = Celery("jobs", broker="filesystem://", backend=f"file://{pathlib.Path('results').absolute()}")
+app.conf.broker_transport_options = {"data_folder_in": "queue", "data_folder_out": "queue", "polling_interval": 0.02}
+
+@app.task
+def ask(resource):
+    return shared.ask(resource)
+"""
+SENDER = """
+import json, jobs
+
+asked = [(resource, jobs.ask.delay(resource)) for resource in [12, 24] * 20]
+print(json.dumps([(resource, job.get(timeout=60, interval=0.02)) for resource, job in asked]))
+jobs.shared.client.close()
+"""
+
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[SandboxServer]:
@@ -83,25 +105,31 @@ def counters(platform: SandboxServer) -> dict[int, list[list[object]]]:
 @pytest.fixture(params=TRANSPORTS)
 def place(request: pytest.FixtureRequest, platform: SandboxServer, tmp_path: Path) -> dict[str, object]:
     """Where and how a program of the test runs: with this transport, against this platform."""
-    for name, text in (("shared.py", SHARED), ("web.py", WEB), ("pool.py", POOL)):
-        (tmp_path / name).write_text(text)
+    programs = {"shared": SHARED, "web": WEB, "pool": POOL, "jobs": JOBS, "sender": SENDER}
+    for name, text in programs.items():
+        (tmp_path / f"{name}.py").write_text(text)
     env = os.environ | {"PLATFORM": platform.url, "TRANSPORT": request.param, "HOME": str(tmp_path), "PYTHONPATH": "."}
     return {"cwd": tmp_path, "env": env}
 
 
 @contextmanager
+def running(place: dict[str, object], *command: str, descriptors: Iterable[int] = ()) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-m", *command], pass_fds=descriptors, **place)  # type: ignore[call-overload]
+    try:
+        yield
+        process.terminate()
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
 def gunicorn(place: dict[str, object], *options: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        bind = ["--bind", f"fd://{bound.fileno()}"]
-        command = [sys.executable, "-m", "gunicorn", "--preload", *bind, *options, "web:application"]
-        running = subprocess.Popen(command, pass_fds=[bound.fileno()], **place)  # type: ignore[call-overload]
-        try:
+        command = ["gunicorn", "--preload", f"--bind=fd://{bound.fileno()}", *options, "web:application"]
+        with running(place, *command, descriptors=[bound.fileno()]):
             yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-            running.terminate()
-            running.wait(30)
-        finally:
-            running.kill()
-            running.wait()
 
 
 @pytest.mark.parametrize("options", [("--workers=4",), ("--workers=2", "--threads=4")], ids=["processes", "threads"])
@@ -116,11 +144,19 @@ def test_the_workers_of_gunicorn_get_the_answers_to_their_own_questions(place, c
 
 
 def test_the_processes_of_a_pool_get_the_answers_to_their_own_questions(place, counters):
-    done = subprocess.run(
-        [sys.executable, "pool.py"], capture_output=True, text=True, timeout=120, check=False, **place
-    )
+    assert_own(answers_of("pool.py", place), counters)
+
+
+@pytest.mark.parametrize("place", ["urllib3"], indirect=True)
+def test_the_prefork_workers_of_celery_get_the_answers_to_their_own_questions(place, counters):
+    with running(place, "celery", "--app=jobs", "worker", "--pool=prefork", "--concurrency=4", "--loglevel=ERROR"):
+        assert_own(answers_of("sender.py", place), counters)
+
+
+def answers_of(program, place):
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=120, check=False, **place)
     assert (done.returncode, done.stderr) == (0, "")
-    assert_own(json.loads(done.stdout), counters)
+    return json.loads(done.stdout)
 
 
 def assert_own(answers, counters):
