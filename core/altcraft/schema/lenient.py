@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import isfinite
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, ValidationError
@@ -80,7 +80,7 @@ class _Twin(Struct):
             values["counters"] = counters
             values["others"] = others | came["others"] if isinstance(came["others"], dict) else others
         try:
-            make: Callable[..., Struct] = self.original
+            make = cast("Callable[..., Struct]", self.original)  # each struct has fields of its own
             return make(**{name: value for name, value in values.items() if value is not UNSET})
         except TypeError as error:
             raise ValidationError(str(error)) from None

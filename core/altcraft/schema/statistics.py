@@ -88,7 +88,7 @@ class Counters(dict[str, object]):
     def _refuse(self, *arguments: object, **items: object) -> NoReturn:
         raise TypeError("counters are read-only: change a copy, dict(counters)")
 
-    # pyright: each takes any arguments, to refuse them with one sentence.
+    # Each takes any arguments, to refuse them with one sentence.
     __setitem__ = __delitem__ = __ior__ = update = setdefault = _refuse  # pyright: ignore[reportAssignmentType]
     pop = popitem = clear = _refuse
 
