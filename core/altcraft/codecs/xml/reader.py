@@ -65,20 +65,17 @@ class GeneralReader(Generic[T]):
     def read(self, data: bytes) -> T:
         """The document's value. DecodeError where it is no such document, UnsafeXml where it has a document type."""
         try:
-            values = [self._walk(self.parse(data), self._levels)]
+            values = [self._walk(parse(data, self._root), self._levels)]
             return msgspec.convert(values, self._holder, strict=False).value  # type: ignore[no-any-return]  # it is a T
         except _REFUSALS:
             pass
         # Perhaps there is white space around a number. That is rare, so the first reading does not look for it.
         try:
-            values = [self._stripping_walk(self.parse(data), self._levels)]
+            values = [self._stripping_walk(parse(data, self._root), self._levels)]
             return msgspec.convert(values[0], self.type, strict=False)
         except _REFUSALS as error:
             raise DecodeError(f"XML of another shape: {str(error)[:LONGEST_REASON]}") from None
 
     def parse(self, data: bytes) -> Element:
         """The root element. DecodeError where the document is not well-formed, or its root has another name."""
-        root = parse(data)
-        if root.tag != self._root:
-            raise DecodeError(f"the XML's root element is <{root.tag[:80]}>, not <{self._root}>")
-        return root
+        return parse(data, self._root)

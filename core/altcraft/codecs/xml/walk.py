@@ -78,6 +78,8 @@ class _Compiler:
             return _untyped
         if shape.tags:
             return lambda element, _: shape.tags.get((element.text or "").strip(), element.text)
+        if shape.is_float and not shape.holds_elements:
+            return lambda element, left: _untyped(element, left) if len(element) else _number(element) or shape.empty
         childless = _childless(shape, self._strip)
         if shape.values is not None:
             return _mapping(self.walk(shape.values.shape), shape.values, childless)
@@ -142,17 +144,29 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                     values[name] = leaves[name]
                     absent = absent or leaves[name] is ABSENT
             elif name in words:
-                text = (child.text or "").strip(WHITE_SPACE)
-                values[name] = _untyped(child, left) if len(child) else text or words[name]
-                absent = absent or values[name] is ABSENT
+                text = child.text
+                if len(child):
+                    values[name] = _untyped(child, left)
+                elif text and (text := text.strip(WHITE_SPACE)):
+                    values[name] = text
+                else:
+                    values[name] = words[name]
+                    absent = absent or words[name] is ABSENT
             elif name in counters:
-                entries = child[:]  # all at once; the mapping's own walk reads what is not so simple
-                values[name] = mapping = {entry.tag: entry.text for entry in entries if not len(entry)}
-                if not left or not entries or len(mapping) != len(entries):
+                entries = child[:]
+                mapping = {}
+                for entry in entries:
+                    if len(entry):
+                        break
+                    mapping[entry.tag] = entry.text
+                if mapping and left and len(mapping) == len(entries):
+                    values[name] = mapping
+                else:  # it is not so simple
                     values[name] = counters[name](child, left)
             elif name in nested:
                 values[name] = value = nested[name](child, left)
-                absent = absent or value is ABSENT
+                if value is ABSENT:
+                    absent = True
             elif name in arrays:
                 if name in values:
                     values[name].append(arrays[name](child, left))
@@ -174,10 +188,10 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                     others += 1
         if len(values) + others != len(children):
             for name in _several(element, {*leaves, *words, *counters, *nested}, fields.untyped):
-                values[name] = [_untyped(child, left) for child in children if child.tag == name]
-        for name in required_arrays:
-            if name not in values:
-                values[name] = []
+                values[name] = _untyped_array(children, name, left)
+        if required_arrays:
+            for name in required_arrays:
+                values.setdefault(name, [])
         if absent:
             return {name: value for name, value in values.items() if value is not ABSENT}
         return values
@@ -257,7 +271,10 @@ def _childless(shape: Shape, strip: bool) -> Childless:
 
 
 def _number(element: Element) -> str:
-    text = (element.text or "").strip()
+    text = element.text or ""
+    if text.isdigit():  # as most are
+        return text
+    text = text.strip()
     if text[-1:].isalpha() and text.lstrip("+-").lower() in _NO_NUMBERS:
         raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
     return text
@@ -282,6 +299,11 @@ def _untyped(element: Element, left: int) -> object:
         else:
             values[name] = value
     return values
+
+
+def _untyped_array(children: list[Element], name: str, left: int) -> list[object]:
+    """All the elements of a name. In the loop over the children, a comprehension would slow down all variables."""
+    return [_untyped(child, left) for child in children if child.tag == name]
 
 
 def _pass_over(element: Element, left: int) -> None:
