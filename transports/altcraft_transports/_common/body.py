@@ -35,10 +35,9 @@ class Body:
         self._chunks: list[bytes] = []
         self._decoders: list[_Decoder] = []
         self._take: Callable[[bytes], None] = self._add
-        for name in reversed(_codings(coding) if coding else ()):
+        for name in _codings(coding) if coding else ():
             self._decoders.append(_Decoder(name == "deflate", self._take))
             self._take = self._decoders[-1].feed
-        self._decoders.reverse()
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes."""
