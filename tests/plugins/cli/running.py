@@ -133,7 +133,7 @@ def process(*args: str, env: Mapping[str, str] | None = None, **settings: object
         [*COMMAND, *args],
         env=environment(**(env or {})),
         capture_output=True,
-        timeout=60,
+        timeout=180,  # a busy machine may be slow
         check=False,
         **settings,  # type: ignore[call-overload]
     )
