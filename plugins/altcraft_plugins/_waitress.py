@@ -74,8 +74,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no annota
 
     def received(self, data: bytes) -> int:
         try:
-            taken: int = super().received(data)
-            return taken
+            read: int = super().received(data)
+            return read
         except Exception:  # of any kind: the request's bytes are to blame, and the reply says so
             cast("dict[str, str]", self.headers).pop("CONTENT_LENGTH", None)
             self.parse_header(b"GET / HTTP/1.0\r\n")  # sets the fields that the reply needs
@@ -140,7 +140,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
             self.handle_close()
 
     def abort(self) -> None:
-        """Have the loop reset the connection, whatever is still to be sent. For other threads."""
+        """Have the loop reset the connection, though a reply may not be sent yet. For other threads."""
         self._aborted = self.will_close = True
         self.server.pull_trigger()
 
