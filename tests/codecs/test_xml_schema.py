@@ -412,3 +412,18 @@ class Anything(msgspec.Struct):
 def test_a_field_that_takes_anything_takes_several_elements(type_: Any, elements: str, data: object) -> None:
     value = XmlCodec().decode(f"<xml><id>1</id>{elements}</xml>".encode(), type_)
     assert (value.id, value.data) == (1, data)
+
+
+class Mixed(msgspec.Struct):
+    """A number, or a mapping of numbers."""
+
+    value: float | dict[str, float] = 0.0
+
+
+def test_nan_and_the_infinities_are_refused_where_a_mapping_may_stand_too() -> None:
+    assert read("<value>1.5</value>", Mixed) == Mixed(1.5)
+    assert read("<value><a>2</a></value>", Mixed) == Mixed({"a": 2.0})
+    for number in ("nan", "-inf", " Infinity "):
+        for inside in (f"<value>{number}</value>", f"<value><a>{number}</a></value>"):
+            with pytest.raises(DecodeError):
+                read(inside, Mixed)

@@ -40,7 +40,7 @@ _RATIOS: tuple[tuple[str, str, str, str, float], ...] = (
     ("decode", "small", "altcraft", "C ElementTree, tree only", 0.5),
     ("decode", "small", "altcraft", "xmltodict + pydantic", 1 / 11),
     ("decode", "small", GENERAL, "C ElementTree, tree only", 1.5),
-    ("decode", "small", GENERAL, "defusedxml, tree only", 0.6),
+    ("decode", "small", GENERAL, "defusedxml, tree only", 0.65),
     ("decode", "small", JSON, "bare msgspec decoder", 1.2),
     ("decode", "small", JSON, "pydantic JSON", 0.55),
     ("encode", "request", "altcraft", "C ElementTree", 0.4),

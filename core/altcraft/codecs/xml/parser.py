@@ -9,17 +9,13 @@ entities and no external references.
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, XMLParser
 
 from altcraft.codecs.charsets import MARKS, is_known, text_of
 from altcraft.codecs.xml.bounds import LONGEST_DECLARATION, check_names
 from altcraft.errors import DecodeError, UnsafeXml
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element, XMLParser
-
-__all__ = ["parse", "recode"]
+__all__ = ["Guarded", "parse", "recode"]
 
 _NUL, _EXCLAMATION, _EQUALS, _QUESTION = b"\0!=?"  # numbers, which are found faster than bytes objects
 _MARKS = b"\xef\xbb\xbf\xfe\xff"  # the bytes of byte order marks, for `lstrip`
@@ -46,7 +42,7 @@ def parse(data: bytes, root: str) -> Element:
         has_attributes = _EQUALS in data
         if has_attributes:
             check_names(data)
-        parser = _guarded_parser()()
+        parser = Guarded()
         try:
             parser.feed(data)
             element = parser.close()
@@ -78,27 +74,29 @@ def _is_suspect(data: bytes) -> bool:
     return _QUESTION in data and data.startswith(_DECLARED) and _PLAIN.match(data) is None
 
 
-@cache
-def _guarded_parser() -> type[XMLParser]:
+class Guarded(XMLParser):
     """The parser in C, which refuses document types.
 
-    The parser looks up its own attribute `doctype` when expat meets a document type; here that look-up raises. This is
-    a detail of CPython, so it is tried once before it is relied upon.
+    The parser looks up its own attribute `doctype` when expat meets a document type; here that look-up raises.
     """
-    from xml.etree.ElementTree import XMLParser
 
-    class Guarded(XMLParser):
-        __slots__ = ()
+    __slots__ = ()
 
-        @property
-        def doctype(self) -> None:
-            raise UnsafeXml(_REFUSED)
+    @property
+    def doctype(self) -> None:
+        raise UnsafeXml(_REFUSED)
 
+
+def _check_guard() -> None:
+    """RuntimeError where the guard does not work: that it does is a detail of CPython."""
     try:
         Guarded().feed(b"<!DOCTYPE x><x/>")
     except UnsafeXml:
-        return Guarded
+        return
     raise RuntimeError("this Python's XML parser does not report document types: altcraft refuses to read XML with it")
+
+
+_check_guard()
 
 
 def recode(data: bytes, charset: str | None) -> bytes:
@@ -110,6 +108,8 @@ def recode(data: bytes, charset: str | None) -> bytes:
         if charset is None:
             return data
         if charset.lower() in ("utf-8", "utf8"):
+            if not data.startswith(b"<?xml"):
+                return data
             declared = _ENCODING.match(data[:LONGEST_DECLARATION].decode("latin-1"))
             if declared is None or declared[2].lower() in ("utf-8", "utf8"):
                 return data

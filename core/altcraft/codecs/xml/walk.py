@@ -1,8 +1,8 @@
 """Walks: each turns an element tree into what `msgspec.convert` takes. A walk is compiled from the shape of a type.
 
 A walk gives objects and mappings as dicts, arrays as lists and leaves as texts; msgspec does all conversions. A walk
-takes the tree apart: it clears the items of an array once it has read them, so that the tree shrinks as the values
-grow.
+takes the tree apart: it clears the items of an array, except for the first, once it has read them. So the tree shrinks
+as the values grow.
 
 The loop over an object's children takes most of the time. So it reads leaves, and mappings of scalars such as counters,
 in place.
@@ -79,7 +79,7 @@ class _Compiler:
         if shape.tags:
             return lambda element, _: shape.tags.get((element.text or "").strip(), element.text)
         if shape.is_float and not shape.holds_elements:
-            return lambda element, left: _untyped(element, left) if len(element) else _number(element) or shape.empty
+            return _number(shape.empty)
         childless = _childless(shape, self._strip)
         if shape.values is not None:
             return _mapping(self.walk(shape.values.shape), shape.values, childless)
@@ -171,11 +171,11 @@ def _object(fields: _Fields, childless: Childless) -> Walk:
                 if name in values:
                     values[name].append(arrays[name](child, left))
                     others += 1
+                    child.clear()
                 else:
                     values[name] = [arrays[name](child, left)]
                     if not len(child) and _is_alone(child, children, blank=name not in fields.of_texts):
                         values[name] = []
-                child.clear()
             elif name in fixed:
                 others += name in values
                 _put_in_place(values, child, children, fixed[name], left)
@@ -262,7 +262,8 @@ def _childless(shape: Shape, strip: bool) -> Childless:
     if shape.is_text:
         return lambda element: element.text or empty
     if shape.is_float:
-        return lambda element: _number(element) or empty
+        number = _number(empty)
+        return lambda element: number(element, 0)
     if strip and texts:
         return lambda element: element.text if element.text in texts else (element.text or "").strip() or empty
     if strip:
@@ -270,14 +271,21 @@ def _childless(shape: Shape, strip: bool) -> Childless:
     return lambda element: element.text or empty
 
 
-def _number(element: Element) -> str:
-    text = element.text or ""
-    if text.isdigit():  # as most are
-        return text
-    text = text.strip()
-    if text[-1:].isalpha() and text.lstrip("+-").lower() in _NO_NUMBERS:
-        raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
-    return text
+def _number(empty: object) -> Walk:
+    """A number that may be a float."""
+
+    def number(element: Element, left: int) -> object:
+        text = element.text or ""
+        if len(element):
+            return _untyped(element, left)
+        if text.isdigit():  # most are
+            return text
+        text = text.strip()
+        if text[-1:].isalpha() and text.lstrip("+-").lower() in _NO_NUMBERS:
+            raise DecodeError(f"XML of another shape: <{element.tag[:80]}> holds {text[:20]!r}, and not a number")
+        return text or empty
+
+    return number
 
 
 def _untyped(element: Element, left: int) -> object:
