@@ -10,11 +10,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from altcraft import HttpRequest, UsedAfterFork
+from altcraft import ConnectError, HttpRequest, UsedAfterFork
 from altcraft.testing.transport.loopback import Loopback, Talk, reply
 from altcraft.wire.transport import TransportRegistry
 from altcraft_transports.threads import ThreadsTransport
@@ -111,10 +112,14 @@ def test_a_fork_amid_exchanges_of_other_threads_deadlocks_no_child(name: str, se
     def busy(label: str) -> None:
         while not is_over.is_set():
             exchanges(transport, server.url + "/", 1, label)
-            transport.sleep(0)
+
+    def restless() -> None:
+        while not is_over.is_set():
             transport.wake()
+            transport.sleep(0)
 
     threads = [threading.Thread(target=busy, args=(f"busy{number}",)) for number in range(3)]
+    threads += [threading.Thread(target=restless) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
@@ -196,23 +201,67 @@ def test_an_async_transport_made_before_the_event_loop_says_so_too(server: Loopb
         asyncio.run(transport.close())
 
 
-@pytest.mark.parametrize("name", SYNC)
-def test_a_child_holds_no_connection_of_its_parent_open(name: str, server: Loopback) -> None:
-    """Else a server would not learn that the parent has closed one."""
-    transport = TransportRegistry().create(name, server.url)
-    exchanges(transport, server.url + "/", 1, "before")
+@contextmanager
+def waiting_child() -> Iterator[None]:
+    """A child that does nothing until the end of the block."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(writing)
         os.read(reading, 1)
         os._exit(0)
-    transport.close()
+    try:
+        yield
+    finally:
+        os.close(writing)
+        os.waitpid(child, 0)
+        os.close(reading)
+
+
+def assert_ended(server: Loopback) -> None:
+    """The server learns that its connections have ended; it would not if a child held one of them open."""
     patience = time.monotonic() + 5
-    while server.still_open() and time.monotonic() < patience:
+    while server.still_open():
+        assert time.monotonic() < patience, "the child holds the parent's connection"
         time.sleep(0.01)
-    left = server.still_open()
-    os.close(writing)
-    os.waitpid(child, 0)
-    os.close(reading)
-    assert not left, "the child holds the parent's connection"
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_a_child_holds_no_idle_connection_of_its_parent_open(name: str, server: Loopback) -> None:
+    transport = TransportRegistry().create(name, server.url)
+    exchanges(transport, server.url + "/", 1, "before")
+    with waiting_child():
+        transport.close()
+        assert_ended(server)
+
+
+@pytest.mark.parametrize("name", SYNC)
+def test_a_child_holds_no_connection_open_that_is_being_made(name: str) -> None:
+    greeted = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.take(1)  # of the client's side of a handshake
+        greeted.set()
+        while talk.take(1):
+            pass
+
+    with Loopback(script) as server:
+        transport = TransportRegistry().create(name, server.url)
+        request = HttpRequest("POST", server.url.replace("http:", "https:") + "/", {}, b"x")
+        caught: list[BaseException] = []
+
+        def handshake() -> None:
+            try:
+                transport.send(request, timeout=1)
+            except ConnectError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=handshake)
+        thread.start()
+        assert greeted.wait(5)
+        time.sleep(0.05)
+        with waiting_child():
+            thread.join(10)
+            assert_ended(server)
+        transport.close()
+    assert len(caught) == 1

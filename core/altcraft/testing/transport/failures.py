@@ -195,20 +195,22 @@ class FailureCases(Case):
     def test_a_whole_refusal_counts_although_the_connection_is_reset_after_it(
         self, make_transport: MakeTransport
     ) -> None:
-        def script(talk: Talk) -> None:
-            status, size = statuses.pop(), sizes.pop()
-            talk.take(size)
-            talk.send(reply(b"no", "Connection: close", status=f"{status} No", length=2))
-            talk.pause(0.05)
-            talk.reset()
+        statuses = (401, 407, 413, 503)
+        for pause, body in ((0.05, b"x"), (0, b"x"), (0.05, b"x" * (8 << 20))):
 
-        whole = len(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")
-        for size in (whole, 200_000):
-            statuses, sizes = [401, 407, 413, 503], [size] * 4
+            def script(talk: Talk, pause: float = pause, body: bytes = body) -> None:
+                if len(body) > 1:
+                    talk.take(200_000)
+                else:
+                    talk.receive()
+                status = statuses[talk.number - 1]
+                talk.send(reply(b"no", "Connection: close", status=f"{status} No", length=2))
+                talk.pause(pause)
+                talk.reset()
+
             with Loopback(script) as server, self.made(make_transport) as tested:
-                for status in reversed(statuses):
-                    body = b"" if size == whole else b"x" * (8 << 20)
-                    assert tested.send(request(server.url + "/", body), 5).status == status
+                answers = [tested.send(request(server.url + "/", body), 5) for _ in statuses]
+            assert [answer.status for answer in answers] == list(statuses)
 
     def test_a_refusal_during_the_request_is_heard_at_once(self, make_transport: MakeTransport) -> None:
         ends: tuple[Callable[[Talk], object], ...] = (Talk.pause, Talk.reset, lambda _: None)

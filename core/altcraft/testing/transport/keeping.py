@@ -71,16 +71,17 @@ class KeepingCases(Case):
         with Loopback(script) as server, self.made(make_transport) as tested:
             for future in [tested.begin(request(server.url + "/", b"together")) for _ in range(at_once)]:
                 assert future.result(20).body == b"together"
-            stalled = tested.stall(0.3)
+            first = tested.begin_after_stall(0.3, request(server.url + "/", b"first"))
             time.sleep(0.1)
             server.hang_up()
             self.eventually(lambda: server.still_open() == 0, "the server's connections did not end")
             if self.loop is None:
-                stalled.result(5)
+                assert first.result(20).body == b"first"
             futures = [tested.begin(request(server.url + "/", b"%d" % number)) for number in range(at_once)]
+            assert first.result(20).body == b"first"
             for number, future in enumerate(futures):
                 assert future.result(20).body == b"%d" % number
-        assert len(server.requests) == 2 * at_once
+        assert len(server.requests) == 2 * at_once + 1
 
     def test_after_one_kept_connection_failed_the_others_are_not_tried(self, make_transport: MakeTransport) -> None:
         at_once = 4

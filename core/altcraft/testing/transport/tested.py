@@ -58,9 +58,14 @@ class Tested:
         """Begins a sleep."""
         return self._runner.start(lambda: self.transport.sleep(seconds))
 
-    def stall(self, seconds: float) -> Future[None]:
-        """Has the event loop stand still for so many seconds, as a task does that computes."""
-        return self._runner.start(lambda: time.sleep(seconds))
+    def begin_after_stall(self, seconds: float, request: HttpRequest) -> Future[HttpResponse]:
+        """Begins an exchange in a task that computed for so many seconds before, while the event loop stood still."""
+
+        def call() -> Any:
+            time.sleep(seconds)
+            return self.transport.send(request, timeout=5.0)
+
+        return self._runner.start(call)
 
     def cancel_after(self, turns: int, request: HttpRequest) -> None:
         """Begins an exchange in the event loop, and cancels it after so many turns of the loop."""
