@@ -74,14 +74,14 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no annota
 
     def received(self, data: bytes) -> int:
         try:
-            read: int = super().received(data)
-            return read
+            taken: int = super().received(data)
         except Exception:  # of any kind: the request's bytes are to blame, and the reply says so
             cast("dict[str, str]", self.headers).pop("CONTENT_LENGTH", None)
             self.parse_header(b"GET / HTTP/1.0\r\n")  # sets the fields that the reply needs
             self.error = BadRequest("the request can't be read")
             self.completed = True
-            return len(data)
+            taken = len(data)
+        return taken
 
     def parse_header(self, header_plus: bytes) -> None:
         first, *lines = header_plus.split(b"\r\n")
@@ -140,7 +140,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
             self.handle_close()
 
     def abort(self) -> None:
-        """Have the loop reset the connection, though a reply may not be sent yet. For other threads."""
+        """Have the loop reset the connection, whatever is still to be sent. For other threads."""
         self._aborted = self.will_close = True
         self.server.pull_trigger()
 
@@ -211,7 +211,7 @@ class Server:
     """An application on a listening socket, which the server takes over. `run()` serves until `close()` is called.
 
     As a context manager it serves in a thread of its own while the block lasts. `timeout` is in seconds, see above.
-    `settings` are waitress's own.
+    `settings` are waitress's own. Raises RuntimeError where threads can't be started.
     """
 
     def __init__(
@@ -237,7 +237,12 @@ class Server:
             bind_socket=False,
         )
         self._listener.channel_class = channel
-        self._workers.set_thread_count(adjustments.threads)
+        try:
+            self._workers.set_thread_count(adjustments.threads)
+        except RuntimeError:  # no more threads can be started
+            self._workers.set_thread_count(0)
+            self._close_all()
+            raise
         self._lock = threading.Lock()
         self._closed = False
         self._running = False
@@ -293,8 +298,13 @@ class Server:
         self._close_all()
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self.run, name="altcraft-server", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self.run, name="altcraft-server", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self.close()
+            raise
+        self._thread = thread
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -49,7 +49,10 @@ async def _answer(inbox: Inbox, scope: Scope, messages: Receive) -> HttpResponse
         return None
     delivery = inbox.take(admitted, body)
     if delivery is not None and inbox.heard:
-        await in_thread(partial(inbox.tell, delivery))  # a plugin may wait for its bus, and the loop goes on
+        try:
+            await in_thread(partial(inbox.tell, delivery))  # a plugin may wait for its bus, and the loop goes on
+        except RuntimeError:  # no thread can be started
+            inbox.tell(delivery)
     return TAKEN
 
 

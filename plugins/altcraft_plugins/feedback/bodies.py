@@ -103,7 +103,7 @@ async def receive(messages: Receive, limit: int, seconds: float) -> bytes:
             message = await messages()
             if message["type"] == "http.disconnect":
                 raise EOFError
-            chunk: bytes = message.get("body", b"")
+            chunk: bytes = message.get("body") or b""
             left -= len(chunk)
             if left < 0:
                 raise Refusal(413)

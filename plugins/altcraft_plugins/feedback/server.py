@@ -1,10 +1,10 @@
-"""The receiver on a socket of its own: in a thread, for as long as a block lasts."""
+"""The receiver on a socket of its own, served while a block lasts."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from altcraft_plugins.feedback.public_url import is_unspecified
 from altcraft_plugins.feedback.receiver import FeedbackReceiver
@@ -13,7 +13,7 @@ __all__ = ["ReceiverUnavailable", "listening"]
 
 
 class ReceiverUnavailable(RuntimeError):
-    """The server cannot be started; the message is one line that says what to do."""
+    """The server can't be started. The message is one line that says why."""
 
 
 @contextmanager
@@ -30,8 +30,8 @@ def listening(
     socket's own address: behind a proxy, for example, which also brings the TLS, and when `host` stands for every
     address of the machine, as 0.0.0.0 and :: do. `make` makes the receiver for a base URL.
 
-    Raises ValueError for such a host without `url`, ReceiverUnavailable when waitress is missing or the address is
-    taken, and what `make` raises.
+    Raises ValueError for such a host without `url`, ReceiverUnavailable when waitress is missing, the address is taken
+    or the system gives no more threads, and what `make` raises.
     """
     try:
         from altcraft_plugins.feedback.waitress_server import WaitressServer
@@ -47,10 +47,14 @@ def listening(
                 "--public-url) at which URL the platform reaches it"
             )
         bound = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise ReceiverUnavailable(f"cannot listen on {host}:{port}: {error}") from None
-    with bound:
+    with ExitStack() as stack:
+        stack.enter_context(bound)
         own = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
         receiver = make(url or own)
-        with WaitressServer(receiver, bound):
-            yield receiver
+        try:
+            stack.enter_context(WaitressServer(receiver, bound))
+        except RuntimeError as error:  # the system gives no more threads
+            raise ReceiverUnavailable(f"cannot serve on {host}:{port}: {error}") from None
+        yield receiver

@@ -208,6 +208,27 @@ def test_a_plugin_that_takes_its_time_does_not_hold_the_loop_up():
     assert threading.get_ident() not in slow.threads
 
 
+def test_a_plugin_is_called_in_the_loop_where_no_thread_can_be_started(receiver, heard):
+    task, url = waiting(receiver)
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message):
+        sent.append(message.get("status"))
+
+    loop = asyncio.new_event_loop()
+    before = threading.stack_size(1 << 40)  # no system has room for such a stack
+    try:
+        loop.run_until_complete(receiver.asgi(scope(url), receive, send))
+    finally:
+        threading.stack_size(before)
+        loop.close()
+    assert sent[0] == 200
+    assert (task.hints, len(heard.deliveries)) == (1, 1)
+
+
 @pytest.mark.parametrize("path", ["\udc80", "/\x00", ""])
 def test_a_strange_path_is_404_in_both(receiver, path):
     assert by_wsgi(receiver, environ("", PATH_INFO=path)).status == 404

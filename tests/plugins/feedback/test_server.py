@@ -141,6 +141,35 @@ def test_a_taken_address_is_an_error_of_one_line():
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "." * 5, "x" * 70])
+def test_a_host_that_does_not_exist_is_an_error_of_one_line(host):
+    with pytest.raises(ReceiverUnavailable, match="cannot listen on") as caught, listening(host):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def no_more_threads():
+    """No system has room for a thread's stack of a tebibyte."""
+    before = threading.stack_size(1 << 40)
+    yield
+    threading.stack_size(before)
+
+
+def test_without_threads_to_start_it_says_so_and_leaves_the_port(no_more_threads):
+    port = free_port()
+    for _ in range(2):
+        with pytest.raises(ReceiverUnavailable, match="can't start new thread"), listening(port=port):
+            pass
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return bound.getsockname()[1]
+
+
 def test_without_waitress_it_says_what_to_install():
     script = (
         "import sys; sys.modules['waitress'] = None\n"
