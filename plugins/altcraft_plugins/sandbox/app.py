@@ -164,7 +164,7 @@ class Sandbox:
     def submissions(self) -> Counter[Submission]:
         """How often each submission was processed: by its operation, and its parameters as JSON.
 
-        A count above 1 is a submission that was made twice, whatever became of the replies.
+        A count above 1 is a submission that was made twice, even if a reply to it was lost.
         """
         return self._tasks.submissions()
 
@@ -212,8 +212,9 @@ class Sandbox:
         """
         for part in (self._store, self._worker, self._sender):
             part.after_fork_in_child()
+        self._system_clock.after_fork_in_child()
         if self._faults is not None:
-            self._faults.renew_lock()
+            self._faults.after_fork_in_child()
         self._forked = True
 
     def _resume_in_child(self) -> None:

@@ -27,6 +27,12 @@ class SystemClock:
     def __init__(self) -> None:
         self._closed = threading.Event()
 
+    def after_fork_in_child(self) -> None:
+        """Replaces the lock, which a thread of the parent may hold."""
+        closed, self._closed = self._closed.is_set(), threading.Event()
+        if closed:
+            self._closed.set()
+
     def monotonic(self) -> float:
         """Seconds that never run backwards."""
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""A sandbox goes on in the parent and in the child after a fork, whatever its threads were doing."""
+"""A sandbox goes on in the parent and in the child after a fork, though its threads are busy."""
 
 from __future__ import annotations
 

@@ -63,10 +63,10 @@ class _InProcess:
             raise RequestTimeout(f"no complete reply within {self._timeout:g} s")
 
     def reset(self) -> NoReturn:
-        raise ConnectionLost("the sandbox's fault plan has reset the connection")
+        raise ConnectionLost("the fault plan has reset the connection")
 
     def refuse(self) -> NoReturn:
-        raise ConnectError("the sandbox's fault plan has an outage: the connection is refused")
+        raise ConnectError("the fault plan has an outage: the connection is refused")
 
 
 class _Socket:

@@ -103,8 +103,8 @@ class Faults:
         with self._lock:
             return Counter(self._chosen)
 
-    def renew_lock(self) -> None:
-        """For the child of a fork: another thread of the parent may hold the lock."""
+    def after_fork_in_child(self) -> None:
+        """Replaces the lock, which a thread of the parent may hold."""
         self._lock = threading.Lock()
 
     def _noted(self, fault: F) -> F:

@@ -125,7 +125,7 @@ class ErrorReply(ExchangeFault, frozen=True, tag="error"):
 
     status: int
     body: Literal["envelope", "html", "empty"] = "envelope"
-    text: str = "an error of the sandbox's fault plan"
+    text: str = "an error on request"
     retry_after: float | str | None = None
     processed: bool = False
 

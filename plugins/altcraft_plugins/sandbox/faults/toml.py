@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args, get_origin
 
@@ -50,11 +49,14 @@ def read_plan(path: str | os.PathLike[str]) -> FaultPlan:
 
 
 def _toml() -> Callable[[str], dict[str, Any]]:
-    try:
-        module = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    except ImportError:
-        raise ValueError("a fault plan's file needs Python 3.11, or the package tomli: pip install tomli") from None
-    return cast("Callable[[str], dict[str, Any]]", module.loads)
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib  # pyright: ignore[reportMissingImports]  # for Python 3.10 alone
+        except ImportError:
+            raise ValueError("a fault plan's file needs Python 3.11, or the package tomli: pip install tomli") from None
+    return cast("Callable[[str], dict[str, Any]]", tomllib.loads)
 
 
 def _plan(document: dict[str, object]) -> FaultPlan:

@@ -217,6 +217,19 @@ def test_a_url_with_a_wrong_plan_is_refused(file):
         Client(f"sandbox:?faults={file}")
 
 
+def test_the_command_line_serves_a_plan(file):
+    file.write_text("[[fault]]\nkind = 'error'\nstatus = 503\n")
+    command = [sys.executable, "-m", "altcraft_plugins.cli", "sandbox", "serve", "--port", "0", "--faults", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split(" at ")[1].split()[0]
+            with Client(url, token="sandbox") as client:
+                assert_unavailable(client)
+        finally:
+            process.terminate()
+
+
 def test_the_command_line_refuses_a_wrong_plan_in_one_line(file):
     file.write_text("[[fault]]\nkind = 'latency'\nsecond = 1")
     command = [sys.executable, "-m", "altcraft_plugins.cli", "sandbox", "serve", "--port", "0", "--faults", str(file)]
