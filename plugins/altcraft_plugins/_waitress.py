@@ -140,7 +140,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no annotations
             self.handle_close()
 
     def abort(self) -> None:
-        """Have the loop reset the connection, whatever is still to be sent. For other threads."""
+        """Have the loop reset the connection, though a reply may not be sent yet. For other threads."""
         self._aborted = self.will_close = True
         self.server.pull_trigger()
 
