@@ -132,7 +132,7 @@ class Client:
 
         Sent again only where nothing can have been sent before: a lost answer is ConnectionLost or RequestTimeout, and
         the task may or may not have been started. Raises ApiError, TransportError, DecodeError; TypeError for a field
-        of the wrong type; LookupError for an operation that nobody has declared.
+        of the wrong type; LookupError for an operation that is not declared.
         """
         return cast("Task[R]", self._runner.run(self._engine.submit(self.operations.of(request), request, key, note)))
 

@@ -16,7 +16,7 @@ Scripted: TypeAlias = "HttpResponse | BaseException | Callable[[HttpRequest], Ht
 
 
 class FakeClock:
-    """Time that passes only when somebody sleeps, or says so. Thread-safe.
+    """Time that passes only by `sleep` and `advance`. Thread-safe.
 
     `now` is in seconds, from 0; `slept` holds every sleep in its order.
     """
@@ -94,7 +94,7 @@ class FakeTransport:
         return self.clock.monotonic()
 
     def wake(self) -> None:
-        """Nothing to do: nobody sleeps for long here."""
+        """Does nothing: sleeps take no time here."""
 
     def close(self) -> None:
         """Notes that it was closed."""

@@ -95,7 +95,7 @@ class Pooled(ForThreads, ABC, Generic[C]):
         for connection in tuple(self._busy):
             connection.abort()
         for _ in range(self._limit):
-            self._slots.release()  # whoever waits for a connection need not wait for its turn to be refused
+            self._slots.release()  # a thread that waits for a connection need not wait for its turn to be refused
 
     def after_fork(self) -> None:
         """Begins anew in a forked child: with connections of its own."""

@@ -36,7 +36,7 @@ if hasattr(os, "register_at_fork"):
 def detach(*descriptors: int) -> None:
     """Has descriptors lead nowhere in this process; the parent's side of them is not touched.
 
-    Whoever closes one of them later closes nothing else by it, and says nothing to the server.
+    Closing one of them later closes nothing else, and sends nothing to the server.
     """
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:
