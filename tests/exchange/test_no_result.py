@@ -87,7 +87,7 @@ both = pytest.mark.parametrize(("declare", "read"), [(plain, of_call), (task, of
 @both
 @ways
 @pytest.mark.parametrize(
-    "result", [None, Row | None, int | None, bool | None, Annotated[Row | None, "why not"]], ids=str
+    "result", [None, Row | None, int | None, bool | None, Annotated[Row | None, "!"], object, Any], ids=str
 )
 def test_none_is_the_result_where_the_type_admits_it(declare: Any, read: Any, way: str, result: Any) -> None:
     assert read(declare(result), way) is None

@@ -183,6 +183,40 @@ def test_white_space_around_a_task_id_says_nothing() -> None:
     assert exchange().task_id(DATABASES, answer('{"data":{"task_id":" t-1\\n"},"error":0}')) == "t-1"
 
 
+def test_a_pretty_printed_reply_with_a_fraction_is_read_as_any_other() -> None:
+    body = """<xml>
+  <data>
+    <status>
+      completed
+    </status>
+    <result>
+      <channels>
+        <channel>
+          email
+        </channel>
+        <status>
+          <all>
+            5
+          </all>
+          <rate>
+            0.5
+          </rate>
+        </status>
+      </channels>
+      <refresh_task_id>
+        t-2
+      </refresh_task_id>
+    </result>
+  </data>
+  <error>
+    0
+  </error>
+</xml>"""
+    state = exchange("xml").status(DATABASES, answer(body, XML), DONE)
+    channels = [ChannelStatistics("email", {"all": 5}, {"rate": 0.5})]
+    assert state == TaskStatus("completed", None, [DatabaseStatistics(channels=channels, refresh_task_id="t-2")])
+
+
 # What is decided upon.
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from altcraft import ApiError, DecodeError
+from altcraft import ApiError, BadRequest, DecodeError, Unauthorized
 from altcraft.codecs import default_registry
 from altcraft.exchange import Exchange
 from altcraft.schema import Envelope, TaskStarted
-from exchange import JSON, PATH, XML, answer, read, refused
+from exchange import JSON, PATH, XML, answer, both_formats, exchange, read, refused
 from golden import example
 
 
@@ -68,6 +68,46 @@ class PlainText:
 
     def decode(self, data: bytes, type: type[Any]) -> Any:
         raise NotImplementedError
+
+
+@pytest.mark.parametrize("headers", [JSON, XML])
+@both_formats
+def test_a_header_that_was_seen_before_changes_nothing(headers: dict[str, str], format_: str) -> None:
+    reader = exchange(format_)
+    name = "json" if headers is JSON else "xml"
+    started, refusal = example("segments_refresh.started", name), example("refusal", name)
+    for _ in range(3):
+        assert reader.read(PATH, Envelope[TaskStarted], answer(started.body, headers)) == started.decode()
+        with pytest.raises(Unauthorized):
+            reader.read(PATH, Envelope[TaskStarted], answer(refusal.body, headers))
+        for status, body in ((503, started.body), (200, b""), (200, b"<xml/>"), (200, b"{}"), (302, started.body)):
+            with pytest.raises((ApiError, DecodeError)):
+                reader.read(PATH, Envelope[TaskStarted], answer(body, headers, status))
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=windows-1251", "application/xml; charset=koi8-r"])
+def test_the_charset_of_the_header_is_followed_each_time(content_type: str) -> None:
+    reader, charset = exchange(), content_type.partition("charset=")[2]
+    codec = default_registry().by_content_type(content_type)
+    assert codec is not None
+    body = codec.encode({"error": 0, "error_text": "Готово", "data": {"task_id": "a"}})
+    for _ in range(2):
+        response = answer(body.decode().encode(charset), {"Content-Type": content_type})
+        assert reader.read(PATH, Envelope[TaskStarted], response).error_text == "Готово"
+
+
+def test_a_stale_declaration_gives_way_to_the_header() -> None:
+    body = '<?xml version="1.0" encoding="windows-1251"?><xml><error>400</error><error_text>Ошибка</error_text></xml>'
+    error = refused(answer(body, {"Content-Type": "application/xml; charset=utf-8"}), BadRequest)
+    assert error.text == "Ошибка"
+
+
+def test_only_so_many_headers_are_remembered() -> None:
+    reader = exchange()
+    started = example("segments_refresh.started", "json")
+    for number in range(100):
+        response = answer(started.body, {"Content-Type": f"application/json; number={number}"})
+        assert reader.read(PATH, Envelope[TaskStarted], response) == started.decode()
 
 
 @pytest.mark.parametrize("content_type", PlainText.content_types)

@@ -11,6 +11,7 @@ import pytest
 
 from altcraft import Feedback, PlainRequest
 from altcraft.codecs import default_registry
+from altcraft.exchange.requests import signed
 from altcraft.schema import (
     DatabasesGetCounters,
     DatabasesRefreshCounters,
@@ -19,7 +20,7 @@ from altcraft.schema import (
     SegmentsRefreshCounters,
     TaskStatusRequest,
 )
-from altcraft.wire.secret import Auth
+from altcraft.wire.secret import Auth, Secret
 from exchange import PATH, TOKEN, both_formats, both_modes, build, exchange
 from golden import example
 
@@ -103,6 +104,44 @@ def leaves(document: bytes) -> dict[str, str]:
         return {key: text for child in element for key, text in walk(child, place).items()}
 
     return walk(ElementTree.fromstring(document), "")
+
+
+class WithDefaults(PlainRequest[None], frozen=True, kw_only=True):
+    """A request whose fields have defaults other than None."""
+
+    file_format: str = "csv"
+    limit: int = msgspec.field(default_factory=lambda: 10)
+    tags: list[str] = msgspec.field(name="labels", default_factory=list)
+    note: str | None = None
+
+
+@both_formats
+@both_modes
+def test_a_field_that_equals_its_default_is_sent_unless_it_is_none(format_: str, auth: Auth) -> None:
+    sent = default_registry().by_name(format_).decode(build(WithDefaults(), format_, auth).body, dict[str, object])
+    assert {name: sent[name] for name in ("file_format", "limit", "labels", "format")} == {
+        "file_format": "csv",
+        "limit": 10 if format_ == "json" else "10",
+        "labels": [] if format_ == "json" else "",
+        "format": format_,
+    }
+    assert "note" not in sent
+    assert ("token" in sent) is (auth == "body")
+
+
+def test_a_request_with_defaults_shows_no_token_on_its_way() -> None:
+    signed_request = signed(WithDefaults(), Secret(TOKEN), "json")
+    assert TOKEN not in repr(signed_request)
+
+
+class WithFactory(PlainRequest[None], frozen=True, kw_only=True):
+    """A request whose only default is made by a function."""
+
+    tags: list[str] = msgspec.field(default_factory=list)
+
+
+def test_an_empty_list_is_sent_though_it_is_the_default() -> None:
+    assert json.loads(build(WithFactory()).body)["tags"] == []
 
 
 # Bad input never leaves.

@@ -13,7 +13,6 @@ import pytest
 from altcraft import (
     AltcraftError,
     ApiError,
-    Client,
     ConnectionLost,
     DecodeError,
     EncodeError,
@@ -23,7 +22,8 @@ from altcraft import (
 )
 from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import DatabasesGetCounters, SegmentsRefreshCounters
-from altcraft.testing import FakeTransport
+from altcraft.testing import reply
+from both_clients import World
 from exchange import DONE, JSON, PATH, TOKEN, XML, answer, exchange, read
 
 SEGMENTS = default_operations().by_request(SegmentsRefreshCounters)
@@ -76,7 +76,14 @@ def caught(call: Callable[[], object]) -> Exception:
     return error.value
 
 
-every_kind = pytest.mark.parametrize("unreadable", UNREADABLE.values(), ids=UNREADABLE)
+TYPICAL = ("JSON of another shape", "no XML", "a page at 502")
+every_kind = pytest.mark.parametrize(
+    "unreadable",
+    [
+        pytest.param(make, id=name, marks=() if name in TYPICAL else pytest.mark.slow)
+        for name, make in UNREADABLE.items()
+    ],
+)
 
 
 @every_kind
@@ -99,13 +106,39 @@ def test_an_error_of_a_poll_or_a_call_keeps_no_body(unreadable: Unreadable) -> N
 
 
 @every_kind
-def test_an_error_that_a_client_raises_keeps_no_body(unreadable: Unreadable) -> None:
+def test_an_error_that_a_client_raises_keeps_no_body(world: World, unreadable: Unreadable) -> None:
     def fail(size: int) -> Exception:
-        transport = FakeTransport([lambda request: unreadable(size)])
-        with Client("https://your.host", token=TOKEN, transport=transport, retry=Retry(attempts=1)) as client:
-            return caught(lambda: client.databases.get_counters(5, resource_id=24))
+        client = world.client([lambda request: unreadable(size)], token=TOKEN, retry=Retry(attempts=1))
+        return caught(lambda: world.do(client.databases.get_counters(5, resource_id=24)))
 
     assert kept_by(fail) < SIZE
+
+
+def test_an_error_that_ends_a_wait_keeps_no_body(world: World) -> None:
+    def fail(size: int) -> Exception:
+        script = [reply({"task_id": "t-1"}), lambda request: UNREADABLE["JSON of another shape"](size)]
+        task = world.do(world.client(script).databases.refresh_counters(5, resource_id=24))
+        return caught(lambda: world.do(task.result(timeout=60)))
+
+    assert kept_by(fail) < SIZE
+
+
+def test_a_token_in_the_error_of_a_transport_is_masked(world: World) -> None:
+    """A server may echo the token in a header that the transport quotes, such as Content-Encoding."""
+    lost = ConnectionLost(f"the reply has an unknown coding: {TOKEN.upper()}")
+    lost.__cause__ = ValueError(f"unknown coding {TOKEN}")
+    client = world.client([lost], token=TOKEN, retry=Retry(attempts=1))
+    with pytest.raises(ConnectionLost) as error:
+        world.do(client.databases.get_counters(5, resource_id=24))
+    assert str(error.value).endswith("the reply has an unknown coding: ***")
+    assert repr(error.value.__cause__) == "ValueError('unknown coding ***')"
+
+
+def test_an_oserror_of_a_transport_is_masked(world: World) -> None:
+    client = world.client([OSError(5, f"no such coding: {TOKEN}")], token=TOKEN, retry=Retry(attempts=1))
+    with pytest.raises(ConnectionLost) as error:
+        world.do(client.databases.get_counters(5, resource_id=24))
+    assert TOKEN not in f"{error.value} {error.value!r} {error.value.__cause__} {error.value.__cause__!r}"
 
 
 # How an error is settled, with any origin.

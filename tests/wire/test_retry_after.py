@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +61,13 @@ def test_no_header_asks_for_nothing() -> None:
 )
 def test_a_date_counts_from_the_replys_own(until: str, since: str, seconds: float) -> None:
     assert retry_after({"Retry-After": until, "Date": since}) == seconds
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_every_month_has_its_number(number: int) -> None:
+    until = datetime(2026, number, 1, tzinfo=timezone.utc)
+    since = until - timedelta(seconds=90)
+    assert retry_after({"Retry-After": format_datetime(until, True), "Date": format_datetime(since, True)}) == 90.0
 
 
 @pytest.mark.parametrize(

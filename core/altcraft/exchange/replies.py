@@ -33,7 +33,6 @@ _GENERIC = {
     "text/html",
     "application/octet-stream",
     "binary/octet-stream",
-    "application/xhtml+xml",
 }
 
 
