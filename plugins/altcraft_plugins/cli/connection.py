@@ -57,6 +57,7 @@ class Connection(Struct, frozen=True, kw_only=True):
     retry: Retry | None = None
     plugins: tuple[str, ...] = ()
     entry_points: bool = False
+    journal: str | None = None
 
     @property
     def outlives_the_command(self) -> bool:

@@ -180,12 +180,14 @@ class _Waiting(Generic[R]):
             if self._named and outcome.subject is None:
                 self._session.reporter.heading(task)
             code = self._session.show(outcome, named=self._named)
+            self._session.acknowledge(task)
             del self._pending[task]
         return code
 
     def _fail(self, task: Task[R], error: AltcraftError) -> int:
         with self._watch.paused():
             code = self._session.fail(error, task, named=self._named)
+            self._session.acknowledge(task)
             del self._pending[task]
         return code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from altcraft_plugins.cli.connection import Connect, Connection, Token, make_client, open_client, read_token
 from altcraft_plugins.cli.options import CONNECTION, POLLS, SharedOption
-from altcraft_plugins.cli.problems import Misuse
+from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
 
 if TYPE_CHECKING:
     from altcraft import Plugin, Polling, Retry
     from altcraft_plugins.cli.output.reporter import Reporter
     from altcraft_plugins.cli.session import Session
+    from altcraft_plugins.journal import Journal
 
 __all__ = ["Invocation"]
 
@@ -34,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     csv: bool = False
     output: str | None = None
     verbose: bool = False
+    journal: str | None = None
 
 
 class Invocation:
@@ -102,12 +104,23 @@ class Invocation:
         from altcraft_plugins.cli.session import Session
         from altcraft_plugins.cli.verbose import Verbose
 
-        with self._reported_warnings():
-            client = open_client(self.connect, connection)
-        with client:
+        with ExitStack() as stack:
+            journal = None if connection.journal is None else stack.enter_context(_journal(connection.journal))
+            with self._reported_warnings():
+                client = stack.enter_context(open_client(self.connect, connection))
             if self.settings.verbose:
                 client.hooks.register(Verbose(self.reporter))
-            yield Session(client, self.reporter, connection, self.settings.timeout)
+            if journal is not None:
+                client.hooks.register(journal)
+            yield Session(client, self.reporter, connection, self.settings.timeout, journal)
+
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        """The journal alone, for a command that sends nothing. UsageError without one."""
+        if self.settings.journal is None:
+            raise click.UsageError("Give --journal FILE, or set ALTCRAFT_JOURNAL.", click.get_current_context())
+        with _journal(self.settings.journal) as journal:
+            yield journal
 
     @contextmanager
     def _reported_warnings(self) -> Iterator[None]:
@@ -177,3 +190,13 @@ class Invocation:
         repeated = [word for option, value in self._typed.items() if option in CONNECTION + POLLS
                     for word in option.arguments(value)]  # fmt: skip
         return shlex.join(["altcraft", "tasks", "wait", *repeated, resume_token])
+
+
+def _journal(path: str) -> Journal:
+    """The journal of --journal. Stopped where its file can't be used."""
+    from altcraft_plugins.journal import Journal, JournalError
+
+    try:
+        return Journal(path)
+    except JournalError as error:
+        raise Stopped(problem_of(error)) from None

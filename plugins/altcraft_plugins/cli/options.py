@@ -21,6 +21,7 @@ __all__ = [
     "COMPLETION_VARIABLE",
     "CONNECTION",
     "EVERY",
+    "JOURNAL",
     "OUTPUT",
     "PLUGINS",
     "POLLS",
@@ -274,5 +275,12 @@ RESULTS: Final = (
         help="Write the results to FILE when the command ends.",
     ),
 )
-EVERY: Final = (TIMEOUT, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+JOURNAL: Final = (
+    _for_output(
+        "--journal",
+        metavar="FILE",
+        help="Keep tasks and outcomes in FILE, so that a later command can go on with them.",
+    ),
+)
+EVERY: Final = (TIMEOUT, JOURNAL, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 """All groups, for a command that waits for tasks."""

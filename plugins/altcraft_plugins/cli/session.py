@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import TaskHandle
+    from altcraft_plugins.journal import Journal
 
 __all__ = ["Session"]
 
@@ -34,6 +36,13 @@ class Session(Struct, frozen=True):
     reporter: Reporter
     connection: Connection
     timeout: float | None
+    journal: Journal | None = None
+
+    def acknowledge(self, task: TaskHandle) -> None:
+        """The outcome of a task was shown: the journal need not keep it for another command."""
+        if self.journal is not None and task.key is not None and task.done():
+            with suppress(LookupError):  # a task that was submitted without a journal
+                self.journal.acknowledge(task.key)
 
     def fail(self, error: AltcraftError, task: TaskHandle, *, named: bool = False) -> int:
         """A poll of the task, or the wait for it, has failed."""

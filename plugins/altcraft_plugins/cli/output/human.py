@@ -16,6 +16,7 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.journal import Entry
 
 __all__ = ["HumanReporter"]
 
@@ -144,6 +145,17 @@ class HumanReporter:
         for hook in plugin.hooks:
             self._print(f"    {printable(hook)}")
 
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """Outstanding tasks, submissions in doubt and outcomes, each under its heading."""
+        for heading, states in _STATES.items():
+            chosen = [entry for entry in entries if entry.state in states]
+            if chosen:
+                self._print(f"{heading}:")
+            for entry in chosen:
+                self._print(f"  {_entry_line(entry)}")
+        if not entries:
+            self._print("The journal is empty.")
+
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""
         name = f"{subject.name}: " if subject is not None and named else ""
@@ -163,6 +175,26 @@ class HumanReporter:
 
     def _print(self, text: str) -> None:
         write_line(text, to_stderr=self._rows_on_stdout)
+
+
+_STATES = {
+    "Outstanding": ("submitting", "running"),
+    "In doubt, sent without an answer": ("in doubt",),
+    "Done": ("completed", "failed"),
+}
+
+
+def _entry_line(entry: Entry) -> str:
+    """As in "2026-11-28 04:12:05  segments/refresh_counters id=7 resource_id=24  running 40 %  task 930bfdb0"."""
+    request = " ".join(f"{name}={value}" for name, value in entry.request.items())
+    progress = f" {entry.progress:g} %" if entry.progress is not None and -1e6 < entry.progress < 1e6 else ""
+    reason = f": {entry.error}" if entry.error else ""
+    if entry.ended_at is not None and not entry.is_acknowledged:
+        reason += ", not acknowledged"
+    task = f"  task {entry.task_id}" if entry.task_id else f"  key {entry.key}"
+    note = f"  {entry.note}" if entry.note else ""
+    state = f"{entry.status or entry.state}{progress}{reason}"
+    return printable(f"{entry.submitted_at:%F %T}  {entry.operation} {request}  {state}{task}{note}")
 
 
 def _status_line(task: TaskHandle, status: TaskStatus[object]) -> str:

@@ -17,6 +17,7 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.journal import Entry
 
 __all__ = ["JsonReporter"]
 
@@ -90,6 +91,11 @@ class JsonReporter:
     def plugin(self, plugin: Plugin) -> None:
         """A "plugin" line."""
         self._write("plugin", msgspec.to_builtins(plugin))
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """An "entry" line for each."""
+        for entry in entries:
+            self._write("entry", msgspec.to_builtins(entry))
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """An "error" line."""

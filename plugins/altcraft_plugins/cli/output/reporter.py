@@ -14,6 +14,7 @@ from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.journal import Entry
 
 __all__ = ["Exchanged", "Follow", "Reporter", "Result"]
 
@@ -104,6 +105,10 @@ class Reporter(Protocol):
 
     def plugin(self, plugin: Plugin) -> None:
         """A plugin that is loaded, or one that failed to load."""
+        ...
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """What a journal holds, in the order of submission."""
         ...
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
