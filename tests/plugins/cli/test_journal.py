@@ -20,7 +20,7 @@ PATIENCE = 120.0
 
 @pytest.fixture
 def server() -> Iterator[SandboxServer]:
-    with serve(port=0, profiles=50, pace=1.0, tokens=["demo"]) as served:
+    with serve(port=0, profiles=50, pace=8.0, tokens=["demo"]) as served:
         yield served
 
 
