@@ -93,7 +93,7 @@ class Operation(Generic[R]):
         self.request = request
         self.safe = safe
         kind, self.result = _answer_of(request)
-        result = cast("object", self.result)
+        result: Any = self.result
         self.carries_nothing = result is NoneType
         self.is_untyped = result in (object, Any)
         read_as: Any = object if self.carries_nothing else self.result
