@@ -87,7 +87,7 @@ def tasks_wait(invocation: Invocation, ids: tuple[str, ...], waits_for_all: bool
     from altcraft_plugins.cli.following import wait
 
     if bool(ids) == waits_for_all:
-        raise click.UsageError("Give the ids of tasks, or --all.", click.get_current_context())
+        raise click.UsageError("Give at least one TASK_ID, or --all.", click.get_current_context())
     with invocation.session() as session:
         if not waits_for_all:
             resumed = [_resumed(session.client, each) for each in ids]
