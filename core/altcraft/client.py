@@ -247,7 +247,7 @@ class Tasks:
     ) -> Iterator[Task[R]]:
         """The tasks, each as soon as it is done, or can't be followed any further: then its `result` says why.
 
-        At most `max_in_flight` exchanges are under way at once, each in a thread of a small crew that works while the
+        At most `max_in_flight` exchanges are under way at once, each in a worker's thread; the workers run while the
         iteration lasts; none starts within less than 1 / `max_polls_per_second` s of another. When the platform
         refuses (429, 503), all of them hold back together. The iteration may be left half-way: closing it, which
         `break` does, waits for the exchanges under way, and lets go of the tasks.

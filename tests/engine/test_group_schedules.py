@@ -1,6 +1,6 @@
-"""A fleet's workers, its consumer and strangers take turns in any order there is: the steps alone, no thread, no loop.
+"""A group's workers, its consumer and single waits take turns in any order: the effects alone, no thread, no loop.
 
-Whoever sends, sleeps or waits at a gate stands still until its time has come; dice say who goes on.
+An actor that sends, sleeps or waits stands still until its time has come; dice choose the one that goes on.
 """
 
 from __future__ import annotations

@@ -101,3 +101,15 @@ def test_every_wait_has_its_start_and_its_end(script: list[Any], error: type[Bas
     assert ended["error"] is None if error is None else isinstance(ended["error"], error)
     assert recorder.names[0] == "wait_started"
     assert recorder.names[-1] == "wait_ended"
+
+
+def test_a_request_that_cannot_be_written_leaves_no_doubt() -> None:
+    class Filtered(altcraft.TaskRequest[list[str]], frozen=True):
+        filter: str
+
+    recorder = Recorder()
+    with client([], recorder, codec="xml") as made:
+        made.operations.register(altcraft.Operation("filtered", Filtered))
+        with pytest.raises(altcraft.EncodeError):
+            made.submit(Filtered("a\0b"))
+    assert [call["in_doubt"] for call in recorder.of("altcraft_submission_failed")] == [False]

@@ -1,4 +1,4 @@
-"""Waiting under asyncio and trio: bounds in time, slots and flags, whoever cancels, and in whichever turn."""
+"""Waiting under asyncio and trio: bounds in time, slots and flags, with a cancellation at any turn."""
 
 from __future__ import annotations
 

@@ -148,16 +148,10 @@ class Engine:
             self.host,
         )
         in_doubt = False
-
-        def read(response: HttpResponse) -> str:
-            nonlocal in_doubt
-            in_doubt = True  # until the reply says otherwise
-            return self.exchange.task_id(operation, response)
-
         try:
             self.hooks.ask("altcraft_submitting", submission=submission)
             in_doubt = True
-            task_id = yield from self._repeat(operation, request, read)
+            task_id = yield from self._repeat(operation, request, lambda reply: self.exchange.task_id(operation, reply))
         except BaseException as error:
             self.hooks.fire(
                 "altcraft_submission_failed",

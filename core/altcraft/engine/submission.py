@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from altcraft.errors import AltcraftError, ApiError, ClientClosed, ConnectError
+from altcraft.errors import AltcraftError, ApiError, ClientClosed, ConnectError, EncodeError
 from altcraft.hooks import Submission
 from altcraft.operations import Operation
 from altcraft.schema import Feedback, Request
@@ -48,7 +48,7 @@ def may_be_processed(error: BaseException) -> bool:
     """
     if isinstance(error, ApiError):
         return error.http_status >= 500
-    if isinstance(error, (ConnectError, ClientClosed)):
+    if isinstance(error, (ConnectError, ClientClosed, EncodeError)):  # nothing was sent
         return False
     return isinstance(error, AltcraftError) or not isinstance(error, Exception)
 
