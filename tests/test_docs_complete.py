@@ -72,7 +72,7 @@ FLAKY, FATAL, SLOW = ConnectionLost("gone"), Unauthorized(401), RequestTimeout("
 def told(page_section: str) -> set[Transition]:
     return {
         (state, event.strip(), commands, after)
-        for state, events, _when, commands, after in rows("task-machine.md", page_section, 5)
+        for state, events, _when, commands, after in rows("explanation/task-machine.md", page_section, 5)
         for event in events.split(",")
     }
 
@@ -161,7 +161,8 @@ def test_no_entry_of_a_machines_table_goes_untried() -> None:
 
 def test_every_event_and_command_is_described_with_its_fields() -> None:
     public = [value for name in events.__all__ if inspect.isclass(value := getattr(events, name))]
-    described = {name.strip("`"): fields for name, fields, _ in rows("task-machine.md", "Events and commands", 3)}
+    table = rows("explanation/task-machine.md", "Events and commands", 3)
+    described = {name.strip("`"): fields for name, fields, _ in table}
     for kind in public:
         if issubclass(kind, msgspec.Struct) and kind is not Event:
             fields = [field for field in kind.__struct_fields__ if field != "at"]
@@ -173,7 +174,7 @@ def test_every_event_and_command_is_described_with_its_fields() -> None:
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_error_says_when_it_comes_whether_it_was_processed_and_what_to_do(error: str) -> None:
-    described = section("errors.md", error)
+    described = section("reference/errors.md", error)
     for question in ("Comes", "Processed", "Do"):
         assert re.search(rf"^- \*\*{question}:\*\* \S", described, flags=re.M), f"{error} does not say: {question}"
 
@@ -185,7 +186,7 @@ def test_the_tree_of_errors_is_the_classes_own() -> None:
             if error in below.__bases__:
                 yield from tree(below, depth + 1)
 
-    drawn = re.search(r"```text\n(.*?)```", text("errors.md"), flags=re.S)
+    drawn = re.search(r"```text\n(.*?)```", text("reference/errors.md"), flags=re.S)
     assert drawn
     lines = [re.sub(r" +#.*", "", line) for line in drawn[1].splitlines()]
     assert sorted(lines) == sorted(tree(AltcraftError))
@@ -198,11 +199,11 @@ def test_the_tree_of_errors_is_the_classes_own() -> None:
 
 
 def test_the_table_of_warnings_has_all_of_them() -> None:
-    assert {name.strip("`") for name, _ in rows("errors.md", "Warnings", 2)} == WARNINGS
+    assert {name.strip("`") for name, _ in rows("reference/errors.md", "Warnings", 2)} == WARNINGS
 
 
 def test_no_section_describes_an_error_that_does_not_exist() -> None:
-    assert set(re.findall(r"^### (\w+)$", text("errors.md"), flags=re.M)) == set(ERRORS)
+    assert set(re.findall(r"^### (\w+)$", text("reference/errors.md"), flags=re.M)) == set(ERRORS)
 
 
 # -------------------------------------------------------------------------------------------- hooks.md
@@ -210,7 +211,7 @@ def test_no_section_describes_an_error_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_described_with_its_arguments_its_moment_and_its_thread(hook: str) -> None:
-    described = section("hooks.md", hook)
+    described = section("reference/hooks.md", hook)
     for question in ("When", "Thread", "If it raises"):
         assert re.search(rf"^- \*\*{question}:\*\* \S", described, flags=re.M), f"{hook} does not say: {question}"
     arguments = [name for name in inspect.signature(HOOKS[hook]).parameters if name != "self"]
@@ -221,11 +222,11 @@ def test_every_hook_is_described_with_its_arguments_its_moment_and_its_thread(ho
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_implemented_in_an_example(hook: str) -> None:
-    assert re.search(rf"@(altcraft\.)?hookimpl\n    def {hook}\(", text("hooks.md"))
+    assert re.search(rf"@(altcraft\.)?hookimpl\n    def {hook}\(", text("reference/hooks.md"))
 
 
 def test_no_section_describes_a_hook_that_does_not_exist() -> None:
-    assert set(re.findall(r"^### (\w+)$", text("hooks.md"), flags=re.M)) == set(HOOKS)
+    assert set(re.findall(r"^### (\w+)$", text("reference/hooks.md"), flags=re.M)) == set(HOOKS)
 
 
 # ------------------------------------------------------------------------------------------- schema.md
@@ -233,7 +234,7 @@ def test_no_section_describes_a_hook_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("name", STRUCTS)
 def test_every_struct_of_the_wire_is_described_with_its_fields(name: str) -> None:
-    described = text("schema.md")
+    described = text("reference/schema.md")
     assert f"`{name}`" in described
     struct = STRUCTS[name]
     if issubclass(struct, msgspec.Struct):
@@ -242,7 +243,7 @@ def test_every_struct_of_the_wire_is_described_with_its_fields(name: str) -> Non
 
 
 def test_every_documented_counter_is_described() -> None:
-    described = [cells[0].strip("`") for cells in rows("schema.md", "Counters", 2)]
+    described = [cells[0].strip("`") for cells in rows("reference/schema.md", "Counters", 2)]
     assert tuple(described) == schema.Counters.documented
 
 

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SLOW = [ROOT / "docs" / "writing-a-transport.md"]
+SLOW = [ROOT / "docs" / "how-to" / "writing-a-transport.md"]
 """It runs the whole contract of transports, with its slow peers."""
 
 

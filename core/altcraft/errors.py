@@ -1,4 +1,4 @@
-"""Every error and every warning of the library. Page: docs/errors.md.
+"""Every error and every warning of the library. Page: docs/reference/errors.md.
 
 Errors say the operation, the host and the task id where there is one. They never hold a token: `altcraft.exchange`
 masks it in texts from the other side. Each error can be copied and pickled, and keeps what it holds.

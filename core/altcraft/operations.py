@@ -1,7 +1,7 @@
 """Operations as data: a path, its request, its reply and its result.
 
 A new method of the API needs a declaration, and no more. `Client.submit` and `Client.call` find the operation by the
-type of the request. Page: docs/operations.md.
+type of the request. Page: docs/how-to/operations.md.
 """
 
 from __future__ import annotations

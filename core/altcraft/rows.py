@@ -1,4 +1,7 @@
-"""Statistics as flat rows, one a channel: for csv.DictWriter, pandas and polars. Pure. Page: docs/schema.md."""
+"""Statistics as flat rows, one a channel: for csv.DictWriter, pandas and polars. Pure.
+
+Page: docs/reference/schema.md.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Strategies for values of any type that msgspec describes, and for structs that users might declare.
 
 For XML the values leave out what the platform's way of writing it can't express. Each exception below is a line of the
-table "What a format can't say" in docs/writing-a-codec.md.
+table "What a format can't say" in docs/how-to/writing-a-codec.md.
 """
 
 from __future__ import annotations

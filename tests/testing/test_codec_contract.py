@@ -19,7 +19,7 @@ from altcraft.testing import CodecContract
 
 T = TypeVar("T")
 
-PAGE = Path(__file__).parents[2] / "docs" / "writing-a-codec.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "writing-a-codec.md"
 
 
 def on_the_page() -> dict[str, Any]:

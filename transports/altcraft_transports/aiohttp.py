@@ -48,7 +48,7 @@ _YEAR = 366 * 86400.0  # aiohttp takes no infinite time
 class AiohttpTransport(ForTasks):
     """HTTP/1.1 over connections that are kept alive. TLS certificates are verified. Shared by one event loop's tasks.
 
-    Page: docs/transports.md.
+    Page: docs/reference/transports.md.
     """
 
     abilities = Abilities("aiohttp")

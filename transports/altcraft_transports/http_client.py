@@ -18,7 +18,7 @@ __all__ = ["HttpClientTransport", "create"]
 class HttpClientTransport(OverSockets):
     """HTTP/1.1 over connections that are kept alive. TLS certificates are verified. Thread-safe.
 
-    Page: docs/transports.md.
+    Page: docs/reference/transports.md.
     """
 
     abilities = Abilities("http_client")

@@ -29,7 +29,7 @@ __all__ = ["Urllib3Transport", "create"]
 class Urllib3Transport(OverSockets):
     """HTTP/1.1 over connections that are kept alive. TLS certificates are verified. Thread-safe.
 
-    Page: docs/transports.md.
+    Page: docs/reference/transports.md.
     """
 
     abilities = Abilities("urllib3", proxies=("http", "https"))

@@ -1,4 +1,4 @@
-"""Codecs turn values into bytes and back; the registry finds the right one. See docs/codecs.md."""
+"""Codecs turn values into bytes and back; the registry finds the right one. See docs/reference/codecs.md."""
 
 from altcraft.codecs.charsets import Recoding, charset_of, in_charset
 from altcraft.codecs.per_type import make_ready

@@ -17,7 +17,7 @@ class Codec(Protocol):
     """Turns values into documents and back. Threads share one object, and no call influences the next.
 
     Two more methods are optional: `prepare` (see `Preparing`) and, for a text format, `recode` (see `Recoding`). See
-    docs/writing-a-codec.md.
+    docs/how-to/writing-a-codec.md.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""The hooks: their specifications, the plugins of a client, and the calls to both. Page: docs/hooks.md."""
+"""The hooks: their specifications, the plugins of a client, and the calls to both. Page: docs/reference/hooks.md."""
 
 from altcraft.hooks.callbacks import guarded, refuse_coroutines
 from altcraft.hooks.plugins import ENTRY_POINTS, Hooks, Plugin

@@ -1,6 +1,6 @@
 """The envelope around every reply, and what the task methods put into it.
 
-Pages: "Update statistics on segment", "Update statistics on database" (v72); docs/schema.md.
+Pages: "Update statistics on segment", "Update statistics on database" (v72); docs/reference/schema.md.
 """
 
 from __future__ import annotations

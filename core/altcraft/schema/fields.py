@@ -1,7 +1,7 @@
 """Types for the fields of replies, with marks that the codecs and the lenient reading look at.
 
 A mark changes nothing for msgspec and for type checkers: a `Word` is a str, a `Whole` is an int.
-Page: docs/schema.md.
+Page: docs/reference/schema.md.
 """
 
 from __future__ import annotations

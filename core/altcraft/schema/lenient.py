@@ -2,7 +2,7 @@
 
 The client reads a reply by its type first. Where the reply does not fit, the client reads it as the type's twin. The
 twin takes anything in the fields that are marked `LENIENT`. Each of these values is then converted by itself; where it
-makes no sense, the field keeps its default. docs/schema.md says what each field takes.
+makes no sense, the field keeps its default. docs/reference/schema.md says what each field takes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The base class tells the answer: `TaskRequest[R]` starts a task with the result `R`, `PlainRequest[R]` gets an `R` at
 once. Pages: "Update statistics on segment", "Update statistics on database", "Get statistics on resource" (v72);
-docs/operations.md, docs/schema.md.
+docs/how-to/operations.md, docs/reference/schema.md.
 """
 
 from __future__ import annotations

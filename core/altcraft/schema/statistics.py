@@ -2,7 +2,7 @@
 
 What the platform did not send is None, not zero; `channels` is an empty list then. Fields come in any order, and
 unknown fields are passed over. Pages: "Update statistics on segment", "Update statistics on database" (v72);
-docs/schema.md.
+docs/reference/schema.md.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Rules:
    the task, so a missing hint is noticed soon after the task has ended. The client has `Polling.hint_checks` of these
    checks. Every 100 announced ends give one back; when the breaker opens, all come back.
 
-Page: docs/feedback.md.
+Page: docs/how-to/feedback.md.
 """
 
 from __future__ import annotations

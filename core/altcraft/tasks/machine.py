@@ -3,7 +3,7 @@
 The engine feeds one event, carries out the commands that it gets, and turns what came of the last one into the next
 event. Every event carries the time at which it happened, in seconds of the engine's monotonic clock.
 
-Rules (docs/task-machine.md numbers them alike):
+Rules (docs/explanation/task-machine.md numbers them alike):
 
 1. A wait ends with final data or with an error, never with a partial state.
 2. The first poll is immediate. Every sleep and every exchange's timeout is cut to what is left until the deadline. A

@@ -14,7 +14,7 @@ The rules of `Polling.next_delay`, in the order in which they apply:
 6. While the client waits for a hint, it reviews whether to go on waiting, each time the task's age has grown by an
    eighth (`next_review`): the circuit breaker for hints may have opened.
 
-Seconds everywhere. Page: docs/polling.md.
+Seconds everywhere. Page: docs/explanation/polling.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A token of version 2 is `at2_` and the digits of a number in base 62: the checksum, then MessagePack, positional. So it
 survives shells, queues and double-clicks, and a mangled one is recognized. Times in it are on the wall clock, in
-microseconds before the moment of saving, since two hosts share no monotonic clock. Page: docs/job-queue.md.
+microseconds before the moment of saving, since two hosts share no monotonic clock. Page: docs/how-to/job-queue.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The codec contract: a pytest class that tests any codec, of any format. See docs/writing-a-codec.md.
+"""The codec contract: a pytest class that tests any codec, of any format. See docs/how-to/writing-a-codec.md.
 
 The tests ask only for what follows from the codec protocol. The codec itself makes all documents, so that no format's
 way of writing is taken for granted. This module does not import pytest.

@@ -1,6 +1,6 @@
 """What a transport must do, as a pytest class that knows no library. It can be imported without pytest.
 
-Page: docs/writing-a-transport.md.
+Page: docs/how-to/writing-a-transport.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a transport is, the settings of the bundled ones, and the registry in which a client finds one by its name.
 
 A bundled transport is a module of the package `altcraft_transports`. The registry finds it by the module's name, so
-that no list of them exists; see docs/writing-a-transport.md.
+that no list of them exists; see docs/how-to/writing-a-transport.md.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class AsyncTransport(Protocol):
 class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a bundled transport makes and keeps its connections. Its constructor refuses what it can't do.
 
-    Page: docs/transports.md.
+    Page: docs/reference/transports.md.
     """
 
     proxy: str | None = None

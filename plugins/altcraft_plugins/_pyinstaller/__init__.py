@@ -1,4 +1,4 @@
-"""Hooks for PyInstaller, which finds them by the entry point `pyinstaller40`. See docs/packaging.md."""
+"""Hooks for PyInstaller, which finds them by the entry point `pyinstaller40`. See docs/how-to/packaging.md."""
 
 from __future__ import annotations
 

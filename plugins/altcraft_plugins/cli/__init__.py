@@ -1,4 +1,4 @@
-"""The command line, `altcraft`. Page: docs/command-line.md."""
+"""The command line, `altcraft`. Page: docs/reference/command-line.md."""
 
 from __future__ import annotations
 

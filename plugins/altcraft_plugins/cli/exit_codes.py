@@ -1,4 +1,4 @@
-"""The exit codes, as docs/command-line.md lists them."""
+"""The exit codes, as docs/reference/command-line.md lists them."""
 
 from __future__ import annotations
 

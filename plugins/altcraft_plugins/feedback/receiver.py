@@ -39,7 +39,7 @@ class FeedbackReceiver:
     * `limit`: bytes of the largest body. `read_timeout`: seconds that reading a body may take. `spacing`: seconds
       between two hints at one task, at least.
 
-    ValueError for settings that make no sense. Page: docs/feedback.md.
+    ValueError for settings that make no sense. Page: docs/how-to/feedback.md.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """A journal: tasks and submissions on disk, so that a process may be killed at any instant and nothing is lost.
 
-Page: docs/journal.md.
+Page: docs/how-to/journal.md.
 """
 
 from altcraft_plugins.journal.entries import Entry, Outstanding

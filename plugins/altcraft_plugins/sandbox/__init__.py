@@ -1,7 +1,7 @@
 """The sandbox: a small Altcraft platform on sqlite3, for demonstrations, tests and first steps.
 
-`Sandbox` is a WSGI application, `serve` puts it on a socket, and a `FaultPlan` makes it misbehave. See docs/sandbox.md
-and docs/testing-against-faults.md.
+`Sandbox` is a WSGI application, `serve` puts it on a socket, and a `FaultPlan` makes it misbehave.
+See docs/reference/sandbox.md and docs/how-to/testing-against-faults.md.
 """
 
 from altcraft_plugins.sandbox.app import Sandbox, create_app

@@ -59,7 +59,7 @@ class Sandbox:
     * `profiles` is the size of database 9.
     * `pace` is the number of seconds that a refresh takes, or a range of them; 0 is as fast as possible.
     * `tokens` are the accepted API tokens.
-    * `faults` is a plan of faults, or the path of its file: see docs/testing-against-faults.md.
+    * `faults` is a plan of faults, or the path of its file: see docs/how-to/testing-against-faults.md.
     * `feedback` names the faults of deliveries, `feedback_delay` is by how many seconds late deliveries are late, and
       `feedback_anywhere` allows deliveries to other machines.
     * `worker` False starts no thread: step() then advances the tasks, and deliver() makes the deliveries.
@@ -67,7 +67,7 @@ class Sandbox:
       first counts what is due, and deliver() makes the deliveries.
     * `finished` is called with the id of each task that has ended.
 
-    Raises ValueError for invalid settings, and for a file that is not a sandbox's. See docs/sandbox.md.
+    Raises ValueError for invalid settings, and for a file that is not a sandbox's. See docs/reference/sandbox.md.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ __all__ = ["altcraft_register_transports"]
 
 @hookimpl
 def altcraft_register_transports(registry: TransportRegistry) -> None:
-    """Registers the transport of `sandbox:` URLs. docs/sandbox.md describes the settings that a URL may hold."""
+    """Registers the transport of `sandbox:` URLs. Page, with the settings of such a URL: docs/reference/sandbox.md."""
 
     def create(url: str) -> Transport:
         app = Sandbox(**msgspec.structs.asdict(parse_url(url)))

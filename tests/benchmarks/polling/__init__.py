@@ -1,1 +1,1 @@
-"""Polling schedules compared over simulated tasks. See docs/polling.md."""
+"""Polling schedules compared over simulated tasks. See docs/explanation/polling.md."""

@@ -1,4 +1,4 @@
-"""docs/command-line.md names every command, every option, every exit code and every key of the JSON lines."""
+"""docs/reference/command-line.md names every command, every option, every exit code and every key of the JSON lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from altcraft_plugins.cli import exit_codes
 from altcraft_plugins.cli.commands import root
 from altcraft_plugins.cli.problems import Problem
 
-PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "command-line.md").read_text("utf-8")
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ("altcraft",)) -> Iterator[tuple[str, click.Command]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[3] / "docs" / "feedback-across-processes.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "feedback-across-processes.md"
 
 
 def free_port() -> int:

@@ -56,7 +56,7 @@ class Lane(Line):
 class HttpxTransport(Pooled[Lane]):
     """HTTP/1.1 over connections that are kept alive. TLS certificates are verified. Thread-safe.
 
-    Page: docs/transports.md.
+    Page: docs/reference/transports.md.
     """
 
     abilities = Abilities("httpx")

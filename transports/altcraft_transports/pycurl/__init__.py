@@ -34,7 +34,7 @@ class PycurlTransport(Pooled[Handle]):
 
     `ca_file` holds the authorities to trust, of servers and of an https proxy, in place of the system's; `certificate`
     holds the client's certificate and key. Both are PEM files. While libcurl looks a name up, closing waits for that.
-    Page: docs/transports.md.
+    Page: docs/reference/transports.md.
     """
 
     abilities = Abilities(

@@ -1,4 +1,4 @@
-"""JSON, which msgspec decodes straight into structs. See docs/codecs.md."""
+"""JSON, which msgspec decodes straight into structs. See docs/reference/codecs.md."""
 
 from __future__ import annotations
 

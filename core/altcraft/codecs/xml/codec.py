@@ -1,7 +1,7 @@
 """XML the way the platform writes it: root `<xml>`, no attributes, an array as its element repeated.
 
 An empty array, a null and an empty string look alike in it, and so do an array of one item and the item alone. Only
-the schema can tell them apart, so a reader is compiled for each type. See docs/codecs.md.
+the schema can tell them apart, so a reader is compiled for each type. See docs/reference/codecs.md.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ The general reader has the last word. Three rules keep the fast path in agreemen
   read twice, not even one that turned out not to match. What is learnt is bounded: a few forms for each type and each
   array, from a few samples.
 
-`compile_reader` in altcraft.codecs.xml.reader is the only place that uses this file. See docs/codecs.md.
+`compile_reader` in altcraft.codecs.xml.reader is the only place that uses this file. See docs/reference/codecs.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes values as XML the way the platform does: no attributes, an array as its element repeated, UTF-8.
 
 msgspec turns structs, dataclasses, enumerations and all other values into dicts, lists and scalars. One recursive
-function turns those into elements. See docs/codecs.md.
+function turns those into elements. See docs/reference/codecs.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reporter of `--json`: one object a line, in ASCII. Page: docs/command-line.md."""
+"""The reporter of `--json`: one object a line, in ASCII. Page: docs/reference/command-line.md."""
 
 from __future__ import annotations
 

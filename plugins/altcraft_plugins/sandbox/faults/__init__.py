@@ -1,6 +1,6 @@
 """Faults on request: the sandbox misbehaves as a plan says, so that users can test their code against it.
 
-docs/testing-against-faults.md shows how to use a plan, and describes each fault.
+docs/how-to/testing-against-faults.md shows how to use a plan, and describes each fault.
 """
 
 from altcraft_plugins.sandbox.faults.plan import (

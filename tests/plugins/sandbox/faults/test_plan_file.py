@@ -119,7 +119,7 @@ def test_a_file_can_hold_every_fault(file):
 
 
 def test_the_page_about_faults_names_each_of_them_and_its_file_is_read(file):
-    page = (Path(__file__).parents[4] / "docs" / "testing-against-faults.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "testing-against-faults.md").read_text("utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \| `(\w+)\(", page, re.MULTILINE)
     assert {kind: KINDS[kind].__name__ for kind in KINDS} == dict(rows)
     file.write_text(page.partition("```toml\n")[2].partition("```")[0])
