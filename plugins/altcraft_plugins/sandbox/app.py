@@ -41,6 +41,7 @@ from altcraft_plugins.sandbox.schema.requests import FormatOnly, Status, TokenOn
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings, served_tokens
 from altcraft_plugins.sandbox.tasks.table import CountState, Submission, TaskTable
 from altcraft_plugins.sandbox.tasks.worker import TaskWorker
+from altcraft_plugins.sandbox.taught import File, Platform, Taught, Teacher
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -66,6 +67,7 @@ class Sandbox:
     * `clock`, such as `altcraft.testing.FakeClock`, replaces the machine's time. No thread starts then: each request
       first counts what is due, and deliver() makes the deliveries.
     * `finished` is called with the id of each task that has ended.
+    * `teachers` teach the sandbox further methods: see docs/how-to/extending.md.
 
     Raises ValueError for invalid settings, and for a file that is not a sandbox's. See docs/reference/sandbox.md.
     """
@@ -85,6 +87,7 @@ class Sandbox:
         clock: Clock | None = None,
         finished: Callable[[str], None] | None = None,
         codecs: CodecRegistry | None = None,
+        teachers: Sequence[Teacher] = (),
     ) -> None:
         check_settings(profiles, pace, tokens)
         make_ready(FormatOnly, TokenOnly, CountState, *ENTRIES.values())  # before several threads decode them
@@ -107,7 +110,9 @@ class Sandbox:
         self._worker = TaskWorker(
             tasks, pace=pace, thread=worker, finished=self._task_ended, clock=self._clock.monotonic
         )
-        self._methods = Methods(self._store, tasks, self._worker, self._sender).by_path()
+        self._taught = Taught(Platform(self._store, tasks, self._worker), teachers)
+        own = Methods(self._store, tasks, self._worker, self._sender).by_path()
+        self._methods = own | self._taught.methods
         self._deliveries = deliveries
         self._forked = False
         watch(self)
@@ -127,7 +132,10 @@ class Sandbox:
             self._resume_in_child()
             if self._has_own_time:
                 self._worker.catch_up()
-            envelope = self._answer(exchange)
+            answer = self._answer(exchange)
+            if isinstance(answer, File):
+                return Reply(200, (("Content-Type", answer.content_type),), answer.body).send(start_response)
+            envelope = answer
         except (ConnectionAborted, TransportError):
             raise  # a fault of the plan ends the exchange without a reply
         except Refusal as refusal:
@@ -233,16 +241,16 @@ class Sandbox:
     def _connection_of(self, environ: WSGIEnvironment) -> Connection:
         return connection_of(environ, self._clock, lambda: self._is_ending)
 
-    def _answer(self, exchange: _Exchange) -> Struct:
-        """The reply's envelope. Sets the reply's format as soon as it is known, so that a Refusal is written in it."""
+    def _answer(self, exchange: _Exchange) -> Struct | File:
+        """The reply's envelope, or a file. Sets the format once that is known, so that a Refusal is written in it."""
         if self._faults is not None and self._faults.is_away():
             exchange.connection.refuse()
         environ = exchange.environ
         path = str(environ.get("PATH_INFO") or "")
         name = path[len(ROOT) :].removesuffix("/") if path.startswith(ROOT) else ""
-        read = self._methods.get(name)
+        read = self._methods.get(name) or (self._taught.method(name) if name else None)
         if read is None:
-            raise Refusal(404, "no such method")
+            return self._file(environ, path)
         if environ.get("REQUEST_METHOD") != "POST":
             raise Refusal(405, "the method is POST", [("Allow", "POST")])
         body = read_body(environ)
@@ -262,6 +270,17 @@ class Sandbox:
         if exchange.fault is not None and not begin(exchange.fault, exchange.connection):
             return Failure(0, "")  # replaced by the fault
         return call.run()
+
+    def _file(self, environ: WSGIEnvironment, path: str) -> File:
+        """A file that a teacher has. Raises Refusal."""
+        read = self._taught.file(path) if environ.get("REQUEST_METHOD") == "GET" else None
+        if read is None:
+            raise Refusal(404, "no such method")
+        self._check_token(environ, None)
+        file = read(path)
+        if file is None:
+            raise Refusal(404, "no such file")
+        return file
 
     def _fault_of(self, operation: str, call: Call) -> AnyExchangeFault | None:
         if self._faults is None:

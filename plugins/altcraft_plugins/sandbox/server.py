@@ -19,6 +19,7 @@ from altcraft_plugins.sandbox.durations import DEFAULT_PACE, Pace
 from altcraft_plugins.sandbox.faults.plan import FaultPlan
 from altcraft_plugins.sandbox.feedback.sender import logger
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, VARIABLE, served_tokens
+from altcraft_plugins.sandbox.taught import Teacher
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -93,6 +94,7 @@ def serve(
     feedback_delay: float = 3.0,
     feedback_anywhere: bool = False,
     faults: FaultPlan | str | os.PathLike[str] | None = None,
+    teachers: Sequence[Teacher] = (),
 ) -> SandboxServer:
     """A sandbox on a socket: `with serve(port=0) as server: ...` serves it at `server.url` while the block lasts.
 
@@ -119,6 +121,7 @@ def serve(
         feedback_delay=feedback_delay,
         feedback_anywhere=feedback_anywhere,
         faults=faults,
+        teachers=teachers,
     )
     try:
         server = _bind(sandbox, host, port, sandbox.outage, waits=faults is not None)

@@ -102,8 +102,10 @@ def read_entry(kind: str, text: str) -> Entry:
     return msgspec.json.decode(text, type=ENTRIES[kind])
 
 
-def read_result(kind: str, text: str) -> list[Entry] | str:
-    """A result, out of the JSON in which it is stored. That of a failed task is a text."""
+def read_result(kind: str, text: str) -> object:
+    """A result, out of the JSON in which it is stored. That of a failed task is a text; a taught method has any."""
+    if kind not in ENTRIES:
+        return msgspec.json.decode(text)
     parts = msgspec.json.decode(text, type=list[msgspec.Raw] | str)
     if isinstance(parts, str):
         return parts

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from altcraft_plugins.sandbox.counting.statistics import Entry, read_result
+from altcraft_plugins.sandbox.counting.statistics import read_result
 from altcraft_plugins.sandbox.data.store import Store
 from altcraft_plugins.sandbox.durations import Pace, pace_of
 from altcraft_plugins.sandbox.feedback.faults import DeliveryFault, DeliveryFaults
@@ -38,7 +38,7 @@ class Delivery(msgspec.Struct, frozen=True):
     attempt: int
     status: str
     progress: int
-    result: list[Entry] | str | None
+    result: object
 
 
 class DeliveryTable:

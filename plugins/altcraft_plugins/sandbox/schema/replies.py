@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from altcraft_plugins.sandbox.counting.statistics import Channel, Entry
+from altcraft_plugins.sandbox.counting.statistics import Channel
 
 __all__ = [
     "Delivered",
@@ -33,7 +33,7 @@ class TaskState(Struct):
 
     status: str
     progress: int
-    result: list[Entry] | str | None
+    result: object
 
 
 class Delivered(Struct):
@@ -42,7 +42,7 @@ class Delivered(Struct):
     task_id: str
     status: str
     progress: int
-    result: list[Entry] | str | None
+    result: object
 
 
 class StartedReply(Struct):

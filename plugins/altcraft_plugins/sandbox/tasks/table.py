@@ -57,11 +57,18 @@ class CountState(msgspec.Struct):
     nanoseconds: int = 0
     tally: Tally | None = None
     entries: list[msgspec.Raw] = []
+    taught: list[msgspec.Raw] = []
+    """The result, alone in a list, of a task that a plugin's method has started. Such a task counts nothing."""
 
     @property
     def slices(self) -> int:
         """The expected number of slices."""
         return max(1, -(-self.population // self.slice_size))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no slice is left."""
+        return self.current >= len(self.targets) and (not self.taught or self.visited >= self.population)
 
     @property
     def is_last_slice(self) -> bool:
@@ -123,21 +130,37 @@ class TaskTable:
         with self._store.transaction() as connection:
             profiles = sum(population(connection, target) for target in targets)
             slice_size = min(max(1, -(-profiles // SLICES)), LARGEST_SLICE)
-            task_id = str(uuid.uuid4())
-            connection.execute(
-                "INSERT INTO tasks (id, kind, status, progress, work, feedback_type, feedback_url, created)"
-                " VALUES (?, ?, 'queued', 0, ?, ?, ?, ?)",
-                (
-                    task_id,
-                    kind,
-                    _dump(CountState(targets, profiles, slice_size)),
-                    feedback.type if feedback else None,
-                    feedback.url if feedback else None,
-                    timestamps.milliseconds(self._now()),
-                ),
-            )
-            self._record(connection, task_id, submission)
-            self._deliveries.task_started(connection, task_id)
+            return self._add(connection, submission, CountState(targets, profiles, slice_size), kind, feedback)
+
+    def add_taught(self, submission: Submission, result: object) -> str:
+        """Queues a task that ends with the result, and returns the task's id."""
+        state = CountState([], SLICES, 1, taught=[msgspec.Raw(msgspec.json.encode(result))])
+        with self._store.transaction() as connection:
+            return self._add(connection, submission, state, "taught", None)
+
+    def _add(
+        self,
+        connection: sqlite3.Connection,
+        submission: Submission,
+        state: CountState,
+        kind: str,
+        feedback: Feedback | None,
+    ) -> str:
+        task_id = str(uuid.uuid4())
+        connection.execute(
+            "INSERT INTO tasks (id, kind, status, progress, work, feedback_type, feedback_url, created)"
+            " VALUES (?, ?, 'queued', 0, ?, ?, ?, ?)",
+            (
+                task_id,
+                kind,
+                _dump(state),
+                feedback.type if feedback else None,
+                feedback.url if feedback else None,
+                timestamps.milliseconds(self._now()),
+            ),
+        )
+        self._record(connection, task_id, submission)
+        self._deliveries.task_started(connection, task_id)
         return task_id
 
     def submissions(self) -> Counter[Submission]:
@@ -196,15 +219,15 @@ class TaskTable:
                 if not isinstance(fault, TaskLag) and (row[0] >= fault.at or state.is_last_slice):
                     return self._misbehave(connection, task_id, fault, state)
             self._count_slice(connection, state)
-            if state.current < len(state.targets):
+            if not state.is_done:
                 self._save(connection, task_id, state)
                 return Advance("more")
             connection.execute(
                 "UPDATE tasks SET status = 'completed', progress = 100, work = ?, result = ?, finished = ?"
                 " WHERE id = ?",
                 (
-                    _dump(msgspec.structs.replace(state, entries=[])),
-                    msgspec.json.encode(state.entries).decode(),
+                    _dump(msgspec.structs.replace(state, entries=[], taught=[])),
+                    msgspec.json.encode(state.taught[0] if state.taught else state.entries).decode(),
                     timestamps.milliseconds(self._now()),
                     task_id,
                 ),
@@ -260,7 +283,8 @@ class TaskTable:
         if isinstance(fault, TaskVanishes):
             connection.execute("DELETE FROM tasks WHERE id = ?", (task_id,))
             return Advance("gone")
-        self._save(connection, task_id, CountState(state.targets, state.population, state.slice_size))
+        fresh = CountState(state.targets, state.population, state.slice_size, taught=state.taught)
+        self._save(connection, task_id, fresh)
         return Advance("more")
 
     def _save(self, connection: sqlite3.Connection, task_id: str, state: CountState) -> None:
@@ -273,6 +297,8 @@ class TaskTable:
 
     def _count_slice(self, connection: sqlite3.Connection, state: CountState) -> None:
         """Counts one slice of the current target. Moves on to the next target where no profile is left in this one."""
+        if state.taught:
+            state.visited += state.slice_size
         if state.current >= len(state.targets):
             return
         target = state.targets[state.current]
