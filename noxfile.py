@@ -13,6 +13,7 @@ import nox
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PACKAGES = ["altcraft", "altcraft_transports", "altcraft_plugins"]
+PACKAGE_FOLDERS = ["core", "transports", "plugins"]
 
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
@@ -95,9 +96,11 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Every code block of README.md and docs/, executed."""
-    session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "tests/test_readme_and_docs.py", *session.posargs)
+    """The site, in `build/site`: every warning and every reference without a target is an error. Then the spelling."""
+    session.install("-e", ".[docs]")
+    session.run("python", "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "docs", "build/site", *session.posargs)
+    session.run("python", "tests/site/check_names.py", "build/site")
+    session.run("codespell", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", *PACKAGE_FOLDERS)
 
 
 @nox.session

@@ -12,6 +12,8 @@ An independent library: Altcraft, LLC has no part in it.
 
 from altcraft.async_client import AsyncClient
 from altcraft.client import Client
+from altcraft.engine.followed import OnProgress
+from altcraft.engine.group import Waited
 from altcraft.errors import (
     AltcraftError,
     AltcraftWarning,
@@ -62,6 +64,7 @@ from altcraft.tasks.budget import RetryBudget
 from altcraft.tasks.polling import History, Polling
 from altcraft.tasks.retry import Retry
 from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
+from altcraft.wire.secret import Auth
 from altcraft.wire.transport import AsyncTransport, Transport, TransportSettings
 
 __all__ = [
@@ -71,6 +74,7 @@ __all__ = [
     "AsyncClient",
     "AsyncTask",
     "AsyncTransport",
+    "Auth",
     "BadRequest",
     "BadResumeToken",
     "ChannelStatistics",
@@ -93,6 +97,7 @@ __all__ = [
     "MissingExtra",
     "NotFound",
     "ObservedExchange",
+    "OnProgress",
     "Operation",
     "OutOfThreads",
     "PlainRequest",
@@ -123,6 +128,7 @@ __all__ = [
     "UnsafeXml",
     "UsedAfterFork",
     "WaitTimeout",
+    "Waited",
     "hookimpl",
     "rows",
 ]

@@ -25,7 +25,7 @@ _THREADS = 16
 
 
 class CodecContract:
-    """Subclass it in a test module, and give it your codec in a fixture.
+    """Subclass it in a test module, and give it your codec in a fixture::
 
         class TestMessagePack(CodecContract):
             first_bytes = bytes(range(0x80, 0x90))

@@ -15,7 +15,7 @@ __all__ = ["TransportContract", "Trust"]
 
 
 class TransportContract(ReplyCases, FailureCases, KeepingCases, SharingCases, NetworkCases):
-    """A pytest class to subclass. Its cases use real sockets on this machine.
+    """A pytest class to subclass. Its cases use real sockets on this machine::
 
         class TestMine(TransportContract):
             options = frozenset({"max_response"})
