@@ -1,22 +1,14 @@
-"""The journal's file: SQLite in WAL mode. It is checked before anything is written to it."""
+"""The journal's file: its table, and the error of a file that can't be used."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Final
 
 from altcraft import AltcraftError
+from altcraft_plugins._sqlite import FileKind
 
-__all__ = ["JournalError", "JournalFile"]
+__all__ = ["KIND", "JournalError"]
 
-_APPLICATION = 0x616C7463  # "altc"
-_VERSION = 1
-_PATIENCE = 10.0
-"""Seconds to wait for another process that is writing."""
 _TABLE = """
 CREATE TABLE entries (
     key TEXT PRIMARY KEY,
@@ -45,105 +37,4 @@ class JournalError(AltcraftError):
     """The journal can't be read or written. Raised while a task is submitted, it means that nothing was sent."""
 
 
-class JournalFile:
-    """Reads and writes rows, from any thread. A forked child opens the file anew."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        self._process = 0
-        self._connection: sqlite3.Connection | None = None
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
-        with self._errors():
-            self._connected()
-
-    def query(self, statement: str, *values: object) -> list[sqlite3.Row]:
-        """The rows of a SELECT."""
-        with self._lock, self._errors():
-            return self._connected().execute(statement, values).fetchall()
-
-    def write(self, statement: str, *values: object, durable: bool = True) -> int:
-        """Carries out one change; returns how many rows it has touched.
-
-        A durable one is on the disk when this returns; else it survives the process, and perhaps not the machine.
-        """
-        with self._lock, self._errors():
-            connection = self._connected()
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            return connection.execute(statement, values).rowcount
-
-    def close(self) -> None:
-        """Closes the file. May be called twice."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-
-    def _after_fork(self) -> None:
-        # The parent's connection is left alone: closing it here would drop the parent's locks on the file.
-        self._lock = threading.RLock()
-        self._abandoned, self._connection = self._connection, None
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._check()
-            self._connection = connection = sqlite3.connect(
-                self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                self._create(connection)
-        return self._connection
-
-    def _check(self) -> None:
-        """JournalError for a file that is no journal, damaged, or a newer one. It is read and not touched."""
-        try:
-            if not self.path.exists() or not self.path.stat().st_size:
-                return
-        except OSError as error:
-            raise JournalError(f"the journal {self.path} can't be opened: {error.strerror}") from None
-        with contextlib.closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if application != _APPLICATION and (tables or version):
-                raise JournalError(f"{self.path} is a database of another program: give the journal a file of its own")
-            if version > _VERSION:
-                raise JournalError(
-                    f"the journal {self.path} has version {version}, and this release reads up to {_VERSION}: "
-                    f"use the newer altcraft-client"
-                )
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-
-    def _create(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:  # another process may have been quicker
-                for statement in _TABLE.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            text = str(error)
-            if "locked" in text:
-                advice = f"another process has held it for {_PATIENCE:g} s"
-            elif "malformed" in text or "not a database" in text or "corrupt" in text or "***" in text:
-                advice = "it is damaged, and was left as it is: restore it from a copy, or name another file"
-            elif "full" in text:
-                advice = "the disk is full"
-            else:
-                advice = "look at its folder and its permissions"
-            raise JournalError(f"the journal {self.path}: {text}: {advice}") from None
+KIND: Final = FileKind("journal", 0x616C7463, 1, _TABLE, JournalError)  # "altc"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from altcraft import AltcraftError, Feedback, Submission, TaskHandle, TaskStatus, hookimpl
+from altcraft_plugins._sqlite import SqliteFile
 from altcraft_plugins.journal.entries import Entry, Outstanding
-from altcraft_plugins.journal.file import JournalError, JournalFile
+from altcraft_plugins.journal.file import KIND, JournalError
 from altcraft_plugins.journal.owners import is_alive, name_owner, retire
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Journal:
         self._lease = lease
         self._keep = keep_days * _DAY
         self._keep_outcomes = keep_outcomes
-        self._file = JournalFile(Path(path))
+        self._file = SqliteFile(Path(path), KIND)
         self._process = os.getpid()
         self._name = name_owner()
         self._closed = False
