@@ -264,7 +264,7 @@ def test_bytes_that_are_not_json_are_refused(text: bytes) -> None:
 @pytest.mark.parametrize("type_", [object, ErrorEnvelope, Completed, Line])
 @pytest.mark.parametrize(
     "text",
-    [b"[" * 10_000, b'{"a":' * 10_000, b'{"data":' + b"[" * 10_000, b"[" * 5_000 + b"]" * 5_000],
+    [b"[" * 10_000, b'{"a":' * 10_000, b'{"data":' + b"[" * 10_000, b"[" * 100_000 + b"]" * 100_000],
 )
 def test_deep_nesting_is_refused(text: bytes, type_: type) -> None:
     with pytest.raises(DecodeError):

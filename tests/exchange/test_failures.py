@@ -115,6 +115,18 @@ def test_a_reason_of_any_depth_is_a_failure(depth: int) -> None:
     assert len(str(TaskFailed(state))) < 500
 
 
+# The deepest that an interpreter reads: 1,000 levels for CPython 3.10 and 3.11, 1,500 for 3.12, 10,000 for 3.13.
+@pytest.mark.parametrize("depth", [1_400, 9_000])
+def test_a_reason_deeper_than_some_interpreters_read_is_a_failure_or_a_decode_error(depth: int) -> None:
+    body = '{"data":{"status":"failed","result":%s},"error":0}' % ("[" * depth + "]" * depth)
+    try:
+        state = exchange().status(SEGMENTS, answer(body), DONE, FAILED)
+    except DecodeError as error:
+        assert "nested too deeply" in str(error)
+    else:
+        assert len(str(TaskFailed(state))) < 500
+
+
 @pytest.mark.parametrize("depth", [5, 50, 400, 900])
 def test_an_explanation_of_any_depth_does_not_cost_the_code(depth: int) -> None:
     body = '{"error":401,"error_text":%s}' % ("[" * depth + '"why"' + "]" * depth)

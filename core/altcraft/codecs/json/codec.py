@@ -30,7 +30,7 @@ class JsonCodec:
     an array, as Go writes one, and counts as absent anywhere else.
 
     A document beyond `max_bytes` or `max_elements` is a DecodeError. Elements are values of every kind, counted by
-    commas and opening brackets. Nesting ends at the interpreter's recursion limit, which is msgspec's limit too.
+    commas and opening brackets. Nesting ends where the interpreter's recursion in C does: 1,000 levels to 10,000.
     """
 
     name = "json"

@@ -106,15 +106,15 @@ class SharingCases(Case):
         def script(talk: Talk) -> None:
             while received := talk.receive():
                 if received.body == b"first":
-                    go_on.wait(5)
+                    go_on.wait(20)
                 talk.send(reply(received.body))
 
         with Loopback(script) as server, self.made(make_transport, connections=1) as tested:
-            first = tested.begin(request(server.url + "/", b"first"))
+            first = tested.begin(request(server.url + "/", b"first"), 20)
             assert server.received.wait(5)
-            waiting = tested.begin(request(server.url + "/", b"waiting"))
-            time.sleep(0.05)
-            assert waiting.cancel()
+            cancel = tested.begin_to_cancel(request(server.url + "/", b"waiting"), 20)
+            time.sleep(0.05)  # for the exchange to join the queue, where that takes more than one turn of the loop
+            cancel()
             go_on.set()
             assert first.result(20).body == b"first"
             assert tested.send(request(server.url + "/", b"last")).body == b"last"

@@ -50,6 +50,30 @@ class Tested:
         """Begins an exchange."""
         return self._runner.start(lambda: self.transport.send(request, timeout=timeout))
 
+    def begin_to_cancel(self, request: HttpRequest, timeout: float = 5.0) -> Callable[[], None]:
+        """Begins an exchange in the event loop, and returns what cancels it and waits until its task has ended.
+
+        `Future.cancel` of an exchange that was begun with `begin` returns before the event loop knows of it.
+        """
+        ended = threading.Event()
+        begun = threading.Event()
+
+        async def exchange() -> None:
+            begun.set()
+            try:
+                await self.transport.send(request, timeout=timeout)
+            finally:
+                ended.set()
+
+        future = self._runner.start(exchange)
+        assert begun.wait(_PATIENCE)
+
+        def cancel() -> None:
+            assert future.cancel(), "the exchange ended before it was cancelled"
+            assert ended.wait(_PATIENCE), "the cancelled exchange does not end"
+
+        return cancel
+
     def send(self, request: HttpRequest, timeout: float = 5.0) -> HttpResponse:
         """Carries out an exchange."""
         return self.begin(request, timeout).result(timeout + _PATIENCE)
