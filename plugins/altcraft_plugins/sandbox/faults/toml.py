@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-import sys
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields
 
+from altcraft_plugins._toml import in_words, loader, suggestion
 from altcraft_plugins.sandbox.durations import parse_seconds
 from altcraft_plugins.sandbox.faults.plan import EXCHANGE_FAULTS, OPERATIONS, TASK_FAULTS, Fault, FaultPlan, Outage
 
@@ -22,20 +20,13 @@ FAULTS: Final[tuple[type[Fault], ...]] = (*EXCHANGE_FAULTS, Outage, *TASK_FAULTS
 KINDS: Final[dict[str, type[Fault]]] = {str(fault.__struct_config__.tag): fault for fault in FAULTS}
 """The classes of faults, by their names in a file."""
 
-TYPES: Final = {
-    "float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "array": "a list",
-    "object": "a table", "null": "nothing", "date": "a date", "time": "a time", "datetime": "a time",
-    "float | null": "a number", "str | null": "a text", "float | str | null": "a number or a text",
-}  # fmt: skip
-"""msgspec's names of types, in words."""
-
 DURATIONS: Final = ("seconds", "since", "until")
 """The keys whose values may be texts such as "500ms"."""
 
 
 def read_plan(path: str | os.PathLike[str]) -> FaultPlan:
     """The plan in a file. Raises ValueError, which names the file, the fault, the key, and what it should be."""
-    loads = _toml()
+    loads = loader("a fault plan's file")
     try:
         document = loads(Path(path).read_text("utf-8"))
     except OSError as error:
@@ -46,17 +37,6 @@ def read_plan(path: str | os.PathLike[str]) -> FaultPlan:
         return _plan(document)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def _toml() -> Callable[[str], dict[str, Any]]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        try:
-            import tomli as tomllib  # pyright: ignore[reportMissingImports]  # for Python 3.10 alone
-        except ImportError:
-            raise ValueError("a fault plan's file needs Python 3.11, or the package tomli: pip install tomli") from None
-    return cast("Callable[[str], dict[str, Any]]", tomllib.loads)
 
 
 def _plan(document: dict[str, object]) -> FaultPlan:
@@ -85,7 +65,7 @@ def _fault(number: int, table: dict[str, Any]) -> Fault:
     try:
         return msgspec.convert(values, KINDS[kind])
     except msgspec.ValidationError as error:
-        raise ValueError(f"{place}: {_in_words(str(error))}") from None
+        raise ValueError(f"{place}: {in_words(str(error))}") from None
 
 
 def _value(kind: str, key: str, value: object) -> object:
@@ -110,17 +90,4 @@ def _require(name: object, known: Iterable[str], what: str) -> str:
     names = list(known)
     if isinstance(name, str) and name in names:
         return name
-    near = get_close_matches(str(name), names, 1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-    raise ValueError(f"no such {what}: {name}; {hint}")
-
-
-def _in_words(message: str) -> str:
-    """msgspec's message for a person: "rate: a number, not a text"."""
-    text, _, path = message.partition(" - at `$.")
-    for type_, words in TYPES.items():
-        text = text.replace(f"`{type_}`", words)
-    text = text.replace("Expected ", "").replace(", got ", ", not ")
-    if (missing := re.fullmatch("Object missing required field `(.*)`", text)) is not None:
-        return f"{missing[1]}: missing"
-    return f"{path.rstrip('`')}: {text}" if path else text
+    raise ValueError(f"no such {what}: {name}; {suggestion(name, names)}")

@@ -1,0 +1,10 @@
+"""A plan: the recounts of one run, named by the user, in a TOML file. Pure: it reads, checks and expands.
+
+Page: docs/how-to/morning-report.md.
+"""
+
+from altcraft_plugins.plan.example import EXAMPLE
+from altcraft_plugins.plan.plan import Mistake, Plan, PlanConnection, PlanError, Recount
+from altcraft_plugins.plan.reading import parse_plan, read_plan
+
+__all__ = ["EXAMPLE", "Mistake", "Plan", "PlanConnection", "PlanError", "Recount", "parse_plan", "read_plan"]
