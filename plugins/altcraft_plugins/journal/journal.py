@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -101,29 +101,48 @@ class Journal:
         """The outcomes that were not acknowledged."""
         return [entry for entry in self.entries() if entry.ended_at is not None and not entry.is_acknowledged]
 
-    def acknowledge(self, key: str) -> None:
-        """The outcome of that submission has been dealt with; or the doubt about it. LookupError for an unknown key."""
-        touched = self._file.write(
-            "UPDATE entries SET acknowledged = 1 WHERE key = ? AND ended_at IS NOT NULL", key
-        ) or self._file.write("DELETE FROM entries WHERE key = ? AND state IN ('submitting', 'in doubt')", key)
-        if not touched:
-            raise LookupError(f"the journal has no outcome and no doubt with the key {key!r}")
+    def acknowledge(self, *keys: str) -> None:
+        """The outcomes of these submissions have been dealt with, or the doubts about them: all of them, or none.
 
-    def resume(self, client: Client) -> list[Task[object]]:
+        LookupError for an unknown key.
+        """
+        with self._file.transaction():
+            for key in keys:
+                touched = self._file.write(
+                    "UPDATE entries SET acknowledged = 1 WHERE key = ? AND ended_at IS NOT NULL", key
+                ) or self._file.write("DELETE FROM entries WHERE key = ? AND state IN ('submitting', 'in doubt')", key)
+                if not touched:
+                    raise LookupError(f"the journal has no outcome and no doubt with the key {key!r}")
+
+    def give_up(self, key: str, reason: str) -> None:
+        """Notes a failure for a task whose outcome will never be known: the platform has lost it, say.
+
+        A task that has an outcome keeps it.
+        """
+        self._file.write(
+            "UPDATE entries SET state = 'failed', error = ?, ended_at = ?, status = NULL, progress = NULL "
+            "WHERE key = ? AND state = 'running'",
+            reason,
+            time.time(),
+            key,
+        )
+
+    def resume(self, client: Client, keys: Collection[str] | None = None) -> list[Task[object]]:
         """Handles on the tasks of the client's installation that no living process follows, on their schedule.
 
-        This process is their owner from now on. The client should have this journal among its plugins.
+        `keys` are those of the submissions that are wanted; None stands for all. This process is the tasks' owner from
+        now on. The client should have this journal among its plugins.
         """
-        return [client.tasks.resume(token) for token in self._take_over(client.host)]
+        return [client.tasks.resume(token) for token in self._take_over(client.host, keys)]
 
-    def resume_async(self, client: AsyncClient) -> list[AsyncTask[object]]:
+    def resume_async(self, client: AsyncClient, keys: Collection[str] | None = None) -> list[AsyncTask[object]]:
         """As `resume`, for an AsyncClient."""
-        return [client.tasks.resume(token) for token in self._take_over(client.host)]
+        return [client.tasks.resume(token) for token in self._take_over(client.host, keys)]
 
-    def _take_over(self, host: str) -> list[str]:
+    def _take_over(self, host: str, keys: Collection[str] | None) -> list[str]:
         now, tokens = time.time(), []
         for row in self._file.query("SELECT * FROM entries WHERE state = 'running' AND host = ?", host):
-            if not _is_owned(row, now):
+            if (keys is None or row["key"] in keys) and not _is_owned(row, now):
                 taken = self._file.write(
                     "UPDATE entries SET owner = ?, lease = ? WHERE key = ? AND owner = ? AND state = 'running'",
                     self._owner(),

@@ -100,6 +100,42 @@ def test_an_outcome_stays_until_it_is_acknowledged(world: World, path: Path, jou
         journal.acknowledge("k-2")
 
 
+def test_several_outcomes_are_acknowledged_together_or_not_at_all(world: World, journal: Journal) -> None:
+    client = world.client([STARTED, DONE, STARTED, DONE], plugins=[journal])
+    for key in ("k-1", "k-2"):
+        world.do(submit(world, client, key=key).result())
+    with pytest.raises(LookupError, match="k-3"):
+        journal.acknowledge("k-1", "k-3")
+    assert [entry.key for entry in journal.outcomes()] == ["k-1", "k-2"]
+    journal.acknowledge("k-1", "k-2")
+    assert journal.outcomes() == []
+
+
+def test_a_task_that_is_given_up_has_failed_with_the_reason_and_one_with_an_outcome_keeps_it(
+    world: World, journal: Journal
+) -> None:
+    client = world.client([STARTED, STARTED, DONE], plugins=[journal])
+    submit(world, client, key="k-1")
+    world.do(submit(world, client, key="k-2").result())
+    journal.give_up("k-1", "the platform has lost it")
+    journal.give_up("k-2", "the platform has lost it")
+    assert [(entry.state, entry.error) for entry in journal.outcomes()] == [
+        ("failed", "the platform has lost it"),
+        ("completed", None),
+    ]
+
+
+def test_of_the_tasks_that_no_process_follows_some_can_be_resumed(world: World, path: Path) -> None:
+    with Journal(path) as journal:
+        for key in ("k-1", "k-2"):
+            submit(world, world.client([STARTED], plugins=[journal]), key=key)
+    with Journal(path) as journal:
+        client = world.client([STARTED], plugins=[journal])
+        resumed = journal.resume_async(client, ["k-2"]) if world.is_async else journal.resume(client, ["k-2"])
+        assert [task.key for task in resumed] == ["k-2"]
+        assert [entry.is_owned for entry in journal.outstanding().tasks] == [False, True]
+
+
 @pytest.mark.parametrize(("failure", "in_doubt"), [(BadRequest, []), (ConnectionLost, ["k-1"])])
 def test_a_failed_submission_is_forgotten_or_in_doubt(
     world: World, journal: Journal, failure: type[Exception], in_doubt: list[str]
