@@ -95,6 +95,28 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """The packages of docs/examples, as strangers install them: wheels, a clean environment, their tests, pyright."""
+    folders = sorted(pathlib.Path("docs/examples").glob("altcraft-*"))
+    wheels, elsewhere = (pathlib.Path(session.create_tmp()).resolve() / name for name in ("wheels", "elsewhere"))
+    for folder in (wheels, elsewhere):
+        shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), ".", *map(str, folders))
+    built = [f"{path}[cli]" if path.name.startswith("altcraft_client-") else str(path) for path in wheels.glob("*.whl")]
+    session.install("--force-reinstall", "pytest", "trustme", *built)
+    for folder in folders:
+        shutil.copytree(folder / "tests", elsewhere / folder.name)  # where no source is in sight
+        with session.chdir(elsewhere / folder.name):
+            session.run("python", "-I", "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", ".")
+    # All of them at once, in one client.
+    shutil.copy("tests/examples/together.py", elsewhere)
+    session.run("python", "-I", str(elsewhere / "together.py"))
+    session.install("pyright[nodejs]==1.1.414")
+    for folder in folders:
+        session.run("pyright", "--pythonpath", str(pathlib.Path(session.bin) / "python"), "-p", str(folder))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The site, in `build/site`: every warning and every reference without a target is an error. Then the spelling."""
     session.install("-e", ".[docs]")

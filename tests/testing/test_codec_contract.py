@@ -58,6 +58,9 @@ def test_the_documented_codec_has_about_thirty_lines() -> None:
     assert len([line for line in code.splitlines() if line.strip()]) <= 30
 
 
+JSON = default_registry().by_name("json")
+
+
 class Sound:
     """A codec that passes the contract. Each subclass has one fault."""
 
@@ -65,10 +68,10 @@ class Sound:
     content_types: Any = ("application/x-sound",)
 
     def encode(self, value: object) -> bytes:
-        return default_registry().by_name("json").encode(value)
+        return JSON.encode(value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
-        return default_registry().by_name("json").decode(data, type)
+        return JSON.decode(data, type)
 
 
 class Nameless(Sound):
@@ -259,10 +262,10 @@ def test_a_codec_that_threads_cannot_share_fails() -> None:
         CodecContract().test_sixteen_threads_may_share_it(OneAtATime())
 
 
-def test_a_sound_codec_without_first_bytes_passes_every_test() -> None:
-    for name in dir(CodecContract):
-        if name.startswith("test_"):
-            getattr(CodecContract(), name)(Sound())
+class TestSoundWithoutFirstBytes(CodecContract):
+    @pytest.fixture
+    def codec(self) -> Codec:
+        return Sound()
 
 
 def test_the_contract_can_be_imported_without_pytest() -> None:

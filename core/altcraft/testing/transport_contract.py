@@ -10,6 +10,7 @@ from altcraft.testing.transport.keeping import KeepingCases
 from altcraft.testing.transport.network import NetworkCases, Trust
 from altcraft.testing.transport.replies import ReplyCases
 from altcraft.testing.transport.sharing import SharingCases
+from altcraft.testing.waivers import TRANSPORT
 
 __all__ = ["TransportContract", "Trust"]
 
@@ -25,7 +26,7 @@ class TransportContract(ReplyCases, FailureCases, KeepingCases, SharingCases, Ne
                 return MyTransport
 
     `make_transport` returns a function that makes a fresh transport at each call, with the options that a case needs.
-    `options` names those that yours takes; the cases that need others are skipped:
+    `options` names those that yours takes; the cases that need others are skipped, as `waivers` lists them:
 
     * `max_response` (int): bytes of a reply, decompressed, beyond which it is ResponseTooLarge;
     * `connections` (int): how many are open at most;
@@ -37,3 +38,5 @@ class TransportContract(ReplyCases, FailureCases, KeepingCases, SharingCases, Ne
 
     `loop` is "asyncio" or "trio" for an AsyncTransport, whose factory is then called in that loop.
     """
+
+    waivers = TRANSPORT

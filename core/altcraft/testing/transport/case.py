@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import ClassVar, NoReturn, TypeVar
+from typing import ClassVar, TypeVar
 
 from altcraft.errors import AltcraftError
+from altcraft.testing.contract import Contract, skip
 from altcraft.testing.transport.tested import BODY_TOKEN, HEADER_TOKEN, Loop, MakeTransport, Tested
 from altcraft.wire.messages import HttpRequest, HttpResponse
 
-__all__ = ["SLACK", "Case", "skip"]
+__all__ = ["SLACK", "Case"]
 
 E = TypeVar("E", bound=AltcraftError)
 
@@ -20,7 +21,7 @@ SLACK = 1.5
 """Seconds that a bounded exchange may take longer than its timeout, on a busy machine."""
 
 
-class Case:
+class Case(Contract):
     """The base of the contract."""
 
     loop: ClassVar[Loop | None] = None
@@ -31,7 +32,7 @@ class Case:
         """Makes a transport with these options, for a `with` block. Skips the case if it does not take one of them."""
         missing = options.keys() - self.options
         if missing:
-            skip(f"{', '.join(sorted(missing))}: not an option of this transport")
+            self.waive(min(missing))
         return Tested(lambda: make_transport(**options), self.loop)
 
     def fails(
@@ -74,13 +75,6 @@ class Case:
             return len(os.listdir("/dev/fd"))
         except OSError:
             skip("this system does not list a process's descriptors")
-
-
-def skip(reason: str) -> NoReturn:
-    """Skips the case. pytest is imported here only, so that the contract can be imported without it."""
-    import pytest
-
-    pytest.skip(reason)
 
 
 def _names(kinds: type[E] | tuple[type[E], ...]) -> str:

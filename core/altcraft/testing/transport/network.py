@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from altcraft.errors import ConnectError, TransportError
-from altcraft.testing.transport.case import Case, skip
+from altcraft.testing.contract import skip
+from altcraft.testing.transport.case import Case
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
 from altcraft.testing.transport.tested import MakeTransport, request
 
