@@ -63,9 +63,15 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Makes one change of all that the block writes. Another process waits meanwhile."""
+        """Makes one change of all that the block writes. Another process waits meanwhile.
+
+        A transaction inside another one is part of that.
+        """
         with self._lock, self._errors():
             connection = self._connected()
+            if connection.in_transaction:
+                yield
+                return
             connection.execute("PRAGMA synchronous = FULL")
             with _transaction(connection):
                 yield

@@ -6,7 +6,7 @@ import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from altcraft import Plugin, Polling, Retry
     from altcraft_plugins.cli.output.reporter import Reporter
     from altcraft_plugins.cli.session import Session
+    from altcraft_plugins.history import History
     from altcraft_plugins.journal import Journal
 
 __all__ = ["Invocation"]
+
+DAY: Final = 86_400.0
+"""Seconds."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -36,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     output: str | None = None
     verbose: bool = False
     journal: str | None = None
+    history: str | None = None
+    history_keep: float | None = None
 
 
 class Invocation:
@@ -106,12 +112,15 @@ class Invocation:
 
         with ExitStack() as stack:
             journal = None if connection.journal is None else stack.enter_context(_journal(connection.journal))
+            history = None if self.settings.history is None else stack.enter_context(self.history())
             with self._reported_warnings():
                 client = stack.enter_context(open_client(self.connect, connection))
             if self.settings.verbose:
                 client.hooks.register(Verbose(self.reporter))
             if journal is not None:
                 client.hooks.register(journal)
+            if history is not None:
+                client.hooks.register(history)
             yield Session(client, self.reporter, connection, self.settings.timeout, journal)
 
     @contextmanager
@@ -121,6 +130,21 @@ class Invocation:
             raise click.UsageError("Give --journal FILE, or set ALTCRAFT_JOURNAL.", click.get_current_context())
         with _journal(self.settings.journal) as journal:
             yield journal
+
+    @contextmanager
+    def history(self) -> Iterator[History]:
+        """The history. UsageError without one, Stopped where its file can't be used."""
+        from altcraft_plugins.history import History, HistoryError
+
+        settings = self.settings
+        if settings.history is None:
+            raise click.UsageError("Give --history FILE, or set ALTCRAFT_HISTORY.", click.get_current_context())
+        keep_days = None if settings.history_keep is None else settings.history_keep / DAY
+        try:
+            with History(settings.history, keep_days=keep_days) as history:
+                yield history
+        except HistoryError as error:
+            raise Stopped(problem_of(error)) from None
 
     @contextmanager
     def _reported_warnings(self) -> Iterator[None]:

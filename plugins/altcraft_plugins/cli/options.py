@@ -21,6 +21,8 @@ __all__ = [
     "COMPLETION_VARIABLE",
     "CONNECTION",
     "EVERY",
+    "HISTORY",
+    "INTO_FILE",
     "JOURNAL",
     "OUTPUT",
     "PLUGINS",
@@ -265,8 +267,7 @@ VERBOSE: Final = (
         help="Show exchanges, retries and polls on stderr.",
     ),
 )
-RESULTS: Final = (
-    _for_output("--csv", is_flag=True, variable=False, help="Print the statistics as CSV, a row a channel."),
+INTO_FILE: Final = (
     _for_output(
         "--output",
         "-o",
@@ -275,6 +276,10 @@ RESULTS: Final = (
         help="Write the results to FILE when the command ends.",
     ),
 )
+RESULTS: Final = (
+    _for_output("--csv", is_flag=True, variable=False, help="Print the statistics as CSV, a row a channel."),
+    *INTO_FILE,
+)
 JOURNAL: Final = (
     _for_output(
         "--journal",
@@ -282,5 +287,14 @@ JOURNAL: Final = (
         help="Keep tasks and outcomes in FILE, so that a later command can go on with them.",
     ),
 )
-EVERY: Final = (TIMEOUT, JOURNAL, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
+HISTORY: Final = (
+    _for_output("--history", metavar="FILE", help="Keep every completed count in FILE."),
+    _for_output(
+        "--history-keep",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        help="Delete counts of the history that are older: 400d. [default: never]",
+    ),
+)
+EVERY: Final = (TIMEOUT, JOURNAL, HISTORY, RESULTS, OUTPUT, VERBOSE, CONNECTION, POLLS)
 """All groups, for a command that waits for tasks."""

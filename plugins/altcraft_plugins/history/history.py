@@ -7,11 +7,13 @@ import os
 import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from altcraft import TaskHandle, hookimpl
 from altcraft.schema import Request
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["History"]
 
 _DAY = 86400.0
+_BATCH = 500
+"""Lines that are imported in one transaction."""
 _HOSTS = 10_000
 """Hosts of tasks under way that are kept in memory."""
 
@@ -144,21 +148,23 @@ class History:
         `name` is the name of all of them; None stands for the "name" of each line, or a name made from its request.
         Lines that are no results are passed over. A count that the history knows is not recorded again.
         """
-        new = known = passed_over = 0
-        broken: list[tuple[int, str]] = []
-        for number, line in enumerate(lines, 1):
-            try:
-                found = collected(line)
-            except ValueError as error:
-                broken.append((number, str(error)))
-                continue
-            if found is None:
-                passed_over += 1
-                continue
-            recorded = self.record(name or found.name, found.result, found, at=found.read_at, host=host)
-            new += recorded
-            known += not recorded
-        return Imported(new, known, passed_over, broken)
+        numbered = enumerate(lines, 1)
+        imported = Imported(0, 0, 0, [])
+        while batch := list(islice(numbered, _BATCH)):
+            with self._file.transaction():  # one for many lines: each one is a write to the disk
+                for number, line in batch:
+                    imported = self._import(imported, number, line, name, host)
+        return imported
+
+    def _import(self, before: Imported, number: int, line: str, name: str | None, host: str) -> Imported:
+        try:
+            found = collected(line)
+        except ValueError as error:
+            return replace(before, broken=[*before.broken, (number, str(error))])
+        if found is None:
+            return replace(before, passed_over=before.passed_over + 1)
+        recorded = self.record(name or found.name, found.result, found, at=found.read_at, host=host)
+        return replace(before, counts=before.counts + recorded, known=before.known + (not recorded))
 
     def rename(self, old: str, new: str) -> int:
         """Gives all counts and failures of a name another one. Returns how many counts there were."""
@@ -288,9 +294,9 @@ class _About(Struct, frozen=True):
 
 
 def _rows(record: sqlite3.Row) -> list[Row]:
-    content = json.loads(record["content"])
-    channels = content.pop("channels")
-    about = {"name": record["name"], "at": _moment(record["at"]), **content}
+    content: dict[str, Any] = json.loads(record["content"])
+    channels: list[tuple[str, dict[str, object]]] = content.pop("channels")
+    about: dict[str, Any] = {"name": record["name"], "at": _moment(record["at"]), **content}
     return [Row(channel=channel, counters=counters, **about) for channel, counters in channels]
 
 

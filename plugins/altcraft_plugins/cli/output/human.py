@@ -16,6 +16,7 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.history import Imported, Item, Series
     from altcraft_plugins.journal import Entry
 
 __all__ = ["HumanReporter"]
@@ -155,6 +156,38 @@ class HumanReporter:
                 self._print(f"  {_entry_line(entry)}")
         if not entries:
             self._print("The journal is empty.")
+
+    def items(self, items: Sequence[Item]) -> None:
+        """A line for each, with its counts and their times; or a row."""
+        from altcraft_plugins.cli.output.trends import item_rows
+
+        if self._rows is not None:
+            self._rows.put(*item_rows(items))
+            return
+        for item in items:
+            times = f"{item.last:%F %T}" if item.counts == 1 else f"{item.first:%F %T} to {item.last:%F %T}"
+            count = f"{item.counts} count{'' if item.counts == 1 else 's'}"
+            self._destination.write(f"{printable(item.name)}: {count}, {times} UTC\n")
+        if not items:
+            self._destination.write("The history is empty.\n")
+
+    def trends(self, series: Sequence[Series]) -> None:
+        """A table for each channel; or a row for each count and channel, the oldest first."""
+        from altcraft_plugins.cli.output.trends import count_rows, drawn
+
+        if self._rows is not None:
+            self._rows.put(*count_rows(row for each in series for row in each.rows))
+            return
+        self._destination.write(drawn(series, self._destination.stream))
+
+    def imported(self, file: str, imported: Imported) -> None:
+        """A line, and one for each line of the file that is broken, on stderr."""
+        self._print(
+            f"{printable(file)}: {imported.counts} new, {imported.known} known already, "
+            f"{imported.passed_over} lines without a result, {len(imported.broken)} broken"
+        )
+        for number, reason in imported.broken:
+            write_line(f"altcraft: {printable(file)}, line {number}: {printable(reason)}", to_stderr=True)
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""

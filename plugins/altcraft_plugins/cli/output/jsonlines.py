@@ -17,6 +17,7 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.history import Imported, Item, Series
     from altcraft_plugins.journal import Entry
 
 __all__ = ["JsonReporter"]
@@ -97,6 +98,21 @@ class JsonReporter:
         for entry in entries:
             self._write("entry", msgspec.to_builtins(entry))
 
+    def items(self, items: Sequence[Item]) -> None:
+        """An "item" line for each."""
+        for item in items:
+            self._result("item", msgspec.to_builtins(item))
+
+    def trends(self, series: Sequence[Series]) -> None:
+        """A "count" line for each count and channel, the oldest first."""
+        for row in sorted((row for each in series for row in each.rows), key=lambda row: row.at):
+            self._result("count", msgspec.to_builtins(row))
+
+    def imported(self, file: str, imported: Imported) -> None:
+        """An "imported" line."""
+        broken = [{"line": number, "message": reason} for number, reason in imported.broken]
+        self._write("imported", {"file": file, **msgspec.to_builtins(imported), "broken": broken})
+
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """An "error" line."""
         self._write("error", {**msgspec.to_builtins(problem), **_request(subject)})
@@ -107,6 +123,9 @@ class JsonReporter:
 
     def _progress(self, task: TaskHandle, status: str, progress: int | float | None) -> None:
         self._write("progress", {"task_id": task.id, "status": status, "progress": progress})
+
+    def _result(self, event: str, fields: Mapping[str, object]) -> None:
+        self._destination.write(json.dumps({"event": event, **fields}) + "\n")
 
     def _write(self, event: str, fields: Mapping[str, object]) -> None:
         write_line(json.dumps({"event": event, **fields}))

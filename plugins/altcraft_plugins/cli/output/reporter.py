@@ -14,6 +14,7 @@ from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.history import Imported, Item, Series
     from altcraft_plugins.journal import Entry
 
 __all__ = ["Exchanged", "Follow", "Reporter", "Result"]
@@ -109,6 +110,18 @@ class Reporter(Protocol):
 
     def entries(self, entries: Sequence[Entry]) -> None:
         """What a journal holds, in the order of submission."""
+        ...
+
+    def items(self, items: Sequence[Item]) -> None:
+        """The names that a history knows."""
+        ...
+
+    def trends(self, series: Sequence[Series]) -> None:
+        """How the channels of one name have changed."""
+        ...
+
+    def imported(self, file: str, imported: Imported) -> None:
+        """What became of a file of JSON lines."""
         ...
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:

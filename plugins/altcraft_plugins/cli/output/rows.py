@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -45,6 +46,12 @@ class Rows:
         for row in found:
             self._rows.append({**row, **more})
             self._columns.update(dict.fromkeys(self._rows[-1]))
+
+    def put(self, columns: Sequence[str], found: Iterable[Mapping[str, object]]) -> None:
+        """Keeps rows that have exactly those columns."""
+        self._has_results = True
+        self._columns = dict.fromkeys(columns)
+        self._rows += map(dict, found)
 
     def finish(self) -> None:
         """Writes the header and the rows; nothing where there was no result."""
