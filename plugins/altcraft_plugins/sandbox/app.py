@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -41,7 +42,7 @@ from altcraft_plugins.sandbox.schema.requests import FormatOnly, Status, TokenOn
 from altcraft_plugins.sandbox.settings import DEFAULT_TOKENS, check_settings, served_tokens
 from altcraft_plugins.sandbox.tasks.table import CountState, Submission, TaskTable
 from altcraft_plugins.sandbox.tasks.worker import TaskWorker
-from altcraft_plugins.sandbox.taught import File, Platform, Taught, Teacher
+from altcraft_plugins.sandbox.taught import File, SandboxPlatform, Taught, Teacher
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -110,7 +111,7 @@ class Sandbox:
         self._worker = TaskWorker(
             tasks, pace=pace, thread=worker, finished=self._task_ended, clock=self._clock.monotonic
         )
-        self._taught = Taught(Platform(self._store, tasks, self._worker), teachers)
+        self._taught = Taught(partial(SandboxPlatform, self._store, tasks, self._worker), teachers)
         own = Methods(self._store, tasks, self._worker, self._sender).by_path()
         self._methods = own | self._taught.methods
         self._deliveries = deliveries

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -24,7 +24,7 @@ from altcraft_plugins.sandbox.schema.requests import Parameters
 from altcraft_plugins.sandbox.tasks.table import Submission, TaskTable
 from altcraft_plugins.sandbox.tasks.worker import TaskWorker
 
-__all__ = ["ENTRY_POINTS", "File", "MethodRegistry", "Platform", "Taught", "Teacher"]
+__all__ = ["ENTRY_POINTS", "File", "MethodRegistry", "Platform", "SandboxPlatform", "Taught", "Teacher"]
 
 logger = logging.getLogger("altcraft.sandbox")
 
@@ -41,40 +41,48 @@ class File(NamedTuple):
     content_type: str = "application/octet-stream"
 
 
-class Platform:
-    """What a taught method may use of the sandbox. Thread-safe. `path` is that of the method."""
-
-    def __init__(self, store: Store, tasks: TaskTable, worker: TaskWorker, path: str = "") -> None:
-        self._store = store
-        self._tasks = tasks
-        self._worker = worker
-        self.path = path
+class Platform(Protocol):
+    """What a taught method may use of the sandbox. Thread-safe."""
 
     def rows(self) -> AbstractContextManager[sqlite3.Connection]:
         """The tables, to read and to change, in a transaction that is committed at the end of the `with` block.
 
         docs/reference/sandbox.md lists the tables.
         """
-        return self._store.transaction()
-
-    def at(self, path: str) -> Platform:
-        """The same, for the method with that path."""
-        return Platform(self._store, self._tasks, self._worker, path)
+        ...
 
     def start(self, asked: Parameters, result: object) -> object:
         """Starts a task that ends with `result`, and returns the data of the reply, which names the task.
 
         The task takes as long as the sandbox's pace says. `result` is made of structs, dicts, lists, texts and numbers.
         """
-        task_id = self._tasks.add_taught(Submission(self.path, asked.as_json()), result)
+        ...
+
+
+class SandboxPlatform:
+    """The Platform of one method: its tasks name the method's path."""
+
+    def __init__(self, store: Store, tasks: TaskTable, worker: TaskWorker, path: str) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._worker = worker
+        self._path = path
+
+    def rows(self) -> AbstractContextManager[sqlite3.Connection]:
+        """As `Platform.rows`."""
+        return self._store.transaction()
+
+    def start(self, asked: Parameters, result: object) -> object:
+        """As `Platform.start`."""
+        task_id = self._tasks.add_taught(Submission(self._path, asked.as_json()), result)
         self._worker.add(task_id)
         return Started(task_id)
 
 
 class MethodRegistry:
-    """Methods by path, and files by the beginning of their path."""
+    """Methods by path, and files by the beginning of their path. `platform` makes the Platform of a path."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Callable[[str], Platform]) -> None:
         self._platform = platform
         self.methods: dict[str, Callable[[Codec, bytes], Call]] = {}
         self.files: dict[str, Callable[[str], File | None]] = {}
@@ -86,7 +94,7 @@ class MethodRegistry:
         the reply, or a whole `altcraft.Reply`, and raises `Refusal`.
         """
         path = path.strip("/")
-        platform = self._platform.at(path)
+        platform = self._platform(path)
 
         def run(asked: P) -> msgspec.Struct:
             data = answer(asked, platform)
@@ -99,7 +107,8 @@ class MethodRegistry:
 
         `file` gets the whole path. It returns None where there is no such file.
         """
-        self.files[prefix] = lambda path: file(path, self._platform)
+        platform = self._platform(prefix)
+        self.files[prefix] = lambda path: file(path, platform)
 
 
 Teacher = Callable[[MethodRegistry], object]
@@ -109,7 +118,7 @@ Teacher = Callable[[MethodRegistry], object]
 class Taught:
     """The methods and files of all teachers. Thread-safe."""
 
-    def __init__(self, platform: Platform, teachers: Iterable[Teacher]) -> None:
+    def __init__(self, platform: Callable[[str], Platform], teachers: Iterable[Teacher]) -> None:
         self._platform = platform
         self._registry = MethodRegistry(platform)
         self._has_scanned = False
