@@ -44,7 +44,7 @@ from altcraft.errors import (
     UsedAfterFork,
     WaitTimeout,
 )
-from altcraft.hooks import ObservedExchange, Plugin, Submission, TaskHandle, hookimpl
+from altcraft.hooks import ObservedExchange, ObservedWait, Plugin, Submission, TaskHandle, hookimpl
 from altcraft.operations import Operation
 from altcraft.rows import rows
 from altcraft.schema import (
@@ -97,6 +97,7 @@ __all__ = [
     "MissingExtra",
     "NotFound",
     "ObservedExchange",
+    "ObservedWait",
     "OnProgress",
     "Operation",
     "OutOfThreads",

@@ -12,6 +12,8 @@ from altcraft.errors import TaskFailed
 from altcraft.schema import TaskStatus
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import Self
 
     from altcraft.schema import Feedback, TaskRequest
@@ -59,6 +61,21 @@ class _Handle(Handle[R]):
     def note(self) -> str:
         """What the caller has given as `submit(note=…)`."""
         return "" if self._followed.submission is None else self._followed.submission.note
+
+    @property
+    def submitted_at(self) -> datetime | None:
+        """When the submission began, aware, in UTC; None where only the id is known."""
+        return None if self._followed.submission is None else self._followed.submission.submitted_at
+
+    @property
+    def traceparent(self) -> str:
+        """The submission's place in a trace, where a plugin has set it; else empty. It travels in the resume token."""
+        return "" if self._followed.submission is None else self._followed.submission.traceparent
+
+    @property
+    def polls(self) -> int:
+        """How many polls were answered, in all processes that the resume token has been through."""
+        return self._followed.answered
 
     @property
     def feedback(self) -> Feedback | None:

@@ -66,12 +66,14 @@ class Recorder:
         self.note("altcraft_task_submitted", task=task, submission=submission, done=task.done())
 
     @hookimpl
-    def altcraft_wait_started(self, task: altcraft.TaskHandle) -> None:
-        self.note("altcraft_wait_started", task=task)
+    def altcraft_wait_started(self, task: altcraft.TaskHandle, wait: altcraft.ObservedWait) -> None:
+        self.note("altcraft_wait_started", task=task, wait=wait)
 
     @hookimpl
-    def altcraft_wait_ended(self, task: altcraft.TaskHandle, error: BaseException | None) -> None:
-        self.note("altcraft_wait_ended", task=task, error=error)
+    def altcraft_wait_ended(
+        self, task: altcraft.TaskHandle, error: BaseException | None, wait: altcraft.ObservedWait
+    ) -> None:
+        self.note("altcraft_wait_ended", task=task, error=error, wait=wait)
 
     @hookimpl
     def altcraft_task_progress(self, task: altcraft.TaskHandle, status: TaskStatus[object]) -> None:

@@ -113,3 +113,72 @@ def test_a_request_that_cannot_be_written_leaves_no_doubt() -> None:
         with pytest.raises(altcraft.EncodeError):
             made.submit(Filtered("a\0b"))
     assert [call["in_doubt"] for call in recorder.of("altcraft_submission_failed")] == [False]
+
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def traced(value: str) -> object:
+    """A plugin that puts every submission at a place in a trace."""
+
+    def put(submission: altcraft.Submission) -> None:
+        submission.traceparent = value
+
+    return plugin("altcraft_submitting", put)
+
+
+def test_a_traceparent_that_a_plugin_sets_travels_in_the_resume_token() -> None:
+    with client([STARTED], traced(TRACEPARENT)) as made:
+        task = made.segments.refresh_counters(7, resource_id=24)
+        again = made.tasks.resume(task.resume_token)
+    assert task.traceparent == again.traceparent == TRACEPARENT
+    assert task.submitted_at == again.submitted_at
+    assert (again.polls, made.tasks.resume("t-1").submitted_at, made.tasks.resume("t-1").traceparent) == (0, None, "")
+
+
+@pytest.mark.parametrize(
+    "value", ["00-0-0-01", TRACEPARENT.replace("00-", "01-"), TRACEPARENT + "\n", "00-" + "0" * 52]
+)
+def test_a_traceparent_that_is_none_ends_the_submission_before_it_is_sent(value: str) -> None:
+    recorder = Recorder()
+    with client([], traced(value), recorder) as made, pytest.raises(ValueError, match="traceparent"):
+        made.segments.refresh_counters(7, resource_id=24)
+    assert recorder.names == ["submitting", "submission_failed"]
+
+
+def test_the_polls_of_a_task_are_counted_over_its_handles() -> None:
+    with client([STARTED, RUNNING, RUNNING, DONE]) as made:
+        task = made.segments.refresh_counters(7, resource_id=24)
+        task.poll()
+        task.step()
+        again = made.tasks.resume(task.resume_token)
+        assert (task.polls, again.polls) == (2, 2)
+        again.result()
+        assert again.polls == 3
+
+
+def test_an_exchange_knows_its_task_and_the_wait_that_it_belongs_to() -> None:
+    recorder = Recorder()
+    with client([STARTED, RUNNING, RUNNING, DONE], recorder) as made:
+        task = made.segments.refresh_counters(7, resource_id=24)
+        task.poll()
+        task.result()
+    submission, poll, first, last = (call["exchange"] for call in recorder.of("altcraft_exchange_started"))
+    assert (submission.task, submission.wait) == (None, None)
+    assert poll.wait is None
+    assert len({id(exchange.task) for exchange in (poll, first, last)}) == 1
+    (started,), (ended,) = recorder.of("altcraft_wait_started"), recorder.of("altcraft_wait_ended")
+    assert first.wait is last.wait is started["wait"] is ended["wait"]
+    assert not first.wait.is_grouped
+
+
+def test_the_exchanges_of_a_group_know_the_wait_of_their_task() -> None:
+    recorder = Recorder()
+    with client([DONE, DONE], recorder) as made:
+        tasks = [made.tasks.resume(name) for name in ("t-1", "t-2")]
+        made.tasks.wait(tasks)
+    waits = {call["task"].id: call["wait"] for call in recorder.of("altcraft_wait_started")}
+    assert all(wait.is_grouped for wait in waits.values())
+    exchanges = [call["exchange"] for call in recorder.of("altcraft_exchange_finished")]
+    assert [waits[exchange.task_id] is exchange.wait for exchange in exchanges] == [True, True]
+    assert {call["task"].id: call["wait"] for call in recorder.of("altcraft_wait_ended")} == waits

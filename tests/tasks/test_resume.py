@@ -17,6 +17,7 @@ from altcraft.tasks import resume
 from altcraft.tasks.resume import KEY_LENGTH, NOTE_LENGTH, Parked, ResumeToken, parse_resume_token
 
 UUID = "930bfdb0-a5a8-4207-a77d-6b989bdea326"
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOW = 1_790_000_000.0
 
 words = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=60)
@@ -58,6 +59,7 @@ def tokens(draw: st.DrawFn) -> ResumeToken:
         request=draw(st.none() | fields),
         key=draw(st.none() | ids),
         note=draw(st.just("") | words),
+        traceparent=draw(st.sampled_from(["", TRACEPARENT, f"00-{'0' * 31}1-{'0' * 15}1-00"])),
         saved_at=NOW,
         submitted_at=draw(st.none() | st.just(NOW - 5)),
         parked=draw(st.none() | st.just(parked)),
@@ -124,6 +126,29 @@ def test_a_token_of_a_task_just_submitted_has_about_120_characters() -> None:
         submitted_at=NOW,
     )
     assert len(token.encode()) <= 125
+
+
+def test_a_traceparent_adds_at_most_35_characters_and_no_field_that_an_earlier_release_does_not_read() -> None:
+    token = ResumeToken(task_id=UUID, operation="segments/refresh_counters", request={"id": 7}, key="0" * 31 + "1")
+    traced = msgspec.structs.replace(token, traceparent=TRACEPARENT)
+    assert len(traced.encode()) - len(token.encode()) <= 35
+    assert len(content_of(traced)) == len(content_of(token)) == 9
+
+
+def test_a_short_token_with_a_traceparent_is_longer_than_any_task_id() -> None:
+    token = ResumeToken(task_id="7", traceparent=TRACEPARENT)
+    assert len(token.encode()) > 72
+    assert parse_resume_token(token.encode()).traceparent == TRACEPARENT
+
+
+def content_of(token: ResumeToken) -> list[Any]:
+    """What stands in a token, as MessagePack has it."""
+    number = 0
+    for digit in token.encode().removeprefix("at2_"):
+        number = number * 62 + "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".index(digit)
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    content: list[Any] = msgspec.msgpack.decode(data[5:])
+    return content
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-6, 3600.0])

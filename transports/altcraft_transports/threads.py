@@ -5,6 +5,7 @@ Works under asyncio and trio. A cancelled exchange is left to its thread, which 
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -63,7 +64,8 @@ class ThreadsTransport:
                 raise ConnectError(_NO_WORKER)
             return self._transport.send(request, timeout=left)
 
-        return await self._run(exchange, timeout)
+        context = contextvars.copy_context()  # what the caller has set holds in the worker, too
+        return await self._run(lambda: context.run(exchange), timeout)
 
     async def sleep(self, seconds: float) -> None:
         """Sleeps, until the transport is closed."""

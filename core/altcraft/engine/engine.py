@@ -14,6 +14,7 @@ from altcraft.codecs import make_ready
 from altcraft.engine.effects import Effects, Runner, SendRequest, Signal, SleepFor, WaitFor
 from altcraft.engine.followed import Followed, Handle, OnProgress, followed_of
 from altcraft.engine.submission import (
+    check_traceparent,
     checked_key,
     checked_note,
     may_be_processed,
@@ -22,7 +23,7 @@ from altcraft.engine.submission import (
 )
 from altcraft.errors import AltcraftError, BadRequest, ClientClosed, ConnectionLost, NotFound, TransportError
 from altcraft.exchange import Exchange
-from altcraft.hooks import Hooks, ObservedExchange, Submission
+from altcraft.hooks import Hooks, ObservedExchange, ObservedWait, Submission, TaskHandle
 from altcraft.operations import TASK_STATUS, Operation, unknown_task
 from altcraft.schema import Feedback, Request, TaskStatus, TaskStatusRequest
 from altcraft.tasks.budget import TokenBucket
@@ -150,6 +151,7 @@ class Engine:
         in_doubt = False
         try:
             self.hooks.ask("altcraft_submitting", submission=submission)
+            check_traceparent(submission.traceparent)
             in_doubt = True
             task_id = yield from self._repeat(operation, request, lambda reply: self.exchange.task_id(operation, reply))
         except BaseException as error:
@@ -225,9 +227,11 @@ class Engine:
         """The status of a task, by exactly one exchange. No watcher and no hook hears of it as progress."""
         return cast("TaskStatus[R]", (yield from self._poll(task)).answer)
 
-    def poll(self, task: Handle[R], timeout: float = math.inf) -> Effects[TaskStatus[R]]:
+    def poll(
+        self, task: Handle[R], timeout: float = math.inf, observed: ObservedWait | None = None
+    ) -> Effects[TaskStatus[R]]:
         """The same; watchers and hooks hear of it, and it may settle the outcome."""
-        event = yield from self._poll(task, timeout)
+        event = yield from self._poll(task, timeout, observed)
         followed_of(task).observe(event.at, event.answer, task)
         return cast("TaskStatus[R]", event.answer)
 
@@ -269,12 +273,12 @@ class Engine:
         deadline = None if timeout is None else self.now() + timeout
         watcher = None if on_progress is None else followed.watch(on_progress)
         ended_by: BaseException | None = None
-        self.hooks.fire("altcraft_wait_started", task=task)
+        observed = self.begin_wait(task, is_grouped=False)
         try:
             if (yield from self._take_lead(followed, deadline)):
-                finish = yield from self._follow(task, followed, deadline)
+                finish = yield from self._follow(task, followed, deadline, observed)
             else:
-                finish = yield from self._poll_at_deadline(task, followed)
+                finish = yield from self._poll_at_deadline(task, followed, observed)
             if finish.error is not None:
                 finish.error.locate(None, self.host)
                 ended_by = None if followed.outcome is finish else finish.error
@@ -284,11 +288,28 @@ class Engine:
         finally:
             if watcher is not None:
                 followed.unwatch(watcher)
-            self.hooks.fire("altcraft_wait_ended", task=task, error=ended_by)
+            self.end_wait(task, observed, ended_by)
         return finish
 
+    def begin_wait(self, task: Handle[Any], *, is_grouped: bool) -> ObservedWait | None:
+        """Lets the observers hear that a wait begins. None where none of them observes waits."""
+        if not self.hooks.observes_waits:
+            return None
+        observed = ObservedWait(is_grouped=is_grouped)
+        self.hooks.fire("altcraft_wait_started", task=task, wait=observed)
+        return observed
+
+    def end_wait(self, task: Handle[Any], observed: ObservedWait | None, error: BaseException | None) -> None:
+        """Lets them hear that it has ended."""
+        if observed is not None:
+            self.hooks.fire("altcraft_wait_ended", task=task, error=error, wait=observed)
+
     def send_poll(
-        self, task: Handle[R], timeout: float, is_over: Callable[[float], bool]
+        self,
+        task: Handle[R],
+        timeout: float,
+        is_over: Callable[[float], bool],
+        observed: ObservedWait | None = None,
     ) -> Effects[tuple[Event, Command]]:
         """One exchange about a task that has a leader: the event that its machine got, and the next command.
 
@@ -308,7 +329,7 @@ class Engine:
         self._make_ready(polls.operation)
         request = TaskStatusRequest(followed.id)
         command = yield from self._exchange(
-            TASK_STATUS, request, polls.read, timeout, feed, followed.failures + 1, followed.id
+            TASK_STATUS, request, polls.read, timeout, feed, followed.failures + 1, task, observed
         )
         followed.announce(commands, task)
         return fed, command
@@ -336,7 +357,9 @@ class Engine:
         )
         return self._handle(Followed(polls, machine, submission))
 
-    def _poll(self, task: Handle[R], timeout: float = math.inf) -> Effects[Responded]:
+    def _poll(
+        self, task: Handle[R], timeout: float = math.inf, observed: ObservedWait | None = None
+    ) -> Effects[Responded]:
         followed = followed_of(task)
         self._unless_closed(followed)
         polls = followed.polls
@@ -344,7 +367,7 @@ class Engine:
         request = TaskStatusRequest(followed.id)
         came: list[Event] = []
         timeout = min(timeout, self.policies.request_timeout)
-        yield from self._exchange(TASK_STATUS, request, polls.read, timeout, came.append, 1, followed.id)
+        yield from self._exchange(TASK_STATUS, request, polls.read, timeout, came.append, 1, task, observed)
         (event,) = came
         if isinstance(event, Failed):
             self._unless_closed(followed, event.error)
@@ -367,14 +390,16 @@ class Engine:
                 return False
             yield WaitFor(self.changed, seen, left)
 
-    def _follow(self, task: Handle[R], followed: Followed[R], deadline: float | None) -> Effects[Finish]:
+    def _follow(
+        self, task: Handle[R], followed: Followed[R], deadline: float | None, observed: ObservedWait | None
+    ) -> Effects[Finish]:
         """Leads the task until its machine says that the wait is over."""
         try:
             first: Event = Cancelled(self.now()) if self.closed else Began(self.now(), deadline)
             command = followed.feed(first)[-1]
             while not isinstance(command, Finish):
                 if isinstance(command, Send):
-                    _, command = yield from self.send_poll(task, command.timeout, lambda at: self.closed)
+                    _, command = yield from self.send_poll(task, command.timeout, lambda at: self.closed, observed)
                 else:
                     command = followed.feed((yield from self._sleep(cast(Sleep, command), followed)))[-1]
             return command
@@ -383,12 +408,14 @@ class Engine:
                 followed.release()
             self.changed.notify()
 
-    def _poll_at_deadline(self, task: Handle[R], followed: Followed[R]) -> Effects[Finish]:
+    def _poll_at_deadline(
+        self, task: Handle[R], followed: Followed[R], observed: ObservedWait | None
+    ) -> Effects[Finish]:
         """The deadline of a wait that does not lead: one poll of its own; the leader's next one may be far off."""
         cause: AltcraftError | None = None
         if followed.outcome is None:
             try:
-                yield from self.poll(task, LAST_POLL)
+                yield from self.poll(task, LAST_POLL, observed)
             except AltcraftError as error:
                 if not self.policies.retry.may_help(error, safe=True):
                     raise
@@ -423,16 +450,18 @@ class Engine:
         timeout: float,
         feed: Callable[[Event], T],
         attempt: int = 1,
-        task_id: str | None = None,
+        task: Handle[Any] | None = None,
+        wait: ObservedWait | None = None,
     ) -> Effects[T]:
         """One exchange; what came of it goes to `feed`, whose answer is returned.
 
         What is raised before anything is sent goes through.
         """
         http = self.exchange.build(path, request)
+        task_id = None if task is None else followed_of(task).id
         observed: ObservedExchange | None = None
         if self.hooks.observes_exchanges:
-            observed = ObservedExchange(http, path, task_id, attempt)
+            observed = ObservedExchange(http, path, task_id, attempt, cast("TaskHandle | None", task), wait)
             self.hooks.fire("altcraft_exchange_started", exchange=observed)
             http = observed.to_send()
         began = self.now() if observed is not None else 0.0

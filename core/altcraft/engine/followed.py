@@ -118,6 +118,7 @@ class Followed(Generic[R]):
             request=None if submission is None else own_fields(submission.request),
             key=None if submission is None else submission.key,
             note="" if submission is None else submission.note,
+            traceparent="" if submission is None else submission.traceparent,
             saved_at=wall,
             submitted_at=None if submission is None else submission.submitted_at.timestamp(),
             parked=None if is_fresh else parked.shifted(wall - at),
@@ -127,6 +128,11 @@ class Followed(Generic[R]):
     def status(self) -> TaskStatus[object] | None:
         """The last answer to a poll, or None before the first."""
         return self._machine.status
+
+    @property
+    def answered(self) -> int:
+        """How many polls were answered, in all processes."""
+        return self._machine.history.polls
 
     @property
     def outcome(self) -> Finish | None:

@@ -24,6 +24,7 @@ from altcraft.engine.engine import Engine
 from altcraft.engine.followed import Followed, Handle, followed_of
 from altcraft.engine.schedule import Due, Schedule
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, ConnectError, UsedAfterFork, WaitTimeout
+from altcraft.hooks import ObservedWait
 from altcraft.tasks.events import Cancelled, Command, Event, Failed, Finish, Responded, Send, Sleep
 
 __all__ = ["Group", "Waited"]
@@ -61,7 +62,7 @@ class Group(Generic[TaskT]):
         self._schedule: Schedule[TaskT] = Schedule(max_polls_per_second)
         self._done: deque[TaskT] = deque()
         self._turns: set[TaskT] = set()
-        self._waits: set[TaskT] = set()  # those of whose wait the observers have heard the start
+        self._waits: dict[TaskT, ObservedWait] = {}  # of whose start the observers have heard
         self._errors: dict[TaskT, AltcraftError] = {}  # of those that can't be followed any further
         self._owed: dict[TaskT, Send] = {}  # polls that hints during a poll have earned
         self._spawn = spawn
@@ -88,11 +89,11 @@ class Group(Generic[TaskT]):
 
     def begin(self) -> None:
         """Spawns the first worker, if there is anything to do."""
-        hooks = self._engine.hooks
-        if {"altcraft_wait_started", "altcraft_wait_ended"} & hooks.heard:
+        if self._engine.hooks.observes_waits:
             for task in self._schedule:
-                self._waits.add(task)
-                hooks.fire("altcraft_wait_started", task=task)
+                wait = self._engine.begin_wait(task, is_grouped=True)
+                if wait is not None:
+                    self._waits[task] = wait
         with self._engine.lock:
             self._engine.add_signals(self._work, self._news)
             if self._unfinished:
@@ -132,9 +133,7 @@ class Group(Generic[TaskT]):
             self._end_wait(task, None if followed_of(task).outcome is not None else error)
 
     def _end_wait(self, task: TaskT, error: BaseException | None) -> None:
-        if task in self._waits:
-            self._waits.discard(task)
-            self._engine.hooks.fire("altcraft_wait_ended", task=task, error=error)
+        self._engine.end_wait(task, self._waits.pop(task, None), error)
 
     def work(self) -> Effects[None]:
         """One worker's share: takes turns until nothing is left to do."""
@@ -243,7 +242,7 @@ class Group(Generic[TaskT]):
         if self._deadline != inf:
             timeout = min(timeout, max(self._deadline - sent, 0.0) + _CUT)
         try:
-            event, next_command = yield from engine.send_poll(task, timeout, self._ends_by)
+            event, next_command = yield from engine.send_poll(task, timeout, self._ends_by, self._waits.get(task))
         except BaseException:
             with engine.lock:
                 self._turns.discard(task)

@@ -12,9 +12,17 @@ from altcraft.errors import AltcraftError, ApiError, ClientClosed, ConnectError,
 from altcraft.hooks import Submission
 from altcraft.operations import Operation
 from altcraft.schema import Feedback, Request
-from altcraft.tasks.resume import KEY_LENGTH, NOTE_LENGTH, ResumeToken
+from altcraft.tasks.resume import KEY_LENGTH, NOTE_LENGTH, ResumeToken, is_traceparent
 
-__all__ = ["checked_key", "checked_note", "may_be_processed", "own_fields", "resumed_submission", "without_credentials"]
+__all__ = [
+    "check_traceparent",
+    "checked_key",
+    "checked_note",
+    "may_be_processed",
+    "own_fields",
+    "resumed_submission",
+    "without_credentials",
+]
 
 R = TypeVar("R")
 
@@ -33,6 +41,12 @@ def checked_note(note: str) -> str:
     if not isinstance(note, str) or len(note) > NOTE_LENGTH or not note.isprintable():
         raise ValueError(f"note={note!r}: give at most {NOTE_LENGTH} printable characters")
     return note
+
+
+def check_traceparent(traceparent: str) -> None:
+    """ValueError for a traceparent, set by a plugin, that a resume token can't carry. Empty stands for none."""
+    if traceparent and not is_traceparent(traceparent):
+        raise ValueError(f"submission.traceparent={traceparent!r}: set a W3C traceparent of version 00")
 
 
 def without_credentials(request: Request[R]) -> Request[R]:
@@ -72,4 +86,4 @@ def resumed_submission(token: ResumeToken, operation: Operation[Any]) -> Submiss
     except (msgspec.ValidationError, TypeError):  # a request of another release: the task goes on without it
         return None
     submitted_at = datetime.fromtimestamp(token.submitted_at, timezone.utc)
-    return Submission(token.key, operation.path, request, submitted_at, token.note)
+    return Submission(token.key, operation.path, request, submitted_at, token.note, traceparent=token.traceparent)

@@ -1,10 +1,11 @@
 """The hooks: their specifications, the plugins of a client, and the calls to both. Page: docs/reference/hooks.md."""
 
 from altcraft.hooks.callbacks import guarded, refuse_coroutines
-from altcraft.hooks.plugins import ENTRY_POINTS, Hooks, Plugin
+from altcraft.hooks.plugins import ENTRY_POINTS, Hooks, Plugin, register_everywhere, unregister_everywhere
 from altcraft.hooks.specifications import (
     PROJECT,
     ObservedExchange,
+    ObservedWait,
     Specifications,
     Submission,
     TaskHandle,
@@ -16,6 +17,7 @@ __all__ = [
     "PROJECT",
     "Hooks",
     "ObservedExchange",
+    "ObservedWait",
     "Plugin",
     "Specifications",
     "Submission",
@@ -23,4 +25,6 @@ __all__ = [
     "guarded",
     "hookimpl",
     "refuse_coroutines",
+    "register_everywhere",
+    "unregister_everywhere",
 ]

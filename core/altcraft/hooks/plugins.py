@@ -6,6 +6,7 @@ called. The client knows which hooks have an implementation, so a hook without o
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from types import ModuleType
@@ -18,7 +19,7 @@ from altcraft.errors import UnmarkedHookWarning, warn
 from altcraft.hooks.callbacks import log_error, refuse_coroutines, refuse_returned
 from altcraft.hooks.specifications import HOOKS, PROJECT, Specifications
 
-__all__ = ["ENTRY_POINTS", "Hooks", "Plugin"]
+__all__ = ["ENTRY_POINTS", "Hooks", "Plugin", "register_everywhere", "unregister_everywhere"]
 
 ENTRY_POINTS = "altcraft"
 """The entry-point group in which installed distributions offer their plugins."""
@@ -55,12 +56,14 @@ class _Offer(NamedTuple):
 class Hooks:
     """The plugins of one client. Calling hooks is thread-safe; registering is not.
 
+    `everywhere` says that the plugins of `register_everywhere` belong to it, too.
+
     * `heard` holds the names of the hooks that have an implementation.
     * `broken` holds the errors of the entry points that could not be loaded, by the entry point's name. Where several
       distributions have one of that name, the key names the distribution too: "journal (acme-journal)".
     """
 
-    def __init__(self, plugins: Iterable[object] = ()) -> None:
+    def __init__(self, plugins: Iterable[object] = (), *, everywhere: bool = True) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Specifications)
         self._callers: dict[str, list[tuple[Plugin, Callable[..., object]]]] = {}
@@ -70,6 +73,10 @@ class Hooks:
         self.broken: dict[str, BaseException] = {}
         for plugin in plugins:
             self.register(plugin)
+        if everywhere:
+            _everywhere.hooks.add(self)
+            for plugin in _everywhere.plugins:
+                self.register_shared(plugin)
 
     def register(self, plugin: object) -> None:
         """Adds a plugin: a module or an object with functions marked `@altcraft.hookimpl`.
@@ -84,9 +91,18 @@ class Hooks:
         self._register(plugin, Plugin(next(free for free in names if free not in taken)))
         self._warn_of_unmarked(plugin)
 
+    def register_shared(self, plugin: object) -> None:
+        """Adds a plugin of `register_everywhere`, unless there is one of its class."""
+        if not any(_is_twin(plugin, other) for other in self._manager.get_plugins()):
+            self.register(plugin)
+
+    def is_registered(self, plugin: object) -> bool:
+        """Whether the plugin belongs to this client."""
+        return self._manager.is_registered(plugin)
+
     def unregister(self, plugin: object) -> None:
         """Removes a plugin. ValueError where it is not registered."""
-        if not self._manager.is_registered(plugin):
+        if not self.is_registered(plugin):
             raise ValueError(f"not registered: {plugin!r}")
         self._manager.unregister(plugin)
         del self._loaded[id(plugin)]
@@ -134,6 +150,11 @@ class Hooks:
         """Whether a plugin observes exchanges."""
         return "altcraft_exchange_started" in self.heard or "altcraft_exchange_finished" in self.heard
 
+    @property
+    def observes_waits(self) -> bool:
+        """Whether a plugin observes waits, or may ask an exchange for its wait."""
+        return "altcraft_wait_started" in self.heard or "altcraft_wait_ended" in self.heard
+
     def ask(self, hook: str, **arguments: object) -> None:
         """Calls the implementations of a hook one by one. What one raises goes through, and the rest is not called."""
         for _, call in self._callers.get(hook, ()):
@@ -176,6 +197,9 @@ class Hooks:
                 raise ValueError(f"not a plugin of altcraft: {error}") from None
             raise
         self._loaded[id(plugin)] = msgspec.structs.replace(described, hooks=tuple(hooks))
+        for shared in _everywhere.plugins:
+            if shared is not plugin and _is_twin(shared, plugin) and self.is_registered(shared):
+                self.unregister(shared)
         self._update_callers()
 
     def _implementations(self, plugin: object) -> dict[str, pluggy.HookImpl]:
@@ -228,7 +252,7 @@ class Hooks:
                 if known.distribution is not None and known.name == offer.plugin.name:
                     raise ValueError(f"its name is taken by the plugin {known}")
             plugin = offer.load()
-            alone = Hooks()
+            alone = Hooks(everywhere=False)
             alone._register(plugin, offer.plugin)
             if self._manager.is_registered(plugin) or (provides is not None and not provides(alone)):
                 return None
@@ -245,3 +269,42 @@ class Hooks:
         self._unloaded.pop(offer.key, None)
         self._warn_of_unmarked(plugin)
         return alone
+
+
+class _Everywhere:
+    """The plugins of every client of this process, and the hooks of the clients that exist."""
+
+    def __init__(self) -> None:
+        self.plugins: list[object] = []
+        self.hooks: weakref.WeakSet[Hooks] = weakref.WeakSet()
+
+
+_everywhere = _Everywhere()
+
+
+def register_everywhere(plugin: object) -> None:
+    """Registers a plugin with every client of this process: those that exist, and those that are made later.
+
+    A client that has a plugin of the same class keeps that one alone. Call it while the program starts: it is not
+    thread-safe. Raises as `Hooks.register` does, and ValueError for a plugin that is registered everywhere already.
+    """
+    if any(plugin is other for other in _everywhere.plugins):
+        raise ValueError(f"already registered with every client: {plugin!r}")
+    Hooks([plugin], everywhere=False)  # refuses what is no plugin before a client gets it
+    _everywhere.plugins.append(plugin)
+    for hooks in tuple(_everywhere.hooks):
+        hooks.register_shared(plugin)
+
+
+def unregister_everywhere(plugin: object) -> None:
+    """Takes such a plugin back from all clients. ValueError where it is not registered everywhere."""
+    if not any(plugin is other for other in _everywhere.plugins):
+        raise ValueError(f"not registered with every client: {plugin!r}")
+    _everywhere.plugins = [other for other in _everywhere.plugins if other is not plugin]
+    for hooks in tuple(_everywhere.hooks):
+        if hooks.is_registered(plugin):
+            hooks.unregister(plugin)
+
+
+def _is_twin(plugin: object, other: object) -> bool:
+    return plugin is other or (type(plugin) is type(other) and not isinstance(plugin, ModuleType))

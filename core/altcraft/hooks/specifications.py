@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
     from altcraft.wire.transport import TransportRegistry
 
-__all__ = ["HOOKS", "PROJECT", "ObservedExchange", "Specifications", "Submission", "TaskHandle", "hookimpl"]
+__all__ = [
+    "HOOKS",
+    "PROJECT",
+    "ObservedExchange",
+    "ObservedWait",
+    "Specifications",
+    "Submission",
+    "TaskHandle",
+    "hookimpl",
+]
 
 PROJECT = "altcraft"
 
@@ -66,7 +75,10 @@ class Specifications:
 
     @_hookspec
     def altcraft_submitting(self, submission: Submission) -> None:
-        """The client is about to submit a task, and has sent nothing. What this raises ends the submission."""
+        """The client is about to submit a task, and has sent nothing. What this raises ends the submission.
+
+        A plugin may set `submission.traceparent` here.
+        """
 
     @_hookspec
     def altcraft_submission_failed(self, submission: Submission, error: BaseException, in_doubt: bool) -> None:
@@ -81,11 +93,11 @@ class Specifications:
         """The platform has started a task. Not called for a task that is resumed."""
 
     @_hookspec
-    def altcraft_wait_started(self, task: TaskHandle) -> None:
+    def altcraft_wait_started(self, task: TaskHandle, wait: ObservedWait) -> None:
         """A wait for the task begins, alone or in a group. There can be several waits for one task."""
 
     @_hookspec
-    def altcraft_wait_ended(self, task: TaskHandle, error: BaseException | None) -> None:
+    def altcraft_wait_ended(self, task: TaskHandle, error: BaseException | None, wait: ObservedWait) -> None:
         """A wait has ended. `error` is None when it ended with the outcome of the task, which may be a failure.
 
         Otherwise it is the reason: a timeout, a stall, the error of an exchange, the closing of the client, the
@@ -141,6 +153,21 @@ class TaskHandle(Protocol):
         ...
 
     @property
+    def submitted_at(self) -> datetime | None:
+        """When the submission began, aware, in UTC; None where only the id is known."""
+        ...
+
+    @property
+    def traceparent(self) -> str:
+        """What a plugin has set as the submission's `traceparent`; empty without one."""
+        ...
+
+    @property
+    def polls(self) -> int:
+        """How many polls were answered, in all processes that the resume token has been through."""
+        ...
+
+    @property
     def feedback(self) -> Feedback | None:
         """Where the platform was asked to report the end; None without feedback."""
         ...
@@ -159,13 +186,15 @@ class TaskHandle(Protocol):
         ...
 
 
-class Submission(msgspec.Struct, frozen=True):
+class Submission(msgspec.Struct):
     """The submission of a task, as the hooks see it.
 
     * `key` is unique, and the same for all retries.
     * `request` is the request struct, without the token.
     * `submitted_at` is an aware time in UTC.
     * `note` holds the words that the caller has given.
+    * `traceparent` is the one field that a plugin sets, and only while the submission begins: the submission's place in
+      a trace, as a W3C traceparent of version 00. It travels in the resume token, and must be no secret.
     """
 
     key: str
@@ -174,24 +203,36 @@ class Submission(msgspec.Struct, frozen=True):
     submitted_at: datetime
     note: str = ""
     host: str = ""
+    traceparent: str = ""
 
 
 class ObservedExchange:
     """One HTTP exchange, as the hooks see it: one object for its start and its end.
 
     * `operation` is the path of the method, `task_id` the id of the task that is polled, or None.
+    * `task` is the handle of that task, `wait` the wait that the poll belongs to; both may be None.
     * `attempt` is 1 for the first attempt, 2 for the first repetition, and so on.
     * `headers` takes further headers when the exchange starts, such as traceparent. They never replace the client's.
     * `retry_in` is set at the end: the seconds until the next attempt, or None when none follows.
     * `context` is for the plugins' own state.
     """
 
-    __slots__ = ("attempt", "context", "headers", "operation", "request", "retry_in", "task_id")
+    __slots__ = ("attempt", "context", "headers", "operation", "request", "retry_in", "task", "task_id", "wait")
 
-    def __init__(self, request: HttpRequest, operation: str, task_id: str | None, attempt: int) -> None:
+    def __init__(
+        self,
+        request: HttpRequest,
+        operation: str,
+        task_id: str | None,
+        attempt: int,
+        task: TaskHandle | None = None,
+        wait: ObservedWait | None = None,
+    ) -> None:
         self.request = request
         self.operation = operation
         self.task_id = task_id
+        self.task = task
+        self.wait = wait
         self.attempt = attempt
         self.retry_in: float | None = None
         self.headers: MutableMapping[str, str] = _AddedHeaders()
@@ -208,6 +249,24 @@ class ObservedExchange:
 
     def __repr__(self) -> str:
         return f"<exchange {self.operation}, attempt {self.attempt}>"
+
+
+class ObservedWait:
+    """One wait for a task, as the hooks see it: one object for its start, its exchanges and its end.
+
+    * `is_grouped` says that the wait is one of a group's (`as_completed`, `wait`). Then the hooks are called in the
+      context of the consumer, and the exchanges are made by workers.
+    * `context` is for the plugins' own state.
+    """
+
+    __slots__ = ("context", "is_grouped")
+
+    def __init__(self, *, is_grouped: bool) -> None:
+        self.is_grouped = is_grouped
+        self.context: dict[str, object] = {}
+
+    def __repr__(self) -> str:
+        return f"<wait{' in a group' if self.is_grouped else ''}>"
 
 
 _TRANSPORTS_HEADERS = ("host", "content-length", "transfer-encoding", "connection", "authorization", "cookie")

@@ -7,6 +7,7 @@ microseconds before the moment of saving, since two hosts share no monotonic clo
 
 from __future__ import annotations
 
+import re
 import zlib
 from math import inf
 from typing import Any
@@ -17,7 +18,7 @@ from msgspec import Struct
 from altcraft.errors import BadResumeToken
 from altcraft.tasks.polling import History
 
-__all__ = ["Parked", "ResumeToken", "parse_resume_token"]
+__all__ = ["Parked", "ResumeToken", "is_traceparent", "parse_resume_token"]
 
 NOTE_LENGTH = 200
 """Characters that a caller's note may have."""
@@ -79,7 +80,7 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
     """What a token holds. Times are seconds since 1970, on the wall clock.
 
     `operation` is the path that started the task, None where only the id is known. `request` has the request's own
-    fields, `key` names the submission, `note` is the caller's.
+    fields, `key` names the submission, `note` is the caller's, `traceparent` is the submission's place in a trace.
     """
 
     task_id: str
@@ -87,6 +88,7 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
     request: dict[str, Any] | None = None
     key: str | None = None
     note: str = ""
+    traceparent: str = ""
     saved_at: float = 0.0
     submitted_at: float | None = None
     parked: Parked | None = None
@@ -105,10 +107,11 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
             # A wall clock that was set back in between has the submission in the future.
             None if self.submitted_at is None else max(0, saved - round(self.submitted_at * _UNIT)),
             None if self.parked is None else msgspec.structs.astuple(_packed(self.parked, self.saved_at)),
+            _packed_traceparent(self.traceparent),
         )
         data = msgspec.msgpack.encode(content)
         if len(data) < _SHORTEST:
-            content.padding = bytes(_SHORTEST - len(data))
+            content.padding += bytes(_SHORTEST - len(data))
             data = msgspec.msgpack.encode(content)
         return _PREFIX + _word(zlib.crc32(data).to_bytes(4, "big") + data)
 
@@ -164,6 +167,7 @@ def _version_2(text: str) -> ResumeToken:
             request=content.request,
             key=None if content.key is None else _unpacked_hex(content.key),
             note=content.note,
+            traceparent=_unpacked_traceparent(content.padding),
             saved_at=saved,
             submitted_at=None if content.submitted is None else saved - content.submitted / _UNIT,
             parked=parked,
@@ -183,7 +187,7 @@ class _Content(Struct, array_like=True):
     saved: int
     submitted: int | None
     parked: tuple[Any, ...] | None
-    padding: bytes = b""
+    padding: bytes = b""  # zeros, behind the traceparent if there is one: earlier releases pass over both
 
 
 class _Packed(Struct, array_like=True):
@@ -337,6 +341,22 @@ def _unpacked_hex(packed: object) -> str:
     if len(packed) != 16:
         raise ValueError
     return packed.hex()
+
+
+def is_traceparent(text: str) -> bool:
+    """Whether the text is a W3C traceparent of version 00."""
+    return re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", text) is not None
+
+
+def _packed_traceparent(text: str) -> bytes:
+    """Trace id, span id and flags: 25 bytes; none without a traceparent."""
+    return bytes.fromhex(text[3:].replace("-", ""))
+
+
+def _unpacked_traceparent(padding: bytes) -> str:
+    digits = padding[:25].hex()
+    text = f"00-{digits[:32]}-{digits[32:48]}-{digits[48:]}"
+    return text if is_traceparent(text) else ""
 
 
 def _hyphenated(digits: str) -> str:

@@ -59,19 +59,34 @@ class FakeTransport:
         transport = FakeTransport([reply({"task_id": "t"}), reply({"status": "completed", "result": []})])
         client = Client("https://example.com", token="t", transport=transport)
 
-    `requests` are those that were sent, `timeouts` what each was allowed to take. Sleeping takes no time: the clock
-    is `clock`, and the client lives by it. When the script is at its end, the last reply is repeated if `repeat` is
-    set, else AssertionError is raised.
+    `requests` are those that were sent, `timeouts` what each was allowed to take, `remaining` what the script has left.
+    Sleeping takes no time: the clock is `clock`, and the client lives by it. When the script is at its end, the last
+    reply is repeated if `repeat` is set, else AssertionError is raised.
     """
 
     def __init__(self, script: Iterable[Scripted], *, clock: FakeClock | None = None, repeat: bool = False) -> None:
         self._lock = threading.Lock()
         self._script = list(script)
         self._repeat = repeat
+        self._repeats = False  # whether the last reply was sent, and stays for repetition
         self.clock = clock or FakeClock()
         self.requests: list[HttpRequest] = []
         self.timeouts: list[float] = []
         self.closed = False
+
+    @property
+    def remaining(self) -> tuple[Scripted, ...]:
+        """What the script has not played yet. A reply that is repeated counts as played once it was sent."""
+        with self._lock:
+            return tuple(self._script) if not self._repeats else ()
+
+    def extend(self, script: Iterable[Scripted]) -> None:
+        """Adds to the end of the script."""
+        with self._lock:
+            if self._repeats:
+                self._script.clear()
+            self._repeats = False
+            self._script.extend(script)
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """Answers with what the script says next."""
@@ -80,7 +95,8 @@ class FakeTransport:
             self.timeouts.append(timeout)
             if not self._script:
                 raise AssertionError(f"the script has no answer to request {len(self.requests)}: {request!r}")
-            scripted = self._script[0] if self._repeat and len(self._script) == 1 else self._script.pop(0)
+            self._repeats = self._repeat and len(self._script) == 1
+            scripted = self._script[0] if self._repeats else self._script.pop(0)
         if isinstance(scripted, BaseException):
             raise scripted
         return scripted if isinstance(scripted, HttpResponse) else scripted(request)
@@ -114,6 +130,15 @@ class AsyncFakeTransport:
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._fake.closed
+
+    @property
+    def remaining(self) -> tuple[Scripted, ...]:
+        """As `FakeTransport.remaining`."""
+        return self._fake.remaining
+
+    def extend(self, script: Iterable[Scripted]) -> None:
+        """As `FakeTransport.extend`."""
+        self._fake.extend(script)
 
     async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         """As `FakeTransport.send`."""
