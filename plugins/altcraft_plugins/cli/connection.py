@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TOKEN_FILE_VARIABLE", "TOKEN_VARIABLE", "Connect", "Connection", "Token", "make_client", "masked", "open_client",
-    "read_token",
+    "read_token", "token_in",
 ]  # fmt: skip
 
 TOKEN_VARIABLE = "ALTCRAFT_TOKEN"  # noqa: S105  # the variable's name
@@ -80,6 +80,18 @@ def read_token() -> Token:
         token = Token(_content(path), f"the file {path} ({TOKEN_FILE_VARIABLE})")
         if not token.value:
             raise Misuse(f"{token.source} is empty")
+    return _checked(token)
+
+
+def token_in(variable: str) -> Token:
+    """The token in the environment variable of that name. Misuse where there is none, or no request can carry it."""
+    token = Token(os.environ.get(variable, "").strip(), variable)
+    if not token.value:
+        raise Misuse(f"the plan takes a token from the environment variable {variable}, which is not set")
+    return _checked(token)
+
+
+def _checked(token: Token) -> Token:
     if any(character.isspace() or not character.isprintable() for character in token.value):
         raise Misuse(f"the token in {token.source} has spaces or control characters in it")
     return token

@@ -12,16 +12,19 @@ import click
 import msgspec
 from msgspec import Struct
 
-from altcraft_plugins.cli.connection import Connect, Connection, Token, make_client, open_client, read_token
+from altcraft_plugins.cli.connection import Connect, Connection, Token, make_client, open_client, read_token, token_in
 from altcraft_plugins.cli.options import CONNECTION, POLLS, SharedOption
 from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
 
 if TYPE_CHECKING:
-    from altcraft import Plugin, Polling, Retry
+    from pathlib import Path
+
+    from altcraft import Client, Plugin, Polling, Retry
     from altcraft_plugins.cli.output.reporter import Reporter
     from altcraft_plugins.cli.session import Session
     from altcraft_plugins.history import History
     from altcraft_plugins.journal import Journal
+    from altcraft_plugins.plan import Plan
 
 __all__ = ["Invocation"]
 
@@ -106,17 +109,41 @@ class Invocation:
             yield client.plugins()
 
     @contextmanager
-    def _open(self, connection: Connection) -> Iterator[Session]:
-        from altcraft_plugins.cli.session import Session
+    def client(self, connection: Connection) -> Iterator[Client]:
+        """A client, while the block lasts."""
         from altcraft_plugins.cli.verbose import Verbose
 
-        with ExitStack() as stack:
-            journal = None if connection.journal is None else stack.enter_context(_journal(connection.journal))
-            history = None if self.settings.history is None else stack.enter_context(self.history())
-            with self._reported_warnings():
-                client = stack.enter_context(open_client(self.connect, connection))
+        with self._reported_warnings():
+            client = open_client(self.connect, connection)
+        with client:
             if self.settings.verbose:
                 client.hooks.register(Verbose(self.reporter))
+            yield client
+
+    def planned_connection(self, name: str | None, plan: Plan) -> Connection:
+        """A connection of a plan, with the command's settings for all that the plan does not say.
+
+        `name` None stands for the command's own. Misuse for a token that is not there.
+        """
+        if name is None:
+            return self._connection()
+        planned = plan.connections[name]
+        given = {"codec": planned.codec, "auth": planned.auth}
+        return msgspec.structs.replace(
+            self._connected(planned.url, token_in(planned.token_env) if planned.token_env else Token("", "")),
+            **{key: value for key, value in given.items() if value is not None},
+        )
+
+    @contextmanager
+    def _open(self, connection: Connection) -> Iterator[Session]:
+        from altcraft_plugins.cli.session import Session
+
+        with ExitStack() as stack:
+            journal = None
+            if connection.journal is not None:
+                journal = stack.enter_context(self.opened_journal(connection.journal))
+            history = None if self.settings.history is None else stack.enter_context(self.history())
+            client = stack.enter_context(self.client(connection))
             if journal is not None:
                 client.hooks.register(journal)
             if history is not None:
@@ -128,20 +155,30 @@ class Invocation:
         """The journal alone, for a command that sends nothing. UsageError without one."""
         if self.settings.journal is None:
             raise click.UsageError("Give --journal FILE, or set ALTCRAFT_JOURNAL.", click.get_current_context())
-        with _journal(self.settings.journal) as journal:
+        with self.opened_journal(self.settings.journal) as journal:
             yield journal
 
+    def opened_journal(self, path: str | Path) -> Journal:
+        """A journal that the caller closes. Stopped where its file can't be used."""
+        from altcraft_plugins.journal import Journal, JournalError
+
+        try:
+            return Journal(path)
+        except JournalError as error:
+            raise Stopped(problem_of(error)) from None
+
     @contextmanager
-    def history(self) -> Iterator[History]:
-        """The history. UsageError without one, Stopped where its file can't be used."""
+    def history(self, otherwise: Path | None = None) -> Iterator[History]:
+        """The history of --history, or `otherwise`. UsageError without one, Stopped where its file can't be used."""
         from altcraft_plugins.history import History, HistoryError
 
         settings = self.settings
-        if settings.history is None:
+        path = settings.history or otherwise
+        if path is None:
             raise click.UsageError("Give --history FILE, or set ALTCRAFT_HISTORY.", click.get_current_context())
         keep_days = None if settings.history_keep is None else settings.history_keep / DAY
         try:
-            with History(settings.history, keep_days=keep_days) as history:
+            with History(path, keep_days=keep_days) as history:
                 yield history
         except HistoryError as error:
             raise Stopped(problem_of(error)) from None
@@ -168,9 +205,12 @@ class Invocation:
                 "--url sandbox: tries it without one.",
                 click.get_current_context(),
             )
+        return self._connected(settings.url, read_token())
+
+    def _connected(self, url: str, token: Token) -> Connection:
         given = {name: value for name, value in self._values.items() if name in Connection.__struct_fields__}
-        connection = Connection(url=settings.url, token=read_token(), polling=self._polling(), retry=self._retry())
-        return msgspec.structs.replace(connection, **given)
+        connection = Connection(url=url, token=token, polling=self._polling(), retry=self._retry())
+        return msgspec.structs.replace(connection, **{**given, "url": url})
 
     def _polling(self) -> Polling | None:
         from altcraft import Polling
@@ -211,16 +251,14 @@ class Invocation:
 
     def _go_on(self, resume_token: str) -> str:
         """The command that waits for a task of this one, with the options that lead to the same installation."""
-        repeated = [word for option, value in self._typed.items() if option in CONNECTION + POLLS
-                    for word in option.arguments(value)]  # fmt: skip
-        return shlex.join(["altcraft", "tasks", "wait", *repeated, resume_token])
+        return self.command("tasks", "wait", resume_token, repeated=CONNECTION + POLLS)
 
+    def command(self, *words: str, repeated: Sequence[SharedOption]) -> str:
+        """A command line of those words, with those options among `repeated` that were typed."""
+        options = [word for option, value in self._typed.items() if option in repeated
+                   for word in option.arguments(value)]  # fmt: skip
+        return shlex.join(["altcraft", *words[:-1], *options, words[-1]])
 
-def _journal(path: str) -> Journal:
-    """The journal of --journal. Stopped where its file can't be used."""
-    from altcraft_plugins.journal import Journal, JournalError
-
-    try:
-        return Journal(path)
-    except JournalError as error:
-        raise Stopped(problem_of(error)) from None
+    def typed(self, name: str) -> bool:
+        """Whether the option of that name was typed."""
+        return any(option.name == name for option in self._typed)

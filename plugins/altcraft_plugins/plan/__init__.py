@@ -4,7 +4,7 @@ Page: docs/how-to/morning-report.md.
 """
 
 from altcraft_plugins.plan.example import EXAMPLE
-from altcraft_plugins.plan.plan import Mistake, Plan, PlanConnection, PlanError, Recount
+from altcraft_plugins.plan.plan import Limits, Mistake, Plan, PlanConnection, PlanError, Recount
 from altcraft_plugins.plan.reading import parse_plan, read_plan
 
-__all__ = ["EXAMPLE", "Mistake", "Plan", "PlanConnection", "PlanError", "Recount", "parse_plan", "read_plan"]
+__all__ = ["EXAMPLE", "Limits", "Mistake", "Plan", "PlanConnection", "PlanError", "Recount", "parse_plan", "read_plan"]

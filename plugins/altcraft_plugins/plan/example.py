@@ -22,6 +22,10 @@ token_env = "ALTCRAFT_TOKEN"
 # listen = "0.0.0.0:8081"             # take the platform's word that a recount is done
 # public_url = "https://me.example/altcraft"
 
+# [limits]
+# max_in_flight = 16                  # exchanges at once
+# max_polls_per_second = 10
+
 # What a recount takes where neither it nor its section says otherwise.
 [defaults]
 resource = 24

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
 from altcraft import TaskRequest
+from altcraft.schema import DatabasesRefreshCounters, ResourcesRefreshCounters, SegmentsRefreshCounters
 
-__all__ = ["Mistake", "Plan", "PlanConnection", "PlanError", "Recount"]
+__all__ = ["Limits", "Mistake", "Plan", "PlanConnection", "PlanError", "Recount"]
 
 
 class PlanConnection(Struct, frozen=True, kw_only=True):
@@ -29,6 +31,13 @@ class PlanConnection(Struct, frozen=True, kw_only=True):
     auth: Literal["body", "bearer"] | None = None
     listen: str | None = None
     public_url: str | None = None
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How much a run asks of an installation at once: exchanges under way, and polls in a second (None: no limit)."""
+
+    max_in_flight: int = 16
+    max_polls_per_second: float | None = None
 
 
 class Recount(Struct, frozen=True, kw_only=True):
@@ -46,6 +55,11 @@ class Recount(Struct, frozen=True, kw_only=True):
     request: TaskRequest[Any]
     alert_drop: float | None = None
 
+    @property
+    def operation(self) -> str:
+        """The path of the operation that starts it."""
+        return _OPERATIONS[type(self.request)]
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """The recounts of one run, in the order of the file. Paths that the file names are relative to its folder."""
@@ -54,6 +68,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     name: str
     connections: dict[str, PlanConnection]
     recounts: tuple[Recount, ...]
+    limits: Limits = Limits()
     journal: Path | None = None
     history: Path | None = None
     report: Path | None = None
@@ -61,7 +76,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """Tells this plan from others in a journal that they share: the name, and a digest of the path."""
-        return f"{self.name[:40]}-{_digest(str(self.path.absolute()))}"
+        return f"{re.sub(r'[^A-Za-z0-9]+', '-', self.name)[:40]}-{_digest(str(self.path.absolute()))}"
 
     def key(self, recount: Recount) -> str:
         """Tells a recount from the others of the plan. It follows from what is asked of which installation.
@@ -112,7 +127,12 @@ class PlanError(ValueError):
         super().__init__("\n".join(_said(path, mistake) for mistake in mistakes))
 
 
-_CREDENTIALS = ("token", "format", "feedback")
+_OPERATIONS: Final[Mapping[type, str]] = {
+    SegmentsRefreshCounters: "segments/refresh_counters",
+    DatabasesRefreshCounters: "databases/refresh_counters",
+    ResourcesRefreshCounters: "resources/refresh_counters",
+}
+_CREDENTIALS: Final = ("token", "format", "feedback")
 
 
 def _said(path: Path, mistake: Mistake) -> str:

@@ -17,8 +17,16 @@ from altcraft.schema import DatabasesRefreshCounters, ResourcesRefreshCounters, 
 from altcraft_plugins._toml import in_words, loader, suggestion
 from altcraft_plugins.plan.lines import Path as KeyPath
 from altcraft_plugins.plan.lines import line_of, written
-from altcraft_plugins.plan.plan import Mistake, Plan, PlanConnection, PlanError, Recount
-from altcraft_plugins.plan.tables import ConnectionTable, Defaults, Ids, PlanTable, RecountTable, SectionTable
+from altcraft_plugins.plan.plan import Limits, Mistake, Plan, PlanConnection, PlanError, Recount
+from altcraft_plugins.plan.tables import (
+    ConnectionTable,
+    Defaults,
+    Ids,
+    LimitsTable,
+    PlanTable,
+    RecountTable,
+    SectionTable,
+)
 
 __all__ = ["parse_plan", "read_plan"]
 
@@ -76,6 +84,7 @@ class _Reading:
         if table is None:
             return Plan(path=self._path, name="", connections={}, recounts=())
         defaults = self._table(table.defaults, Defaults, ("defaults",)) or Defaults()
+        limits = self._table(table.limits, LimitsTable, ("limits",)) or LimitsTable()
         connections = dict(self._connections(table.connections))
         found: list[tuple[Recount, KeyPath]] = []
         for place, entry in enumerate(table.section):
@@ -88,6 +97,7 @@ class _Reading:
             name=table.name or self._path.stem,
             connections=connections,
             recounts=tuple(recount for recount, _ in found),
+            limits=Limits(max_in_flight=limits.max_in_flight, max_polls_per_second=limits.max_polls_per_second),
             journal=self._beside(table.journal),
             history=self._beside(table.history),
             report=self._beside(table.report),
@@ -107,6 +117,8 @@ class _Reading:
                 self._wrong((*path, "url"), "write a URL, https://your.host or sandbox:")
             elif url.username is not None or url.password is not None:
                 self._wrong((*path, "url"), "no password belongs in a URL of a plan")
+            elif url.scheme != "sandbox" and table.token_env is None:
+                self._wrong(path, 'name the variable that holds the token: token_env = "ALTCRAFT_TOKEN"')
             if table.token_env is not None and not VARIABLE.fullmatch(table.token_env):
                 self._wrong((*path, "token_env"), "write the name of the variable that holds the token, not the token")
             if table.listen is not None and not re.fullmatch(r".+:\d{1,5}", table.listen):
@@ -118,6 +130,9 @@ class _Reading:
     ) -> list[tuple[Recount, KeyPath]]:
         table = self._table(entry, SectionTable, path)
         if table is None:
+            recounts = entry.get("recount") if isinstance(entry, dict) else None
+            for place, recount in enumerate(recounts if isinstance(recounts, list) else []):
+                self._table(recount, RecountTable, (*path, "recount", place))
             return []
         if not table.recount:
             self._wrong(path, "the section has no recount: write [[section.recount]] tables below it")

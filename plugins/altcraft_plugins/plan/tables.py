@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-__all__ = ["ConnectionTable", "Defaults", "Ids", "PlanTable", "RecountTable", "SectionTable"]
+__all__ = ["ConnectionTable", "Defaults", "Ids", "LimitsTable", "PlanTable", "RecountTable", "SectionTable"]
 
 Id: TypeAlias = Annotated[int, Meta(ge=1)]
 Ids: TypeAlias = int | str | list[int | str]
@@ -49,6 +49,13 @@ class ConnectionTable(Struct, frozen=True, kw_only=True):
     public_url: str | None = None
 
 
+class LimitsTable(Struct, frozen=True, kw_only=True):
+    """[limits]."""
+
+    max_in_flight: Annotated[int, Meta(ge=1, le=1000)] = 16
+    max_polls_per_second: Annotated[float, Meta(gt=0)] | None = None
+
+
 class PlanTable(Struct, frozen=True, kw_only=True):
     """The file. Its tables are read one by one."""
 
@@ -56,6 +63,7 @@ class PlanTable(Struct, frozen=True, kw_only=True):
     journal: str | None = None
     history: str | None = None
     report: str | None = None
+    limits: dict[str, object] = {}
     defaults: dict[str, object] = {}
     connections: dict[str, object] = {}
     section: list[object]

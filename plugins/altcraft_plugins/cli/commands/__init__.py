@@ -1,6 +1,29 @@
 """The commands: their names, arguments and help. What a command needs beyond that is imported when it runs."""
 
-from altcraft_plugins.cli.commands import completion, counters, demo, history, listen, plugins, refresh, sandbox, tasks
+from altcraft_plugins.cli.commands import (
+    completion,
+    counters,
+    demo,
+    history,
+    listen,
+    plugins,
+    refresh,
+    run,
+    sandbox,
+    tasks,
+)
 from altcraft_plugins.cli.commands.groups import root
 
-__all__ = ["completion", "counters", "demo", "history", "listen", "plugins", "refresh", "root", "sandbox", "tasks"]
+__all__ = [
+    "completion",
+    "counters",
+    "demo",
+    "history",
+    "listen",
+    "plugins",
+    "refresh",
+    "root",
+    "run",
+    "sandbox",
+    "tasks",
+]

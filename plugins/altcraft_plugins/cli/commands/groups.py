@@ -7,7 +7,7 @@ import click
 from altcraft_plugins.cli.commands.click_classes import Group
 from altcraft_plugins.cli.options import EVERY, OUTPUT, shared
 
-__all__ = ["databases", "resources", "root", "sandbox", "segments", "tasks"]
+__all__ = ["databases", "plan", "resources", "root", "sandbox", "segments", "tasks"]
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -76,6 +76,11 @@ def resources() -> None:
 @root.group("tasks", params=shared(*EVERY))
 def tasks() -> None:
     """Tasks that were submitted before."""
+
+
+@root.group("plan", params=shared(OUTPUT))
+def plan() -> None:
+    """Plans: files that name the recounts of `altcraft run`."""
 
 
 @root.group("sandbox", params=shared(OUTPUT))

@@ -16,8 +16,12 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.cli.planned.carrying_out import Ended
+    from altcraft_plugins.cli.planned.group import Event
+    from altcraft_plugins.cli.planned.runs import Run
     from altcraft_plugins.history import Imported, Item, Series
     from altcraft_plugins.journal import Entry
+    from altcraft_plugins.plan import Plan
 
 __all__ = ["HumanReporter"]
 
@@ -63,7 +67,7 @@ class HumanReporter:
     @contextmanager
     def following(self, tasks: Sequence[TaskHandle]) -> Iterator[Follow]:
         """Progress bars on stderr, if that and stdout are terminals: one that stays, or several that go."""
-        if not (sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+        if not _has_screen():
             yield lambda task, status, progress: None
             return
         from altcraft_plugins.cli.output.progress import progress_bars
@@ -189,6 +193,54 @@ class HumanReporter:
         for number, reason in imported.broken:
             write_line(f"altcraft: {printable(file)}, line {number}: {printable(reason)}", to_stderr=True)
 
+    def planned(self, plan: Plan) -> None:
+        """A line for each recount, below that of its section."""
+        section = None
+        for recount in plan.recounts:
+            if recount.section != section:
+                section = recount.section
+                self._print(f"{printable(section)}:")
+            subject = subject_of(recount.request)
+            where = f" at {printable(plan.connections[recount.connection].url)}" if recount.connection else ""
+            asked = " ".join(f"{name}={value}" for name, value in (subject.parameters if subject else {}).items())
+            self._print(f"  {printable(recount.name)}: {recount.operation} {asked}{where}")
+        number = len(plan.recounts)
+        self._print(f"{number} recount{'' if number == 1 else 's'}; nothing was sent")
+
+    def run_begun(self, run: Run, size: int) -> None:
+        """A line on stderr where an earlier run goes on."""
+        if run.begun_at is not None:
+            known = sum(run.entry(recount) is not None for recount in run.plan.recounts)
+            line = f"going on with the run of {run.begun_at:%F %T} UTC: {known} of {size} recounts are submitted"
+            write_line(line, to_stderr=True)
+
+    @contextmanager
+    def running(self, plan: Plan) -> Iterator[Callable[[Event], None]]:
+        """One progress bar on stderr, if that and stdout are terminals, and what runs now."""
+        if not _has_screen():
+            yield lambda event: None
+            return
+        from altcraft_plugins.cli.output.run_progress import run_progress
+
+        with run_progress(len(plan.recounts)) as show:
+            yield show
+
+    def run_ended(self, ended: Ended) -> None:
+        """The table; then, on stderr, what failed, and a line that sums it up."""
+        from altcraft_plugins.cli.output.summary import drawn, failures, summed_up
+
+        if self._rows is not None:
+            for outcome in ended.outcomes:
+                if outcome.state == "done":
+                    self._rows.add(outcome.result)
+        else:
+            self._destination.write(drawn(ended, self._destination.stream))
+        for line in failures(ended):
+            write_line(line, to_stderr=True)
+        write_line(summed_up(ended), to_stderr=True)
+        if not ended.is_finished:
+            write_line(f"  go on with: {ended.again}", to_stderr=True)
+
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """One line, perhaps with a hint below it; then the resume token, alone, on stdout."""
         name = f"{subject.name}: " if subject is not None and named else ""
@@ -208,6 +260,10 @@ class HumanReporter:
 
     def _print(self, text: str) -> None:
         write_line(text, to_stderr=self._rows_on_stdout)
+
+
+def _has_screen() -> bool:
+    return sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 _STATES = {

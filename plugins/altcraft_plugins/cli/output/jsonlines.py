@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,13 @@ from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.cli.planned.carrying_out import Ended
+    from altcraft_plugins.cli.planned.group import Event
+    from altcraft_plugins.cli.planned.outcomes import Outcome
+    from altcraft_plugins.cli.planned.runs import Run
     from altcraft_plugins.history import Imported, Item, Series
     from altcraft_plugins.journal import Entry
+    from altcraft_plugins.plan import Plan, Recount
 
 __all__ = ["JsonReporter"]
 
@@ -37,12 +42,7 @@ class JsonReporter:
 
     def submitted(self, task: TaskHandle, *, waits: bool, resumable: bool) -> None:
         """A "submitted" line."""
-        about: dict[str, object] = {
-            "task_id": task.id,
-            "operation": task.operation,
-            **_request(subject_of(task.request)),
-        }
-        self._write("submitted", about | {"resume_token": task.resume_token})
+        self._write("submitted", _submitted(task))
 
     @contextmanager
     def following(self, tasks: Sequence[TaskHandle]) -> Iterator[Follow]:
@@ -60,7 +60,7 @@ class JsonReporter:
         about: dict[str, object] = {"event": "result"}
         if result.task_id is not None:
             about["task_id"] = result.task_id
-        about |= {"operation": result.operation, **_request(result.subject)}
+        about |= {"operation": result.operation, **_request(result.subject), **result.about}
         if result.read_at is not None:
             about["read_at"] = msgspec.to_builtins(result.read_at)
         self._destination.write(as_json(result.value, about) + "\n")
@@ -113,6 +113,64 @@ class JsonReporter:
         broken = [{"line": number, "message": reason} for number, reason in imported.broken]
         self._write("imported", {"file": file, **msgspec.to_builtins(imported), "broken": broken})
 
+    def planned(self, plan: Plan) -> None:
+        """A "planned" line for each recount."""
+        for recount in plan.recounts:
+            url = plan.connections[recount.connection].url if recount.connection is not None else None
+            about = {**_about(recount), "connection": recount.connection, "url": url}
+            self._write("planned", about | {"operation": recount.operation, **_request(subject_of(recount.request))})
+
+    def run_begun(self, run: Run, size: int) -> None:
+        """A "run" line."""
+        begun = None if run.begun_at is None else msgspec.to_builtins(run.begun_at)
+        about = {"plan": run.plan.name, "run": run.id, "recounts": size}
+        self._write("run", about | {"submitted_before": len(run.entries), "begun_at": begun})
+
+    @contextmanager
+    def running(self, plan: Plan) -> Iterator[Callable[[Event], None]]:
+        """A line for every event, with the section and the name of its recount."""
+        yield self._event
+
+    def _event(self, event: Event) -> None:
+        from altcraft_plugins.cli.planned.group import Progressed, Submitted
+
+        about = _about(event.recount)
+        if isinstance(event, Submitted):
+            self._write("submitted", about | _submitted(event.task))
+        elif isinstance(event, Progressed):
+            told = {"task_id": event.task.id, "status": event.status, "progress": event.progress}
+            self._write("progress", about | told)
+        elif event.problem is not None:
+            problem = msgspec.to_builtins(event.problem)
+            self._write(
+                "error", about | {"state": event.state, **problem, **_request(subject_of(event.recount.request))}
+            )
+        else:
+            self._outcome(event)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        from altcraft_plugins.cli.output.sheets import as_json
+
+        result = outcome.result
+        changes = [{**msgspec.to_builtins(each), "change": each.change} for each in outcome.changes]
+        about: dict[str, object] = {"event": "result", **_about(outcome.recount), "task_id": outcome.task_id}
+        about |= {"operation": result.operation, **_request(result.subject)}
+        about |= {"took": None if outcome.took is None else round(outcome.took, 3), "changes": changes}
+        self._destination.write(as_json(result.value, about) + "\n")
+
+    def run_ended(self, ended: Ended) -> None:
+        """A "summary" line."""
+        states = ("done", "failed", "in doubt", "unfinished")
+        counts: dict[str, object] = {state.replace(" ", "_"): ended.count(state) for state in states}
+        alerts = [
+            {**_about(outcome.recount), "channel": change.channel, "counter": change.counter, "count": change.count,
+             "previous": change.previous, "percent": round(change.percent or 0.0, 3)}
+            for outcome in ended.outcomes for change in outcome.alerts
+        ]  # fmt: skip
+        about = {"plan": ended.plan.name, "run": ended.run_id, "recounts": len(ended.outcomes), **counts}
+        about |= {"seconds": round(ended.seconds, 3), "alerts": alerts, "exit_code": ended.exit_code}
+        self._write("summary", about)
+
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:
         """An "error" line."""
         self._write("error", {**msgspec.to_builtins(problem), **_request(subject)})
@@ -136,6 +194,15 @@ def _text(body: bytes) -> str | None:
         return body.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _submitted(task: TaskHandle) -> dict[str, object]:
+    about: dict[str, object] = {"task_id": task.id, "operation": task.operation}
+    return {**about, **_request(subject_of(task.request)), "resume_token": task.resume_token}
+
+
+def _about(recount: Recount) -> dict[str, object]:
+    return {"section": recount.section, "name": recount.name}
 
 
 def _request(subject: Subject | None) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -14,8 +14,12 @@ from altcraft_plugins.cli.subjects import Subject
 
 if TYPE_CHECKING:
     from altcraft import Delivery, Plugin, TaskHandle, TaskStatus
+    from altcraft_plugins.cli.planned.carrying_out import Ended
+    from altcraft_plugins.cli.planned.group import Event
+    from altcraft_plugins.cli.planned.runs import Run
     from altcraft_plugins.history import Imported, Item, Series
     from altcraft_plugins.journal import Entry
+    from altcraft_plugins.plan import Plan
 
 __all__ = ["Exchanged", "Follow", "Reporter", "Result"]
 
@@ -26,7 +30,8 @@ Follow: TypeAlias = "Callable[[TaskHandle, str, int | float | None], None]"
 class Result(Struct, frozen=True):
     """A result, and what it is of. A field is None where it is not known or does not apply.
 
-    `read_at` is when the command read counters: the platform's reply has no time of its own.
+    `read_at` is when the command read counters: the platform's reply has no time of its own. `about` is what a plan
+    says of it: the section and the name.
     """
 
     operation: str
@@ -34,6 +39,7 @@ class Result(Struct, frozen=True):
     subject: Subject | None = None
     task_id: str | None = None
     read_at: datetime | None = None
+    about: Mapping[str, str] = {}
 
 
 class Exchanged(Struct, frozen=True, omit_defaults=True):
@@ -122,6 +128,22 @@ class Reporter(Protocol):
 
     def imported(self, file: str, imported: Imported) -> None:
         """What became of a file of JSON lines."""
+        ...
+
+    def planned(self, plan: Plan) -> None:
+        """What a run of the plan would ask."""
+        ...
+
+    def run_begun(self, run: Run, size: int) -> None:
+        """A run of `size` recounts begins, or goes on where an earlier one has stopped."""
+        ...
+
+    def running(self, plan: Plan) -> AbstractContextManager[Callable[[Event], None]]:
+        """Shows the progress of the run while the block lasts, as far as the given function is told of it."""
+        ...
+
+    def run_ended(self, ended: Ended) -> None:
+        """A run has ended: its counts, what has changed, and what failed."""
         ...
 
     def problem(self, problem: Problem, subject: Subject | None = None, *, named: bool = False) -> None:

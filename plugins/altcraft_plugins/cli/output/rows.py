@@ -44,8 +44,8 @@ class Rows:
             raise Stopped(Problem("TypeError", message, FAILED)) from None
         self._has_results = True
         for row in found:
-            self._rows.append({**row, **more})
-            self._columns.update(dict.fromkeys(self._rows[-1]))
+            self._rows.append({**result.about, **row, **more})
+        self._columns = dict.fromkeys([*result.about, *self._columns, *(name for row in self._rows for name in row)])
 
     def put(self, columns: Sequence[str], found: Iterable[Mapping[str, object]]) -> None:
         """Keeps rows that have exactly those columns."""

@@ -21,7 +21,7 @@ from altcraft_plugins.cli.output.terminal import console_on, is_plain
 if TYPE_CHECKING:
     from altcraft_plugins.cli.output.sheets import Row, Sheet
 
-__all__ = ["drawn"]
+__all__ = ["GAP", "bar", "drawn", "empty_table"]
 
 GAP: Final = 2
 BAR: Final = 10
@@ -125,7 +125,7 @@ def _turned(console: Console, sheet: Sheet) -> Table | None:
     widths = [max(map(cell_len, column)) for column in columns]
     if max(map(cell_len, labels)) + sum(GAP + width for width in widths) > console.width:
         return None
-    table = _empty_table(console)
+    table = empty_table(console)
     table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(Text(column[0]), justify="right", no_wrap=True)
@@ -150,7 +150,7 @@ def _column(name: str, rows: Sequence[Row], *, fold: bool) -> _Column:
 
 
 def _table(console: Console, sheet: Sheet, columns: Sequence[_Column], channel: int, share: int) -> Table:
-    table = _empty_table(console)
+    table = empty_table(console)
     table.add_column("channel", width=channel, overflow="fold", vertical="bottom")
     if share and sheet.measure:
         table.add_column(Text("\n".join(map(printable, sheet.measure))), width=share, overflow="fold")
@@ -160,25 +160,29 @@ def _table(console: Console, sheet: Sheet, columns: Sequence[_Column], channel: 
     for row in sheet.rows:
         cells = [Text(printable(row.channel))]
         if share:
-            cells.append(_bar(row.share, share - PERCENT, plain=is_plain(console)))
+            cells.append(_bar_with_share(row.share, share - PERCENT, plain=is_plain(console)))
         cells += [Text(_count(row, column.name)) for column in columns]
         table.add_row(*cells)
     return table
 
 
-def _empty_table(console: Console) -> Table:
+def empty_table(console: Console) -> Table:
+    """A table without frames, with a line below its heading."""
     box = ASCII_BOX if is_plain(console) else UNICODE_BOX
     return Table(box=box, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
 
 
-def _bar(share: float | None, width: int, *, plain: bool) -> Text:
+def bar(share: float, width: int, *, plain: bool) -> Text:
+    """As in "██████▉   ", or "#######..."."""
+    if plain:
+        full = round(share * width)
+        return Text("#" * full + "." * (width - full), style="green")
+    full, eighths = divmod(round(share * width * 8), 8)
+    return Text(("█" * full + (EIGHTHS[eighths] if eighths else "")).ljust(width), style="green")
+
+
+def _bar_with_share(share: float | None, width: int, *, plain: bool) -> Text:
     """As in "██████▉    69%", or "#######... 69%"."""
     if share is None:
         return Text("-")
-    if plain:
-        full = round(share * width)
-        drawn = "#" * full + "." * (width - full)
-    else:
-        full, eighths = divmod(round(share * width * 8), 8)
-        drawn = ("█" * full + (EIGHTHS[eighths] if eighths else "")).ljust(width)
-    return Text(drawn, style="green").append(f"{share:5.0%}", style="default")
+    return bar(share, width, plain=plain).append(f"{share:5.0%}", style="default")
