@@ -102,8 +102,11 @@ def examples(session: nox.Session) -> None:
     for folder in (wheels, elsewhere):
         shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), ".", *map(str, folders))
-    built = [f"{path}[cli]" if path.name.startswith("altcraft_client-") else str(path) for path in wheels.glob("*.whl")]
-    session.install("--force-reinstall", "pytest", "trustme", *built)
+    (library,) = wheels.glob("altcraft_client-*.whl")
+    session.install("--force-reinstall", "pytest", "trustme", f"{library}[cli]")
+    session.install("--force-reinstall", "--no-deps", *(str(path) for path in wheels.glob("*.whl") if path != library))
+    session.install("h11>=0.14")  # what the packages ask for beside the library
+    session.run("python", "-m", "pip", "check")
     for folder in folders:
         shutil.copytree(folder / "tests", elsewhere / folder.name)  # where no source is in sight
         with session.chdir(elsewhere / folder.name):

@@ -64,7 +64,7 @@ def page_name(page: Path) -> str:
 )
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ALTCRAFT_URL", "sandbox:")
+    monkeypatch.setenv("ALTCRAFT_URL", "sandbox:?pace=0")
     monkeypatch.setenv("ALTCRAFT_TOKEN", "sandbox")
     session: dict[str, object] = {"__name__": "__main__"}
     for block in python_blocks(page):

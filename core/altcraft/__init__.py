@@ -46,6 +46,7 @@ from altcraft.errors import (
 )
 from altcraft.hooks import ObservedExchange, ObservedWait, Plugin, Submission, TaskHandle, hookimpl
 from altcraft.operations import Operation
+from altcraft.per_loop import PerLoop
 from altcraft.rows import rows
 from altcraft.schema import (
     ChannelStatistics,
@@ -101,6 +102,7 @@ __all__ = [
     "OnProgress",
     "Operation",
     "OutOfThreads",
+    "PerLoop",
     "PlainRequest",
     "Plugin",
     "Polling",
