@@ -296,9 +296,14 @@ def register_everywhere(plugin: object) -> None:
         hooks.register_shared(plugin)
 
 
-def unregister_everywhere(plugin: object) -> None:
-    """Takes such a plugin back from all clients. ValueError where it is not registered everywhere."""
+def unregister_everywhere(plugin: object, *, missing_ok: bool = False) -> None:
+    """Takes such a plugin back from all clients. ValueError where it is not registered everywhere.
+
+    With `missing_ok`, such a plugin is passed over.
+    """
     if not any(plugin is other for other in _everywhere.plugins):
+        if missing_ok:
+            return
         raise ValueError(f"not registered with every client: {plugin!r}")
     _everywhere.plugins = [other for other in _everywhere.plugins if other is not plugin]
     for hooks in tuple(_everywhere.hooks):

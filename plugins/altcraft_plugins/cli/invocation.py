@@ -41,7 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     json: bool = False
     csv: bool = False
     output: str | None = None
-    verbose: bool = False
+    verbose: int = 0
     journal: str | None = None
     history: str | None = None
     history_keep: float | None = None
@@ -111,13 +111,13 @@ class Invocation:
     @contextmanager
     def client(self, connection: Connection) -> Iterator[Client]:
         """A client, while the block lasts."""
-        from altcraft_plugins.cli.verbose import Verbose
-
-        with self._reported_warnings():
-            client = open_client(self.connect, connection)
-        with client:
+        with ExitStack() as stack:
+            with self._reported_warnings():
+                client = stack.enter_context(open_client(self.connect, connection))
             if self.settings.verbose:
-                client.hooks.register(Verbose(self.reporter))
+                from altcraft_plugins.cli.verbose import shown_events
+
+                stack.enter_context(shown_events(client, self.reporter, self.settings.verbose))
             yield client
 
     def planned_connection(self, name: str | None, plan: Plan) -> Connection:

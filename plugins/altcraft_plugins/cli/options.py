@@ -262,9 +262,9 @@ VERBOSE: Final = (
     _for_output(
         "--verbose",
         "-v",
-        is_flag=True,
+        count=True,
         variable=False,
-        help="Show exchanges, retries and polls on stderr.",
+        help="Show retries and polls on stderr; -vv shows every exchange.",
     ),
 )
 INTO_FILE: Final = (

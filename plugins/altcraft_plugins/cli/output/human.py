@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from altcraft_plugins.cli.output.destination import Destination
 from altcraft_plugins.cli.output.reporter import Exchanged, Follow, Result
-from altcraft_plugins.cli.output.streams import printable, shown_duration, write_line
+from altcraft_plugins.cli.output.streams import printable, write_line
 from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.subjects import Subject, subject_of
 
@@ -108,20 +108,9 @@ class HumanReporter:
             for sheet in tables:
                 self._destination.write(drawn(sheet, self._destination.stream))
 
-    def exchanged(self, exchanged: Exchanged) -> None:
+    def event(self, text: str, exchanged: Exchanged | None) -> None:
         """A line on stderr."""
-        about = exchanged.operation + (f", task {exchanged.task_id}" if exchanged.task_id else "")
-        outcome = (
-            f"HTTP {exchanged.http_status}" if exchanged.error is None else f"{exchanged.error} ({exchanged.message})"
-        )
-        line = f"  {about}: {outcome} after {shown_duration(exchanged.elapsed)}"
-        if exchanged.retry_in is not None:
-            line += f"; attempt {exchanged.attempt + 1} in {shown_duration(exchanged.retry_in)}"
-        write_line(printable(line), to_stderr=True)
-
-    def polled(self, task: TaskHandle, status: TaskStatus[object]) -> None:
-        """A line on stderr."""
-        write_line(f"  {_status_line(task, status)}", to_stderr=True)
+        write_line(f"  {printable(text)}", to_stderr=True)
 
     def warning(self, text: str) -> None:
         """A line on stderr."""

@@ -65,12 +65,10 @@ class JsonReporter:
             about["read_at"] = msgspec.to_builtins(result.read_at)
         self._destination.write(as_json(result.value, about) + "\n")
 
-    def exchanged(self, exchanged: Exchanged) -> None:
-        """An "exchange" line."""
-        self._write("exchange", msgspec.to_builtins(exchanged))
-
-    def polled(self, task: TaskHandle, status: TaskStatus[object]) -> None:
-        """Nothing: there is a "progress" line."""
+    def event(self, text: str, exchanged: Exchanged | None) -> None:
+        """An "exchange" line. For a poll nothing: there is a "progress" line."""
+        if exchanged is not None:
+            self._write("exchange", msgspec.to_builtins(exchanged))
 
     def warning(self, text: str) -> None:
         """A "warning" line."""

@@ -86,12 +86,8 @@ class Reporter(Protocol):
         """A result."""
         ...
 
-    def exchanged(self, exchanged: Exchanged) -> None:
-        """With -v: an exchange is over."""
-        ...
-
-    def polled(self, task: TaskHandle, status: TaskStatus[object]) -> None:
-        """With -v: a poll was answered. Lines for machines say so anyway."""
+    def event(self, text: str, exchanged: Exchanged | None) -> None:
+        """With -v: an exchange is over, or a poll was answered. Lines for machines say the latter anyway."""
         ...
 
     def warning(self, text: str) -> None:
