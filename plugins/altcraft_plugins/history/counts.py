@@ -57,7 +57,7 @@ class Count(Struct, frozen=True):
 
 
 def counts_of(
-    result: object, request: Request[Any] | None, *, task_id: str | None, operation: str, ended_at: float
+    result: object, request: Request[Any] | None, *, name: str, task_id: str | None, operation: str, ended_at: float
 ) -> list[Count]:
     """The counts of a result. One that has no time of its own was made at `ended_at`. TypeError for no statistics."""
     counts: list[Count] = []
@@ -75,8 +75,7 @@ def counts_of(
                 channels=[(channel.channel, dict(channel.status)) for channel in channels],
                 count_seconds=None if duration is None else duration.total_seconds(),
                 total_count=getattr(statistics, "total_count", None),
-                # A task id tells one count from another; without it, what was counted and the time do.
-                source=source_of(*((task_id, place, own) if task_id else (operation, ids, place, at))),
+                source=source_of(*((task_id, place, own) if task_id else (_what(ids, name), operation, place, at))),
             )
         )
     return counts
@@ -114,6 +113,11 @@ def _ids(statistics: Statistics | None, request: Request[Any] | None) -> dict[st
     (row,) = rows(ChannelStatistics(""), request)
     told = {name: getattr(statistics, name, None) for name in _IDS}
     return {name: row[name] if told[name] is None else told[name] for name in _IDS}
+
+
+def _what(ids: dict[str, object], name: str) -> object:
+    """What tells counts apart that were made without a task at one time: the ids or, without any, the name."""
+    return ids if any(id is not None for id in ids.values()) else name
 
 
 def _seconds(moment: datetime | None) -> float | None:

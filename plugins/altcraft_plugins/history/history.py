@@ -101,7 +101,9 @@ class History:
         """
         about = _About.of(name, task)
         ended_at = time.time() if at is None else _aware(at, "at").timestamp()
-        counts = counts_of(result, about.request, task_id=about.task_id, operation=about.operation, ended_at=ended_at)
+        counts = counts_of(
+            result, about.request, name=about.name, task_id=about.task_id, operation=about.operation, ended_at=ended_at
+        )
         new = 0
         with self._file.transaction():
             for count in counts:

@@ -177,6 +177,12 @@ def test_a_result_is_recorded_under_a_name_and_once(history: History) -> None:
     assert (row.name, row.segment_id, row.took) == ("Actives", 7, 2.5)
 
 
+def test_results_without_a_request_are_told_apart_by_their_names(history: History) -> None:
+    bare = SegmentStatistics(channels=[ChannelStatistics("email", {"all": 1})], updated=DAY)
+    assert [history.record(name, [bare]) for name in ("A", "B", "A")] == [1, 1, 0]
+    assert [item.name for item in history.items()] == ["A", "B"]
+
+
 def test_a_name_that_is_given_replaces_the_one_that_was_made(world: World, history: History) -> None:
     client = world.client([STARTED, done()], plugins=[history])
     task = world.do(client.segments.refresh_counters(7, resource_id=24, db_id=1))
