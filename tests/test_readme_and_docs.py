@@ -6,9 +6,12 @@ ALTCRAFT_URL and ALTCRAFT_TOKEN set to the embedded sandbox. A traceback points 
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import inspect
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +53,25 @@ def python_blocks(page: Path) -> list[Block]:
     return [block for block in blocks(page.read_text("utf-8")) if block.language in {"python", "py"}]
 
 
+class Loop:
+    """The event loop of a page, as a notebook has one."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> Loop:
+        return self
+
+    def run(self, coroutine: Coroutine[object, object, object]) -> None:
+        """Runs a block, in the loop of the blocks before."""
+        self._loop = self._loop or asyncio.new_event_loop()
+        self._loop.run_until_complete(coroutine)
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop is not None:
+            self._loop.close()
+
+
 def page_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -67,10 +89,14 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("ALTCRAFT_URL", "sandbox:?pace=0")
     monkeypatch.setenv("ALTCRAFT_TOKEN", "sandbox")
     session: dict[str, object] = {"__name__": "__main__"}
-    for block in python_blocks(page):
-        # Blank lines in front give the traceback the page's own line numbers.
-        code = compile("\n" * (block.line - 1) + block.text, os.fspath(page), "exec", dont_inherit=True)
-        exec(code, session)
+    with Loop() as loop:
+        for block in python_blocks(page):
+            # Blank lines in front give the traceback the page's own line numbers.
+            text = "\n" * (block.line - 1) + block.text
+            code = compile(text, os.fspath(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            ended = eval(code, session)
+            if inspect.iscoroutine(ended):  # a block for a notebook, with await at its top
+                loop.run(ended)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

@@ -21,6 +21,7 @@ from altcraft.schema import (
     SegmentsRefreshCounters,
     Statistics,
 )
+from altcraft.schema.html import flat_table
 
 __all__ = ["Requested", "rows"]
 
@@ -46,12 +47,19 @@ def rows(result: object, task: Requested | Request[object] | None = None) -> lis
     documented counters, then the others that came for any channel. A value is None where neither the platform nor the
     request told it. An object or an array in place of a counter stands there as JSON.
 
-    TypeError where the result is no statistics.
+    A notebook shows them as a table. TypeError where the result is no statistics.
     """
     request = task if isinstance(task, Request) else getattr(task, "request", None)
     told = [_row(statistics, channel, request) for statistics, channel in _channels(result)]
     names = dict.fromkeys((*_ABOUT, *Counters.documented, *(name for row in told for name in row)))
-    return [{name: row.get(name) for name in names} for row in told]
+    return _Rows({name: row.get(name) for name in names} for row in told)
+
+
+class _Rows(list[dict[str, object]]):
+    """Rows that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return flat_table(self)
 
 
 def _channels(result: object) -> Iterator[tuple[Statistics | None, ChannelStatistics]]:

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 
 from altcraft.schema.counted import parse_counted
 from altcraft.schema.fields import LENIENT, Flag, Moment, Whole, Word
+from altcraft.schema.html import statistics_table
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -111,6 +112,10 @@ class ChannelStatistics(Struct, frozen=True, omit_defaults=True):
         """The counters, by attribute and by name."""
         return Counters({**self.counters, **self.others} if self.others else self.counters)
 
+    def _repr_html_(self) -> str:
+        """A table with a single row, for a notebook."""
+        return statistics_table("", [], [(self.channel, self.status)], Counters.documented)
+
 
 class Statistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the refreshed statistics share.
@@ -124,6 +129,21 @@ class Statistics(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refresh_task_id: Word | None = None
     resource_id: Whole | None = None
     updated: Moment | None = None
+
+    def _repr_html_(self) -> str:
+        """A table with a row a channel, for a notebook."""
+        place = {"database": getattr(self, "list_id", None), "resource": self.resource_id}
+        title = [type(self).__name__.removesuffix("Statistics")]
+        title += [f"{kind} {id_}" for kind, id_ in place.items() if id_ is not None]
+        total = getattr(self, "total_count", None)
+        updated = "" if self.updated is None else self.updated.isoformat(" ", "seconds").replace("+00:00", " UTC")
+        notes = [f"updated {updated}"] if updated else []
+        notes += [] if total is None else [f"{total} profiles"]
+        counted = getattr(self, "last_count_time", None)
+        notes += [counted] if counted else []
+        notes += ["another count is under way"] if self.in_progress else []
+        channels = [(channel.channel, channel.status) for channel in self.channels]
+        return statistics_table(", ".join(title), notes, channels, Counters.documented, total)
 
 
 class SegmentStatistics(Statistics, frozen=True, kw_only=True):

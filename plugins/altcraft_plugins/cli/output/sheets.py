@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from altcraft import ChannelStatistics, Counters, DatabaseStatistics, ResourceStatistics, SegmentStatistics
+from altcraft.schema.shares import in_order, shares
 from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.reporter import Result
 from altcraft_plugins.cli.output.streams import shown_duration
@@ -121,45 +122,12 @@ def _title(subject: Subject | None, entry: Statistics | None) -> str:
 
 def _sheet(title: str, notes: list[str], channels: Sequence[ChannelStatistics], total: int | None) -> Sheet:
     counts = [channel.status for channel in channels]
-    sent = list(dict.fromkeys(name for channel in counts for name in channel))
-    ordered = [name for name in Counters.documented if name in sent]
-    ordered += [name for name in sent if name not in Counters.documented]
-    numbers = [{name: count for name, count in row.items() if type(count) is int} for row in counts]
-    measure, shares = _shares(numbers, [name for name in ordered if any(name in row for row in numbers)], total)
+    ordered = in_order(counts, Counters.documented)
+    measure, parts = shares(counts, ordered, total)
     rows = [
-        Row(channel.channel, counted, share) for channel, counted, share in zip(channels, counts, shares, strict=True)
+        Row(channel.channel, counted, share) for channel, counted, share in zip(channels, counts, parts, strict=True)
     ]
     return Sheet(title, notes, ordered, rows, measure)
-
-
-def _shares(
-    counts: Sequence[Mapping[str, int]], sent: Sequence[str], total: int | None
-) -> tuple[tuple[str, str] | None, list[float | None]]:
-    """What the channels are compared by, and each one's share: of `all`, of the total, or of the largest channel."""
-    candidates = ["subscribed", "subscribed_sendable", *(name for name in sent if name != "all")]
-    name = next((name for name in candidates if name in sent), None)
-    if name is None:
-        return None, [None] * len(counts)
-    of_all = all(channel.get("all") for channel in counts if name in channel)
-    if of_all:
-        measure = (name, "of all")
-        wholes = [channel.get("all", 0) for channel in counts]
-    elif total:
-        measure = (name, f"of {total}")
-        wholes = [total] * len(counts)
-    else:
-        measure = (name, "of the largest")
-        wholes = [max(channel[name] for channel in counts if name in channel)] * len(counts)
-    return measure, [
-        _share(channel[name], whole) if name in channel else None for channel, whole in zip(counts, wholes, strict=True)
-    ]
-
-
-def _share(part: int, whole: int) -> float | None:
-    try:
-        return min(1.0, max(0.0, part / whole))
-    except ArithmeticError:  # a whole of 0, or numbers beyond any float
-        return None
 
 
 def _moment(moment: datetime) -> str:
