@@ -23,7 +23,8 @@ token_env = "ALTCRAFT_TOKEN"
 # public_url = "https://me.example/altcraft"
 
 # [limits]
-# max_in_flight = 16                  # exchanges at once
+# max_submissions = 1                 # at once; a run that is killed leaves so many in doubt at most
+# max_in_flight = 16                  # polls at once
 # max_polls_per_second = 10
 
 # What a recount takes where neither it nor its section says otherwise.

@@ -34,8 +34,13 @@ class PlanConnection(Struct, frozen=True, kw_only=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """How much a run asks of an installation at once: exchanges under way, and polls in a second (None: no limit)."""
+    """How much a run asks of an installation at once.
 
+    A process that is killed leaves up to `max_submissions` recounts in doubt. `max_in_flight` is how many polls are
+    under way, `max_polls_per_second` how many begin in a second; None for no limit.
+    """
+
+    max_submissions: int = 1
     max_in_flight: int = 16
     max_polls_per_second: float | None = None
 

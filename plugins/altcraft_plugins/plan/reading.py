@@ -83,7 +83,9 @@ class _Reading:
         table = self._table(document, PlanTable, ())
         if table is None:
             return Plan(path=self._path, name="", connections={}, recounts=())
-        defaults = self._table(table.defaults, Defaults, ("defaults",)) or Defaults()
+        defaults = self._table(table.defaults, Defaults, ("defaults",))
+        if defaults is None:  # their mistake is told: what lacks a resource for it has none of its own
+            defaults = Defaults(resource=1)
         limits = self._table(table.limits, LimitsTable, ("limits",)) or LimitsTable()
         connections = dict(self._connections(table.connections))
         found: list[tuple[Recount, KeyPath]] = []
@@ -97,7 +99,7 @@ class _Reading:
             name=table.name or self._path.stem,
             connections=connections,
             recounts=tuple(recount for recount, _ in found),
-            limits=Limits(max_in_flight=limits.max_in_flight, max_polls_per_second=limits.max_polls_per_second),
+            limits=Limits(**msgspec.structs.asdict(limits)),
             journal=self._beside(table.journal),
             history=self._beside(table.history),
             report=self._beside(table.report),

@@ -52,6 +52,7 @@ class ConnectionTable(Struct, frozen=True, kw_only=True):
 class LimitsTable(Struct, frozen=True, kw_only=True):
     """[limits]."""
 
+    max_submissions: Annotated[int, Meta(ge=1, le=100)] = 1
     max_in_flight: Annotated[int, Meta(ge=1, le=1000)] = 16
     max_polls_per_second: Annotated[float, Meta(gt=0)] | None = None
 

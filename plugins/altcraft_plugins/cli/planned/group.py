@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Group", "Progressed", "Submitted"]
 
-LAST_POLLS = 16
+LAST_POLLS: Final = 16
 """How many tasks are polled at once when the time is up."""
 
 
@@ -159,7 +159,7 @@ class Group:
         tasks: list[Task[Any]] = []
         failures = 0
         while recounts and not self._stopped.is_set():
-            workers = min(len(recounts), self._limits.max_in_flight)
+            workers = min(len(recounts), self._limits.max_submissions)
             with ThreadPoolExecutor(workers) as pool:
                 outcomes = list(pool.map(self._submit_one, recounts))
             failures += 1

@@ -1,0 +1,70 @@
+"""`altcraft run` as a process: killed, interrupted, and by the unit of the documentation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from altcraft_plugins.sandbox import serve
+from plugins.cli.plan_kills import command, environment, populate, submitted, write_plan
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = ROOT / "docs" / "how-to" / "morning-report.md"
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_every_recount_is_made_once_and_the_table_is_right() -> None:
+    words = ["--recounts", "60", "--kills", "3", "--pace", "0.5..3", "--seed", "7"]
+    line = [sys.executable, "-m", "tests.plugins.cli.plan_kills", *words]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "doubled\t0" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    with serve(port=0, profiles=50, pace=4.0, tokens=["demo"]) as server:
+        populate(server, 10)
+        plan = write_plan(tmp_path, server, 10)
+        line = command("run", str(plan))
+        with subprocess.Popen(line, env=environment(""), stdout=-1, stderr=-1, text=True) as running:
+            while submitted(server) < 10:
+                assert running.poll() is None
+                time.sleep(0.01)
+            time.sleep(0.3)
+            running.send_signal(number)
+            out, err = running.communicate(timeout=60)
+        assert running.returncode == code
+        assert out == ""
+        assert f"go on with: altcraft run {plan}" in err
+        done = subprocess.run(line, env=environment(""), capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "10 of 10 recounts are submitted" in done.stderr
+        assert submitted(server) == 10
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd")
+def test_the_unit_and_the_timer_of_the_documentation_are_verified_by_systemd(tmp_path: Path) -> None:
+    blocks = re.findall(r"```ini\n# (\S+)\n(.*?)```", PAGE.read_text("utf-8"), flags=re.S)
+    assert [name for name, _ in blocks] == ["altcraft-morning.service", "altcraft-morning.timer"]
+    for name, unit in blocks:
+        (tmp_path / name).write_text(unit.replace("/srv/altcraft/venv/bin/altcraft", sys.executable))
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name, _ in blocks)],
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    ours = [line for line in (checked.stdout + checked.stderr).splitlines() if "altcraft" in line]
+    assert (checked.returncode, ours) == (0, [])
