@@ -51,6 +51,7 @@ class _Progress:
 
     def begin(self, item: pytest.Function) -> None:
         """Notes that a case begins, and shows it."""
+        assert item.cls is not None  # it is a class that has the fixture
         kept = next((cls.__name__ for cls in item.cls.__mro__ if cls.__module__.startswith("altcraft.")), "")
         self._contracts[item.nodeid] = f"{item.nodeid.rpartition('::')[0]} ({kept})"
         if self._terminal is None or item.config.get_verbosity() != 0:
