@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 __all__ = ["Path", "line_of", "written"]
 
@@ -29,18 +29,16 @@ def line_of(text: str, path: Path, loads: Callable[[str], dict[str, Any]]) -> in
         return None
     while most - least > 1:
         middle = (least + most) // 2
-        while middle > least and (document := parsed(middle)) is None:
-            middle -= 1
-        if middle == least:  # no beginning in the lower half: look in the upper one
-            middle = (least + most) // 2 + 1
-            while middle < most and (document := parsed(middle)) is None:
-                middle += 1
-            if middle == most:
+        for count in (*range(middle, least, -1), *range(middle + 1, most)):
+            document = parsed(count)
+            if document is not None:
                 break
-        if _holds(document, path):
-            most = middle
         else:
-            least = middle
+            break  # the value takes all the lines between
+        if _holds(document, path):
+            most = count
+        else:
+            least = count
     return least + 1
 
 
@@ -52,12 +50,12 @@ def written(path: Path) -> str:
     return text
 
 
-def _holds(document: Any, path: Path) -> bool:
+def _holds(document: object, path: Path) -> bool:
     for part in path:
-        if isinstance(part, int):
-            if not isinstance(document, list) or part >= len(document):
-                return False
-        elif not isinstance(document, dict) or part not in document:
+        is_there = part < len(document) if isinstance(document, list) and isinstance(part, int) else False
+        if isinstance(document, dict):
+            is_there = part in document
+        if not is_there:
             return False
-        document = document[part]
+        document = cast("dict[str | int, object]", document)[part]
     return True

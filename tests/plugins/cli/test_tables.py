@@ -113,11 +113,28 @@ def test_a_table_with_too_many_columns_is_turned_where_it_fits_then(show) -> Non
     assert lines[1].split() == ["email", "telegram_bot"]
 
 
-def test_else_it_is_cut_into_tables_with_an_empty_line_between_them(show) -> None:
-    many = database(*(channel(f"channel_{number}", **dict.fromkeys(Counters.documented, 1)) for number in range(9)))
+def test_else_each_channel_has_a_table_of_its_own_and_all_are_equally_wide(show) -> None:
+    names = [f"channel_{number}" for number in range(9)]
+    many = database(
+        *(channel(name, **dict.fromkeys(Counters.documented, 10**place)) for place, name in enumerate(names))
+    )
     lines = show([many], width=60)
-    assert sum(line.startswith("channel ") for line in lines) > 1
-    assert "" in lines[:-1]
+    headings = [place for place, line in enumerate(lines) if line.split()[1:] == ["count"]]
+    assert [lines[place].split()[0] for place in headings] == names
+    assert len({lines[place + 1] for place in headings}) == 1  # the line below a heading
+    for place, heading in enumerate(headings):
+        rows = dict(line.rsplit(maxsplit=1) for line in lines[heading + 3 : heading + 3 + len(Counters.documented)])
+        assert {name.strip(): int(count) for name, count in rows.items()} == dict.fromkeys(
+            Counters.documented, 10**place
+        )
+
+
+def test_counters_that_are_zero_in_every_channel_are_in_no_channels_own_table(show) -> None:
+    numbers = {**dict.fromkeys(Counters.documented, 0), "all": 12_345_678, "subscribed": 1_234_567, "hardbounced": 1}
+    lines = show([database(*(channel(f"channel_{number}", **numbers) for number in range(9)))], width=30)
+    assert sum(line.startswith("hardbounced") for line in lines) == 9
+    assert not any(line.split() == ["invalid", "0"] for line in lines)
+    assert "0 in every channel: " in "\n".join(lines)
 
 
 def test_what_is_known_about_the_count_stands_above_it(show) -> None:

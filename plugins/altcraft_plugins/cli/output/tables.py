@@ -1,6 +1,7 @@
 """Statistics as tables: a row a channel, a bar for its share, a column a counter. No line is wider than the screen.
 
-A table with too many columns for the screen is turned: a row a counter, a column a channel.
+A table with too many columns for the screen is turned: a row a counter, a column a channel. If that is too wide as
+well, each channel gets a table of its own.
 """
 
 from __future__ import annotations
@@ -60,17 +61,44 @@ def _print(console: Console, sheet: Sheet) -> None:
     channel = max(len("channel"), *(cell_len(printable(row.channel)) for row in sheet.rows))
     channel = min(channel, max(len("channel"), console.width // 3))
     share = max(BAR + PERCENT, *(len(line) for line in sheet.measure)) if sheet.measure else 0
-    blocks, folded = _arrange(sheet, console.width - channel, share)
-    if len(blocks) > 1 and (turned := _turned(console, sheet)) is not None:
-        blocks, folded = [], []
+    zero = [name for name in sheet.counters if all(row.counts.get(name) == 0 for row in sheet.rows)]
+    if len(zero) == len(sheet.counters):
+        zero = zero[1:]
+    columns = _arrange(sheet, zero, console.width - channel - (GAP + share if share else 0))
+    if columns is not None:
+        console.print(_table(console, sheet, columns, channel, share))
+        zero = [name for name in zero if name not in [column.name for column in columns]]
+    elif (turned := _turned(console, sheet)) is not None:
         console.print(turned)
-    for number, columns in enumerate(blocks):
+        zero = []
+    else:
+        _print_each(console, sheet, [name for name in sheet.counters if name not in zero])
+    if zero:
+        console.print(Text(f"0 in every channel: {', '.join(map(printable, zero))}", overflow="fold"))
+    console.print()
+
+
+def _print_each(console: Console, sheet: Sheet, counters: Sequence[str]) -> None:
+    """A table for each channel, with a row a counter. All are equally wide."""
+    measure = printable(" ".join(sheet.measure)) if sheet.measure else ""
+    labels = [measure, *map(printable, counters), *(printable(row.channel) for row in sheet.rows)]
+    width = max(map(cell_len, ["count", *(_count(row, name) for row in sheet.rows for name in counters)]))
+    label = max(1, min(max(map(cell_len, labels)), console.width - GAP - width))
+    bars = console.width >= label + GAP + width + GAP + BAR
+    for number, row in enumerate(sheet.rows):
         if number:
             console.print()
-        console.print(_table(console, sheet, columns, channel, share if number == 0 else 0))
-    if folded:
-        console.print(Text(f"0 in every channel: {', '.join(map(printable, folded))}", overflow="fold"))
-    console.print()
+        table = empty_table(console)
+        table.add_column(Text(printable(row.channel), style="bold"), width=label, overflow="fold")
+        table.add_column("count", width=min(width, console.width - GAP - 1), justify="right", overflow="fold")
+        table.add_column("", width=BAR if bars else 0)
+        if measure:
+            share = Text("-" if row.share is None else f"{row.share:.0%}")
+            shown = bar(row.share, BAR, plain=is_plain(console)) if bars and row.share is not None else Text("")
+            table.add_row(Text(measure), share, shown)
+        for name in counters:
+            table.add_row(Text(printable(name)), Text(_count(row, name)))
+        console.print(table)
 
 
 def _packed(notes: Sequence[str], width: int) -> list[str]:
@@ -84,62 +112,43 @@ def _packed(notes: Sequence[str], width: int) -> list[str]:
     return lines
 
 
-def _arrange(sheet: Sheet, width: int, share: int) -> tuple[list[list[_Column]], list[str]]:
-    """The columns of each table, one table below the other, and the counters without a column.
+def _arrange(sheet: Sheet, zero: Sequence[str], width: int) -> list[_Column] | None:
+    """The columns of one table, at most `width` cells beside channel and share; None where they do not fit.
 
-    All counters stand in one table if they fit beside the channel. Otherwise those that are 0 in every channel get no
-    column. If that is not enough, headings take several lines, and the rest goes into further tables, unless the table
-    fits when it is turned.
+    All counters stand in it if they fit. Otherwise those of `zero` get no column. If that is not enough, headings take
+    several lines.
     """
-    zero = [name for name in sheet.counters if all(row.counts.get(name) == 0 for row in sheet.rows)]
-    if len(zero) == len(sheet.counters):
-        zero = zero[1:]
     telling = [name for name in sheet.counters if name not in zero]
-    beside = width - (GAP + share if share else 0)
-    every = [_column(name, sheet.rows, fold=False) for name in sheet.counters]
-    if _fits(every, beside):
-        return [every], []
-    whole = [_column(name, sheet.rows, fold=False) for name in telling]
-    if _fits(whole, beside):
-        return [whole], zero
-    blocks: list[list[_Column]] = [[]]
-    for name in telling:
-        column = _column(name, sheet.rows, fold=True)
-        left = beside if len(blocks) == 1 else width
-        column = _Column(column.name, column.heading, max(1, min(column.width, width - GAP)))
-        if not _fits([*blocks[-1], column], left) and (blocks[-1] or len(blocks) == 1):
-            blocks.append([])
-        blocks[-1].append(column)
-    return blocks, zero
+    for names, fold in ((sheet.counters, False), (telling, False), (telling, True)):
+        columns = [_column(name, sheet.rows, fold=fold) for name in names]
+        if sum(GAP + column.width for column in columns) <= width:
+            return columns
+    return None
 
 
 def _turned(console: Console, sheet: Sheet) -> Table | None:
     """One table with a row a counter and a column a channel; None where that is wider than the screen."""
     measure = [" ".join(sheet.measure)] if sheet.measure else []
-    labels = [*map(printable, sheet.counters), *map(printable, measure)]
+    labels = [printable(label) for label in (*measure, *sheet.counters)]
     shares = [f"{row.share:.0%}" if row.share is not None else "-" for row in sheet.rows]
     columns: list[list[str]] = [
         [printable(row.channel), *([share] if measure else []), *(_count(row, name) for name in sheet.counters)]
         for row, share in zip(sheet.rows, shares, strict=True)
     ]
     widths = [max(map(cell_len, column)) for column in columns]
-    if max(map(cell_len, labels)) + sum(GAP + width for width in widths) > console.width:
+    if max(map(cell_len, labels), default=0) + sum(GAP + width for width in widths) > console.width:
         return None
     table = empty_table(console)
     table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(Text(column[0]), justify="right", no_wrap=True)
-    for number, label in enumerate([*measure, *sheet.counters], 1):
-        table.add_row(Text(printable(label)), *(Text(column[number]) for column in columns))
+    for number, label in enumerate(labels, 1):
+        table.add_row(Text(label), *(Text(column[number]) for column in columns))
     return table
 
 
 def _count(row: Row, counter: str) -> str:
     return str(row.counts.get(counter, "-"))
-
-
-def _fits(columns: Sequence[_Column], width: int) -> bool:
-    return sum(GAP + column.width for column in columns) <= width
 
 
 def _column(name: str, rows: Sequence[Row], *, fold: bool) -> _Column:
