@@ -78,6 +78,7 @@ def place(platform: SandboxServer, tmp_path: Path) -> Path:
     modules = {
         "shop": blocks("Flask")[0],
         "fast": blocks("FastAPI")[0],
+        "plain": blocks("Servers that fork")[0],
         "views": "\n".join(views),
         "project": DJANGO,
         "naive": NAIVE,
@@ -99,7 +100,7 @@ def running(place: Path, platform: SandboxServer, module: str, *options: str) ->
         process = subprocess.Popen(command, cwd=place, env=env, pass_fds=[bound.fileno()])
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         try:
-            assert get(url + "/nothing-here")[0] == 404  # waits until the server has begun
+            assert get(url + "/nothing-here")[0] in (200, 404)  # waits until the server has begun
             yield url, [process.pid] if module == "uvicorn" else workers(process.pid, options)
             process.terminate()
             assert process.wait(30) in (0, -signal.SIGTERM), "it did not end by itself"
@@ -188,6 +189,13 @@ def test_the_workers_of_a_preloaded_flask_site_recount_and_leak_nothing(place, p
         statuses, left = ask_often(f"{url}/databases/5/counters", processes)
         assert statuses == {200}
         assert left <= 8
+
+
+def test_the_workers_of_a_preloaded_plain_application_leak_nothing(place, platform):
+    with running(place, platform, *GUNICORN, "plain:application") as (url, processes):
+        statuses, left = ask_often(f"{url}/anything", processes)
+    assert statuses == {200}
+    assert left <= 8
 
 
 def test_fastapi_recounts_under_uvicorn_and_leaks_nothing(place, platform):

@@ -134,7 +134,8 @@ class LoopRunner:
             return
         if self._loop is not None:
             raise RuntimeError(
-                "this AsyncClient belongs to the event loop of its first call: make one client in each loop"
+                "this AsyncClient belongs to the event loop of its first call: make one client in each loop, "
+                "or have altcraft.PerLoop do so"
             )
         self._loop = loop
 
