@@ -60,8 +60,8 @@ def card(series: Series, clock: Clock, budget: Budget, *, marked: str | None) ->
             f'<p class="axis"><span>{clock.day(first)}</span><span>{clock.day(last)}</span></p>'
         )
     return (
-        f'<section class="card" aria-labelledby="{where}"><h4 id="{where}"><bdi>{escaped(series.label)}</bdi></h4>'
-        f"{_summary(series)}{chart}{_table(series, clock, budget)}</section>"
+        f'<div class="card" role="group" aria-labelledby="{where}"><h4 id="{where}"><bdi>{escaped(series.label)}</bdi></h4>'
+        f"{_summary(series)}{chart}{_table(series, clock, budget)}</div>"
     )
 
 
@@ -138,7 +138,7 @@ def _table(series: Series, clock: Clock, budget: Budget) -> str:
     label = escaped(f"Counters of {series.name}, {series.label}")
     return (
         f"<details><summary>Counters: {count}{left_out}</summary>"
-        f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'
+        f'<div class="wide" role="group" tabindex="0" aria-label="{label}">'
         f"<table><thead><tr><th scope=col>counted{head}<tbody>{body}</table></div></details>"
     )
 

@@ -241,7 +241,7 @@ def _number(point: Point) -> str:
 def _table(caption: str, heads: Sequence[str], rows: str) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escaped(caption)}"><table>'
+        f'<div class="wide" role="group" tabindex="0" aria-label="{escaped(caption)}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -40,7 +40,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem
 th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid var(--rule);vertical-align:top;white-space:nowrap}
 th{font-weight:600}
 th:first-child{text-align:left}
-.moves tbody th{white-space:normal;min-width:9rem}
+.moves th:first-child{white-space:normal;min-width:9rem}
 tbody th{font-weight:400}
 thead th{position:sticky;top:0;background:var(--card)}
 .moves{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,34rem),1fr));gap:0 2rem}
@@ -49,7 +49,7 @@ thead th{position:sticky;top:0;background:var(--card)}
 .names li{break-inside:avoid;padding-bottom:.2rem}
 article{border-top:1px solid var(--rule);padding-top:1.25rem;margin-top:1.75rem}
 .many article{content-visibility:auto;contain-intrinsic-size:auto 40rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:1rem;margin-top:.75rem;
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));gap:1rem;margin-top:.75rem;
 align-items:start}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:.5rem;padding:.75rem .9rem;min-width:0}
 figure{position:relative;margin:.5rem 0 0}
@@ -72,7 +72,8 @@ details{margin-top:.5rem}
 summary{cursor:pointer;color:var(--line);padding:.15rem 0}
 details .wide{max-height:24rem;overflow:auto;margin-top:.25rem}
 footer{margin-top:2.5rem;padding-bottom:2rem;border-top:1px solid var(--rule);padding-top:1rem}
-@media(max-width:30rem){th,td{padding:.25rem .4rem}.lanes i{min-width:3.9rem}.lanes li{gap:.4rem}}
+@media(max-width:30rem){th,td{padding:.25rem .3rem}
+.moves th:first-child{min-width:0}.lanes i{min-width:3.9rem}.lanes li{gap:.4rem}}
 @media print{:root{--paper:#fff;--card:#fff;--text:#000;--soft:#444;--rule:#bbb;--line:#124a9c;--alarm:#8c1d18;
 --tint:#fff;--shade:#fff}body{font-size:10pt}.skip,nav,details{display:none}.many article{content-visibility:visible}
 .card,li,tr,.alarms li{break-inside:avoid}h2,h3,h4{break-after:avoid}a{color:inherit;text-decoration:none}
