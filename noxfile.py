@@ -31,7 +31,9 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """The tests that the README's line leaves out, except those that need more than Python packages or take a build."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "-m", "slow and not servers and not frozen", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-q", "-m", "slow and not servers and not frozen and not browser", *session.posargs
+    )
 
 
 @nox.session
@@ -39,6 +41,13 @@ def servers(session: nox.Session) -> None:
     """The scenario behind real servers. Needs nginx and squid, from the system's packages."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "-q", "-m", "servers", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report in headless Chromium, with axe-core. Needs Chromium, from the system's packages."""
+    session.install("-e", ".[browser,test]")
+    session.run("python", "-m", "pytest", "-q", "-m", "browser", *session.posargs)
 
 
 @nox.session
