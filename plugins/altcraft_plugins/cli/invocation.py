@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     json: bool = False
     csv: bool = False
+    bom: bool = False
     output: str | None = None
     verbose: int = 0
     journal: str | None = None
@@ -73,6 +74,8 @@ class Invocation:
         self._values = {name: value for name, value in values.items() if value is not None}
         if self.settings.json and self.settings.csv:
             raise click.UsageError("Give one of --json and --csv.", ctx)
+        if self.settings.bom and not self.settings.csv:
+            raise click.UsageError("--bom needs --csv.", ctx)
 
     @property
     def settings(self) -> Settings:
@@ -247,7 +250,7 @@ class Invocation:
             return JsonReporter(destination)
         from altcraft_plugins.cli.output.human import HumanReporter
 
-        return HumanReporter(destination, self._go_on, csv=settings.csv)
+        return HumanReporter(destination, self._go_on, csv=settings.csv, bom=settings.bom)
 
     def _go_on(self, resume_token: str) -> str:
         """The command that waits for a task of this one, with the options that lead to the same installation."""

@@ -278,6 +278,7 @@ INTO_FILE: Final = (
 )
 RESULTS: Final = (
     _for_output("--csv", is_flag=True, variable=False, help="Print the statistics as CSV, a row a channel."),
+    _for_output("--bom", is_flag=True, variable=False, help="Begin the CSV with a byte-order mark, for Excel."),
     *INTO_FILE,
 )
 JOURNAL: Final = (

@@ -50,3 +50,28 @@ def test_bash_completes(words: list[str], found: list[str]) -> None:
     )
     done = subprocess.run(["bash", "-c", script], env=environment(), capture_output=True, text=True, check=True)
     assert sorted(done.stdout.split()) == found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish")
+@pytest.mark.parametrize(("line", "found"), [("altcraft seg", "segments"), ("altcraft run --codec x", "xml")])
+def test_fish_completes(line: str, found: str) -> None:
+    script = f"altcraft completion fish | source; complete -C '{line}'"
+    done = subprocess.run(["fish", "-c", script], env=on_the_path(), capture_output=True, text=True, check=True)
+    assert [word.split("\t")[0] for word in done.stdout.splitlines()] == [found]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
+def test_zsh_takes_the_script_for_the_program() -> None:
+    script = "autoload -U compinit; compinit -u -D; source <(altcraft completion zsh); print $_comps[altcraft]"
+    done = subprocess.run(["zsh", "-fc", script], env=on_the_path(), capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("_altcraft_completion", "")
+
+
+def on_the_path() -> dict[str, str]:
+    """The environment, with the program on the path."""
+    program = Path(sys.executable).with_name("altcraft")
+    if not program.exists():
+        pytest.skip("the program is not installed beside the interpreter")
+    return environment(PATH=f"{program.parent}:{environment()['PATH']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,40 @@ def test_the_header_names_the_counters_of_all_results(altcraft) -> None:
     script = [reply([EMAIL]), reply([odd])]
     ran = altcraft("segments", "counters", "7", "8", "--resource", "24", "--csv", script=script)
     assert [row["snoozed"] for row in rows_of(ran.out)] == ["", "3"]
+
+
+def test_the_columns_have_one_order_in_whatever_order_the_counters_come(altcraft) -> None:
+    sent = [
+        [{"channel": "email", "status": status}] for status in ({"zeal": 1}, {"subscribed": 2, "air": 3}, {"all": 4})
+    ]
+    headers = set()
+    for script in (sent, sent[::-1]):
+        ran = altcraft(
+            "segments", "counters", "7", "8", "9", "--resource", "24", "--csv", script=[reply(each) for each in script]
+        )
+        headers.add(ran.out.splitlines()[0])
+    (header,) = headers
+    assert header == (
+        f"segment_id,database_id,list_id,resource_id,updated,channel,{','.join(Counters.documented)},air,zeal,read_at"
+    )
+
+
+def test_the_columns_are_documented_in_their_order() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "command-line.md").read_text("utf-8")
+    _, _, table = page.partition("| column | meaning |\n|---|---|\n")
+    names = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.partition("\n\n")[0].splitlines()))
+    columns = ("segment_id", "database_id", "list_id", "resource_id", "updated", "channel", *Counters.documented)
+    assert names == ["section", "name", *columns, "task_id", "read_at"]
+
+
+def test_for_excel_the_rows_begin_with_a_byte_order_mark(altcraft, tmp_path: Path) -> None:
+    path = tmp_path / "counters.csv"
+    arguments = ("segments", "counters", "7", "--resource", "24", "--csv", "--bom", "-o", str(path))
+    assert altcraft(*arguments, script=[reply([EMAIL])]).code == 0
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfsegment_id,")
+    assert path.read_text("utf-8-sig").startswith("segment_id,")
+    ran = altcraft("segments", "counters", "7", "--resource", "24", "--bom")
+    assert (ran.code, "--bom needs --csv" in ran.err) == (2, True)
 
 
 def test_a_result_without_channels_is_a_header_alone(altcraft) -> None:

@@ -347,6 +347,29 @@ def test_a_count_that_a_killed_run_has_not_recorded_is_recorded_by_the_next(runs
         assert [item.name for item in opened.items()] == ["Members", "Newsletter, active", "Region 11", "Region 8"]
 
 
+@pytest.mark.parametrize("in_plan", [True, False])
+def test_a_report_is_written_with_the_plans_names_and_thresholds(runs: PlanRuns, in_plan: bool) -> None:
+    head = 'report = "report.html"\nhistory = "counts.history"\n' if in_plan else 'history = "counts.history"\n'
+    runs.plan.write_text(head + PLAN.replace("database = 1", "database = 1\nalert_drop = 5"))
+    page = runs.folder / "report.html"
+    options = () if in_plan else ("--report", str(page))
+    assert runs(*options).code == 0
+    runs.platform.counts = {8: 8}
+    assert runs(*options).code == 0
+    text = page.read_text("utf-8")
+    assert text.index("Newsletter, active") < text.index("Members")
+    assert "Region 8" in text
+
+
+def test_a_report_that_cannot_be_written_or_has_no_history_is_2_before_anything_is_sent(runs: PlanRuns) -> None:
+    ran = runs("--report", str(runs.folder / "report.html"))
+    assert (ran.code, "A report needs a history" in ran.err) == (2, True)
+    none = runs.folder / "none" / "report.html"
+    ran = runs("--history", str(runs.folder / "counts"), "--report", str(none))
+    assert (ran.code, f"--report: {none} cannot be written" in ran.err) == (2, True)
+    assert runs.connections == []
+
+
 # For machines.
 
 

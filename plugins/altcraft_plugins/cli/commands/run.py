@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,8 @@ from altcraft_plugins.cli.problems import Misuse
 
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
+    from altcraft_plugins.cli.output.destination import Destination
+    from altcraft_plugins.history import History
     from altcraft_plugins.plan import Plan
 
 __all__ = ["plan_init", "run"]
@@ -24,7 +27,7 @@ __all__ = ["plan_init", "run"]
     params=shared(*EVERY),
     examples="""
         altcraft run plan.toml --dry-run
-        altcraft run plan.toml --history counts.history
+        altcraft run plan.toml --history counts.history --report report.html
         altcraft run plan.toml --only "Newsletter, active" --only "Region *"
         altcraft run plan.toml --csv -o counts.csv
     """,
@@ -38,8 +41,9 @@ __all__ = ["plan_init", "run"]
     metavar="NAME",
     help="This recount, or this section; * stands for any text. Give it several times.",
 )
+@click.option("--report", "page", metavar="FILE", help="Write the report of the history to FILE, too: an HTML page.")
 @click.pass_obj
-def run(invocation: Invocation, path: str, dry_run: bool, patterns: tuple[str, ...]) -> int:
+def run(invocation: Invocation, path: str, dry_run: bool, patterns: tuple[str, ...], page: str | None) -> int:
     """Make the recounts of a plan, and show what has changed since the last count.
 
     A run that was killed or interrupted goes on when it is started again within 12 hours, and submits nothing twice.
@@ -54,13 +58,20 @@ def run(invocation: Invocation, path: str, dry_run: bool, patterns: tuple[str, .
     if dry_run:
         invocation.reporter.planned(chosen)
         return DONE
+    page = page or (None if whole.report is None else str(whole.report))
+    has_history = invocation.settings.history is not None or whole.history is not None
+    if page is not None and not has_history:
+        hint = 'give --history FILE, or write history = "counts.history" into the plan.'
+        raise click.UsageError(f"A report needs a history: {hint}", click.get_current_context())
     words = [word for pattern in patterns for word in ("--only", pattern)]
     again = invocation.command("run", *words, path, repeated=CONNECTION + POLLS + TIMEOUT + JOURNAL + HISTORY)
     with ExitStack() as stack:
-        kept = None
-        if invocation.settings.history is not None or whole.history is not None:
-            kept = stack.enter_context(invocation.history(whole.history))
+        kept = stack.enter_context(invocation.history(whole.history)) if has_history else None
+        # Before anything is sent, so that a path that can't be written ends the command.
+        destination = None if page is None else stack.enter_context(_destination(page))
         ended = carry_out(invocation, chosen, again=again, history=kept, is_whole=not patterns)
+        if destination is not None and kept is not None:
+            destination.write(_report(kept, whole))
     return ended.exit_code
 
 
@@ -83,6 +94,27 @@ def _chosen(whole: Plan, patterns: tuple[str, ...]) -> Plan:
         near = get_close_matches(str(error.args[0]), names, 1)
         hint = f"Did you mean {near[0]!r}?" if near else "altcraft run --dry-run lists the names."
         raise Misuse(f"--only: the plan has no recount {error.args[0]!r}. {hint}") from None
+
+
+@contextmanager
+def _destination(page: str) -> Iterator[Destination]:
+    from altcraft_plugins.cli.output.destination import Destination
+
+    destination = Destination(page, option="--report")
+    try:
+        yield destination
+    finally:
+        destination.finish()
+
+
+def _report(history: History, whole: Plan) -> str:
+    """The report on the plan's recounts, in its order, with its thresholds."""
+    from altcraft_plugins.report import report
+
+    known = [item.name for item in history.items()] + [failure.name for failure in history.failures()]
+    names = [recount.name for recount in whole.recounts if recount.name in set(known)]
+    drops = {recount.name: recount.alert_drop for recount in whole.recounts if recount.alert_drop is not None}
+    return report(history, names=names, drop=drops, title=whole.name)
 
 
 @plan.command(

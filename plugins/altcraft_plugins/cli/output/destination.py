@@ -22,7 +22,7 @@ class Destination:
     Raises Misuse where the file cannot be made.
     """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, *, option: str = "--output") -> None:
         self.is_stdout = path in (None, "-")
         self._stream: TextIO | None = None
         self._temporary: str | None = None
@@ -32,7 +32,7 @@ class Destination:
         try:
             self._open(path)
         except OSError as error:
-            raise Misuse(f"--output: {path} cannot be written: {error.strerror}") from None
+            raise Misuse(f"{option}: {path} cannot be written: {error.strerror}") from None
 
     @property
     def stream(self) -> TextIO:

@@ -33,7 +33,9 @@ class HumanReporter:
     then goes to stderr.
     """
 
-    def __init__(self, destination: Destination, command_for: Callable[[str], str], *, csv: bool = False) -> None:
+    def __init__(
+        self, destination: Destination, command_for: Callable[[str], str], *, csv: bool = False, bom: bool = False
+    ) -> None:
         self._destination = destination
         self._command_for = command_for
         self._rows_on_stdout = csv and destination.is_stdout
@@ -41,7 +43,7 @@ class HumanReporter:
         if csv:
             from altcraft_plugins.cli.output.rows import Rows
 
-            self._rows = Rows(destination)
+            self._rows = Rows(destination, bom=bom)
         self._seen: dict[TaskHandle, tuple[str, int | float | None]] = {}
 
     def say(self, text: str) -> None:

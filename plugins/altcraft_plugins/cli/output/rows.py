@@ -22,19 +22,27 @@ __all__ = ["Rows"]
 
 
 class Rows:
-    """Collects the rows of all results. They are written at the end, since the header names the counters of all."""
+    """Collects the rows of all results. They are written at the end, since the header names the counters of all.
 
-    def __init__(self, destination: Destination) -> None:
+    The columns: what a plan says; what was counted and the documented counters, as `altcraft.rows` orders them; other
+    counters, sorted by name; `task_id` and `read_at`. Or exactly those of `put`. With `bom`, the text begins with a
+    byte-order mark, by which Excel tells UTF-8.
+    """
+
+    def __init__(self, destination: Destination, *, bom: bool = False) -> None:
         self._destination = destination
+        self._bom = bom
         self._rows: list[dict[str, object]] = []
-        self._columns = dict.fromkeys(rows(ChannelStatistics("")).pop())
+        self._before: dict[str, None] = {}
+        self._usual = dict.fromkeys(rows(ChannelStatistics("")).pop())
+        self._others: set[str] = set()
+        self._behind: dict[str, None] = {}
         self._has_results = False
 
     def add(self, result: Result) -> None:
         """Keeps the rows of a result. Stopped for a result that is no statistics."""
-        more: dict[str, object] = {} if result.task_id is None else {"task_id": result.task_id}
-        if result.read_at is not None:
-            more["read_at"] = result.read_at
+        behind = {"task_id": result.task_id, "read_at": result.read_at}
+        more = {name: value for name, value in behind.items() if value is not None}
         try:
             found = rows(
                 result.value, cast("Request[object] | None", result.subject.request if result.subject else None)
@@ -43,14 +51,16 @@ class Rows:
             message = "the result is no statistics, and so has no rows: leave --csv out"
             raise Stopped(Problem("TypeError", message, FAILED)) from None
         self._has_results = True
+        self._before |= dict.fromkeys(result.about)
+        self._behind |= dict.fromkeys(more)
         for row in found:
+            self._others |= row.keys() - self._usual.keys()
             self._rows.append({**result.about, **row, **more})
-        self._columns = dict.fromkeys([*result.about, *self._columns, *(name for row in self._rows for name in row)])
 
     def put(self, columns: Sequence[str], found: Iterable[Mapping[str, object]]) -> None:
         """Keeps rows that have exactly those columns."""
         self._has_results = True
-        self._columns = dict.fromkeys(columns)
+        self._usual = dict.fromkeys(columns)
         self._rows += map(dict, found)
 
     def finish(self) -> None:
@@ -58,7 +68,8 @@ class Rows:
         if not self._has_results:
             return
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(self._columns), lineterminator="\n")
+        names = [*self._before, *self._usual, *sorted(self._others), *self._behind]
+        writer = csv.DictWriter(text, list(dict.fromkeys(names)), lineterminator="\n")
         writer.writeheader()
         writer.writerows(msgspec.to_builtins(self._rows))
-        self._destination.write(text.getvalue())
+        self._destination.write(("\ufeff" if self._bom else "") + text.getvalue())
