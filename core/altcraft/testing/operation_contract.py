@@ -14,7 +14,7 @@ import msgspec
 from altcraft.client import Client
 from altcraft.codecs import default_registry
 from altcraft.operations import Operation
-from altcraft.schema import PlainRequest, Request, TaskRequest
+from altcraft.schema import Feedback, PlainRequest, Request, TaskRequest
 from altcraft.tasks.polling import Polling
 from altcraft.testing.contract import Contract
 from altcraft.testing.fakes import FakeTransport, Scripted, reply
@@ -140,7 +140,8 @@ class OperationContract(Contract):
             result = self.results[0].value
             with self._scripted("json", self._reply("json", msgspec.to_builtins(result))) as client:
                 task = client.tasks.resume(token)
-                assert task.request == example.value, f"the token has another request: {task.request!r}"
+                expected = _without_feedback(example.value)
+                assert task.request == expected, f"the token has another request: {task.request!r}"
                 assert task.result() == result
 
     # The sandbox.
@@ -229,6 +230,13 @@ def _bare(request: Any) -> Request[Any]:
     """The request without what the client fills in."""
     bare: Request[Any] = msgspec.structs.replace(request, token=None, format=None)
     return bare
+
+
+def _without_feedback(request: Any) -> Request[Any]:
+    """The request without addresses that the platform is to call, which a resume token does not hold."""
+    addresses = {name: None for name in request.__struct_fields__ if isinstance(getattr(request, name), Feedback)}
+    without: Request[Any] = msgspec.structs.replace(request, **addresses)
+    return without
 
 
 def _without_ours(body: dict[str, object]) -> dict[str, object]:

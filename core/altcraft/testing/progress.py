@@ -59,8 +59,7 @@ class _Progress:
         cases = [each for each in item.session.items if isinstance(each, pytest.Function) and each.cls is item.cls]
         title = item.name.removeprefix("test_").replace("_", " ")
         with self._uncaptured():
-            self._terminal.ensure_newline()
-            self._terminal.write(f"  {cases.index(item) + 1} of {len(cases)}: {title} ", flush=True)
+            self._terminal.write(f"\n  {cases.index(item) + 1} of {len(cases)}: {title} ", flush=True)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts an outcome."""

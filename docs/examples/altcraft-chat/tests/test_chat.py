@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
+import time
 
 import pytest
 from altcraft import Client, ConnectError, ConnectionLost, HttpRequest, HttpResponse, Polling
@@ -98,6 +100,34 @@ def test_too_many_messages_are_dropped_and_logged(caplog: pytest.LogCaptureFixtu
     go_on.set()
     chat.close()
     assert "1000 messages wait for the chat already: one is dropped" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # the test is about just that
+def test_a_forked_child_posts_its_own_messages_and_none_of_the_parents() -> None:
+    go_on = threading.Event()
+
+    def hang(_: HttpRequest) -> HttpResponse:
+        go_on.wait(30)
+        return OK
+
+    carrier = FakeTransport([hang, OK], repeat=True)
+    chat = Chat(URL, transport=carrier)
+    for text in ("one", "two"):
+        chat.say(text)
+    while len(carrier.requests) < 1:
+        time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        carrier.requests.clear()
+        chat.say("from the child")
+        chat.close()
+        os._exit(0 if said(carrier) == ["from the child"] else 1)
+    _, status = os.waitpid(child, 0)
+    go_on.set()
+    chat.close()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert said(carrier) == ["one", "two"]
 
 
 def test_the_entry_point_takes_the_url_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

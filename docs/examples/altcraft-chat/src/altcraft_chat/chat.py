@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import os
 import queue
 import threading
+import weakref
 
 from altcraft import AltcraftError, HttpRequest, Submission, TaskHandle, Transport, hookimpl
 from altcraft.wire.transport import TransportRegistry
@@ -36,9 +38,8 @@ class Chat:
     def __init__(self, url: str, *, transport: Transport | None = None) -> None:
         self._url = url
         self._transport = transport or TransportRegistry().create("urllib3", url)
-        self._messages: queue.Queue[str | None] = queue.Queue(WAITING)
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self.start_anew()
+        _chats.add(self)
 
     def __repr__(self) -> str:
         return "Chat(…)"
@@ -66,10 +67,16 @@ class Chat:
         except queue.Full:
             logger.warning("%d messages wait for the chat already: one is dropped", WAITING)
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():  # after a fork, the thread is the parent's
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._post_all, name="altcraft-chat", daemon=True)
                 self._thread.start()
                 atexit.register(self.close)
+
+    def start_anew(self) -> None:
+        """Begins without messages: in a forked child they are the parent's, and its locks may be held for ever."""
+        self._messages: queue.Queue[str | None] = queue.Queue(WAITING)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def close(self) -> None:
         """Posts what waits, for FLUSH seconds at most, and ends the thread. May be called twice."""
@@ -95,6 +102,18 @@ class Chat:
                 continue
             if not 200 <= status < 300:
                 logger.warning("the chat has refused a message with status %d", status)
+
+
+_chats: weakref.WeakSet[Chat] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for chat in _chats:
+        chat.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _named(task: TaskHandle) -> str:
