@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -122,6 +123,14 @@ def test_a_loop_that_is_closed_by_hand_is_forgotten_at_the_next_use(made: Made) 
     del loop
     gc.collect()
     assert [transport.closed for transport in made.transports] == [False, True]
+
+
+def test_nothing_is_kept_of_a_loop_that_has_ended(made: Made) -> None:
+    clients = PerLoop(made)
+    asyncio.run(ask(clients))
+    client = weakref.ref(made.clients.pop())
+    gc.collect()
+    assert client() is None
 
 
 def test_what_the_maker_raises_goes_through_and_the_next_use_tries_again(made: Made) -> None:

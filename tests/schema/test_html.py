@@ -125,6 +125,7 @@ def test_a_table_has_no_colour_of_its_own() -> None:
     assert "#" not in html
     assert set(html.split("color: ")[1:]) != set()
     assert all(rest.startswith("inherit") for rest in html.split("color: ")[1:])
+    assert html.count("<table") == html.count('<table style="width: auto; color: inherit">')  # quirks mode resets it
 
 
 def test_a_long_text_is_cut() -> None:

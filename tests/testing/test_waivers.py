@@ -132,6 +132,7 @@ def run(pytester: pytest.Pytester) -> Callable[..., str]:
     ).stdout.str()
 
 
+@pytest.mark.slow  # a process of its own
 def test_pytest_shows_which_case_runs_and_sums_up_what_was_declared(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_program=PROGRAM)
     # In a process of its own, whose output pytest captures as it does everywhere.

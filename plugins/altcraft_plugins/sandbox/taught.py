@@ -143,7 +143,7 @@ class Taught:
         return next((read for prefix, read in self._registry.files.items() if path.startswith(prefix)), None)
 
     def _scan(self) -> None:
-        """Adds what installed teachers know, once. What was given to the sandbox has priority."""
+        """Adds what installed teachers know, once. What was given to the sandbox goes before it."""
         if self._has_scanned:
             return
         from importlib.metadata import entry_points  # slow, for a sandbox that is asked for what it does not know
@@ -156,8 +156,8 @@ class Taught:
                 raise
             except BaseException as error:  # a module may call sys.exit when it is imported
                 logger.warning("the teacher %s (%s) failed: %r", entry_point.name, entry_point.value, error)
-        registry.methods.update(self._registry.methods)
-        registry.files.update(self._registry.files)
+        given = self._registry.files
+        registry.files = given | registry.files | given  # in front, and with their own functions
         self._registry, self._has_scanned = registry, True  # no lock: two threads that scan come to the same
 
 

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from altcraft import Client, NotFound, Operation, PlainRequest, Polling, Reply, TaskRequest, Unauthorized
-from altcraft_plugins.sandbox import File, MethodRegistry, Parameters, Platform, Refusal, Sandbox, plugin, serve
+from altcraft_plugins.sandbox import (
+    FaultPlan,
+    File,
+    MethodRegistry,
+    Parameters,
+    Platform,
+    Refusal,
+    Sandbox,
+    plugin,
+    serve,
+)
+from altcraft_plugins.sandbox.faults import TaskFails, TaskGoesBack
 from altcraft_transports.wsgi import WsgiTransport
 from hooks.conftest import install  # noqa: F401  # a fixture
 from plugins.sandbox.api import TOKEN, environ, finish, post, send, start, status
@@ -110,6 +121,23 @@ def test_a_taught_task_keeps_its_result_in_the_file(tmp_path):
         assert status(after, task)["result"] == {"profiles": 52}
 
 
+@pytest.mark.parametrize(
+    ("fault", "progresses", "end"),
+    [
+        (TaskGoesBack(at=50), [*range(5, 55, 5), 0, *range(5, 100, 5)], {"profiles": 51}),
+        (TaskFails("no room", at=10), [5, 10], "no room"),
+    ],
+)
+def test_a_taught_task_has_the_faults_of_the_plan(fault, progresses, end):
+    with Sandbox(worker=False, profiles=50, teachers=[teach], faults=FaultPlan([fault])) as sandbox:
+        task = start(sandbox, "numbers/grow", by=1)
+        seen = []
+        while sandbox.step():
+            seen.append(status(sandbox, task)["progress"])
+        assert seen[:-1] == progresses
+        assert status(sandbox, task)["result"] == end
+
+
 def test_the_worker_ends_taught_tasks():
     sandbox = Sandbox(pace=0, profiles=50, teachers=[teach])
     with Client("https://x.example", token=TOKEN, transport=WsgiTransport(sandbox), polling=FAST) as client:
@@ -157,10 +185,13 @@ def test_what_the_sandbox_was_given_goes_before_what_is_installed(install):  # n
 
     def other(methods: MethodRegistry) -> None:
         methods.register("numbers/double", Number, lambda asked, platform: 0)
+        methods.serve("/files/a", lambda path, platform: File(b"given"))
 
     with Sandbox(worker=False, profiles=50, teachers=[other]) as sandbox:
         assert post(sandbox, "numbers/list", {}).status == 200
         assert post(sandbox, "numbers/double", {"number": 21}).json["data"] == 0
+        assert send(sandbox, environ("", **BEARER, PATH_INFO="/files/a.txt")).body == b"given"
+        assert send(sandbox, environ("", **BEARER, PATH_INFO="/files/b.txt")).body == b"/files/b.txt"
 
 
 def test_an_unknown_path_stays_unknown():
