@@ -67,6 +67,13 @@ def test_the_texts_of_a_lane_do_not_overlap(opened: Callable[..., Page], page_of
     assert overlaps == []
 
 
+@pytest.mark.parametrize(("width", "media"), [*((width, "screen") for width in WIDTHS), (720, "print")])
+def test_the_names_of_documented_counters_are_whole(opened: Callable[..., Page], width: int, media: str) -> None:
+    page = opened(render(daily(["Newsletter, active"], 9), now=NOW), width=width, media=media)
+    cut = "[...document.querySelectorAll('.lanes span')].filter(each => each.scrollWidth > each.clientWidth).length"
+    assert page.evaluate(cut) == 0
+
+
 @pytest.mark.parametrize("width", [320, *WIDTHS])
 def test_lines_lie_in_their_lanes(opened: Callable[..., Page], page_of_some: str, width: int) -> None:
     distances = opened(page_of_some, width=width).evaluate(

@@ -60,7 +60,8 @@ def card(series: Series, clock: Clock, budget: Budget, *, marked: str | None) ->
             f'<p class="axis"><span>{clock.day(first)}</span><span>{clock.day(last)}</span></p>'
         )
     return (
-        f'<div class="card" role="group" aria-labelledby="{where}"><h4 id="{where}"><bdi>{escaped(series.label)}</bdi></h4>'
+        f'<div class="card" role="group" aria-labelledby="{where}">'
+        f'<h4 id="{where}"><bdi>{escaped(series.label)}</bdi></h4>'
         f"{_summary(series)}{chart}{_table(series, clock, budget)}</div>"
     )
 

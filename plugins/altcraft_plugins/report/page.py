@@ -168,13 +168,18 @@ def _alerts(facts: _Facts) -> str:
     if not facts.drops:
         return ""
     lines = "".join(
-        f'<li><span class="alarm">{signed(-drop.percent, "%")}</span> {_place(drop.series)}: '
+        f'<li><span class="alarm">{_fall(drop.percent)}</span> {_place(drop.series)}: '
         f"{escaped(counter_label(drop.change.counter))} from {shown_number(drop.change.points[-2].count)} to "
         f"{shown_number(drop.change.last.count)} "
         f'<span class="soft">(threshold {drop.threshold:g}%)</span></li>'
         for drop in facts.drops
     )
     return f'<h3>Drops</h3>\n<ul class="alarms">{lines}</ul>\n'
+
+
+def _fall(percent: float) -> str:
+    """As in "−6.2%"; a small one with two digits, so that it is never shown as nothing."""
+    return signed(-percent, "%") if percent >= 0.05 else f"\N{MINUS SIGN}{percent:.2g}%"
 
 
 def _failures(facts: _Facts) -> str:
@@ -201,7 +206,7 @@ def _waiting(facts: _Facts) -> str:
         f"<li>{_link(name, facts)}: {'never' if last is None else f'last {facts.clock.time(last)}'}</li>"
         for name, last in facts.waiting
     )
-    return f"<h3>Not counted in the last 24 hours</h3>\n<ul>{lines}</ul>\n"
+    return f'<h3>Not counted in the last 24 hours</h3>\n<ul class="alarms">{lines}</ul>\n'
 
 
 def _moves(facts: _Facts) -> str:

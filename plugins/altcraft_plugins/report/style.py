@@ -43,6 +43,8 @@ th:first-child{text-align:left}
 .moves th:first-child{white-space:normal;min-width:9rem}
 tbody th{font-weight:400}
 thead th{position:sticky;top:0;background:var(--card)}
+details th:first-child{position:sticky;left:0;background:var(--card)}
+details thead th:first-child{z-index:1}
 .moves{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,34rem),1fr));gap:0 2rem}
 .moves>div{min-width:0}
 .names{columns:20rem;column-gap:2rem;padding-left:1.5rem}
@@ -75,7 +77,7 @@ footer{margin-top:2.5rem;padding-bottom:2rem;border-top:1px solid var(--rule);pa
 @media(max-width:30rem){th,td{padding:.25rem .3rem}
 .moves th:first-child{min-width:0}.lanes i{min-width:3.9rem}.lanes li{gap:.4rem}}
 @media print{:root{--paper:#fff;--card:#fff;--text:#000;--soft:#444;--rule:#bbb;--line:#124a9c;--alarm:#8c1d18;
---tint:#fff;--shade:#fff}body{font-size:10pt}.skip,nav,details{display:none}.many article{content-visibility:visible}
+--tint:#fff;--shade:#fff}html{font-size:10pt}.skip,nav,details{display:none}.many article{content-visibility:visible}
 .card,li,tr,.alarms li{break-inside:avoid}h2,h3,h4{break-after:avoid}a{color:inherit;text-decoration:none}
-.cards{grid-template-columns:repeat(2,minmax(0,1fr))}thead th{position:static}}
+.cards{grid-template-columns:repeat(2,minmax(0,1fr))}thead th,details th:first-child{position:static}}
 """.strip()

@@ -80,6 +80,11 @@ def test_a_drop_beyond_the_threshold_is_an_alert() -> None:
     assert "Drops</h3>" not in render(rows, now=NOW)
 
 
+def test_a_small_drop_is_not_shown_as_nothing() -> None:
+    rows = [row("A", NOW - DAY, subscribed=100_000), row("A", NOW - HOUR, subscribed=99_968)]
+    assert "\N{MINUS SIGN}0.032% A, email" in section(render(rows, drop=0.01, now=NOW), "Drops")
+
+
 def test_each_name_may_have_a_threshold_of_its_own() -> None:
     rows = [row(name, NOW - age, subscribed=count) for name in "AB" for age, count in ((DAY, 100), (HOUR, 90))]
     assert "A, email" in section(render(rows, drop={"A": 5.0}, now=NOW), "Drops")
