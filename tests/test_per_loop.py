@@ -1,4 +1,4 @@
-"""PerLoop: an AsyncClient for each event loop, closed with the loop, whichever way the loop is run."""
+"""PerLoop: an AsyncClient for each event loop, closed with the loop, however the loop is run."""
 
 from __future__ import annotations
 

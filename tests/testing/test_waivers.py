@@ -53,7 +53,7 @@ class Began(Exception):
 
 
 def skipped(run: Callable[[str], object], cases: Iterable[str]) -> set[str]:
-    """The cases that are skipped. Whatever else ends a case, it was not."""
+    """The cases that are skipped. A case that ends in any other way is not."""
     reasons: dict[str, str] = {}
     for case in cases:
         try:

@@ -37,7 +37,7 @@ class FakeClock:
             self.now += max(0.0, seconds)
 
     def advance(self, seconds: float) -> None:
-        """Lets so many seconds pass without anybody having slept."""
+        """Lets so many seconds pass, without a sleep."""
         with self._lock:
             self.now += seconds
 

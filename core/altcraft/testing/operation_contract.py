@@ -190,7 +190,11 @@ class OperationContract(Contract):
             return reply({"status": "completed", "progress": 100, "result": result}, codec=format)
         if self.operation.reply is self.operation.result:
             codec = default_registry().by_name(format)
-            return HttpResponse(200, {"Content-Type": codec.content_types[0]}, codec.encode({"error": 0, **result}))
+            return HttpResponse(
+                200,
+                {"Content-Type": codec.content_types[0]},
+                codec.encode({**result, "error": result.get("error") or 0}),
+            )
         return reply(result, codec=format)
 
     def _answer(self, format: str, answer: HttpResponse) -> object:
