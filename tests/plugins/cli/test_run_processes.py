@@ -68,3 +68,25 @@ def test_the_unit_and_the_timer_of_the_documentation_are_verified_by_systemd(tmp
     )
     ours = [line for line in (checked.stdout + checked.stderr).splitlines() if "altcraft" in line]
     assert (checked.returncode, ours) == (0, [])
+
+
+@pytest.mark.parametrize(("columns", "encoding"), [(60, "utf-8"), pytest.param(120, "ascii", marks=pytest.mark.slow)])
+def test_on_a_terminal_one_bar_counts_the_recounts_and_a_line_says_what_runs_now(
+    tmp_path: Path, columns: int, encoding: str
+) -> None:
+    pytest.importorskip("pty", reason="no pseudo-terminals here")
+    from plugins.cli.test_terminal import on_a_terminal, visible
+
+    with serve(port=0, profiles=50, pace=0.3, tokens=["demo"]) as server:
+        populate(server, 6)
+        plan = write_plan(tmp_path, server, 6)
+        words = ("run", str(plan), "--poll-initial", "200ms")
+        code, written = on_a_terminal(*words, columns=columns, THE_TOKEN="demo", PYTHONIOENCODING=encoding)
+    assert code == 0
+    lines = visible(written)
+    assert any("0/6" in line for line in lines)
+    assert any(line.startswith("now: Part ") for line in lines)
+    assert any(line.split()[:4] == ["Part", "0", "email", "2"] for line in lines)
+    assert any(line.startswith("6 of 6 recounts done in") for line in lines)
+    assert max(map(len, lines)) <= columns
+    assert written.isascii() == (encoding == "ascii")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TimeElapsedColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -26,12 +26,15 @@ BAR: Final = 40
 class _RunProgress(Progress):
     """A bar with one line of text below it."""
 
-    running: dict[str, float | None]
+    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
+        self.running: dict[str, float | None] = {}  # both before rich asks for the first picture
+        self.screen = console
+        super().__init__(*columns, console=console, transient=True)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bar, and what runs now."""
         yield from super().get_renderables()
-        yield Text(now_running(self.running, self.console.width), no_wrap=True, overflow="crop")
+        yield Text(now_running(self.running, self.screen.width), no_wrap=True, overflow="crop")
 
 
 @contextmanager
@@ -46,9 +49,7 @@ def run_progress(total: int) -> Iterator[Callable[[Event], None]]:
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TimeElapsedColumn(Column(no_wrap=True)),
         console=console,
-        transient=True,
     )
-    progress.running = {}
     bar = progress.add_task("", total=total)
 
     def show(event: Event) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, TextIO
 
+import msgspec
 from msgspec import Struct
 from rich.cells import cell_len
 from rich.console import Console
@@ -23,15 +25,23 @@ __all__ = ["drawn", "failures", "summed_up"]
 
 NAME: Final = 16
 """Cells that a name has at least."""
+CHANNEL: Final = 16
+"""Cells that several channels in one line take at most, before they take a second line."""
 BAR: Final = 10
 FALL: Final = "red"
 RISE: Final = "green"
 
 
+class _Rows(Struct, frozen=True):
+    """A recount: its name, which may take several lines, beside the lines of its channels."""
+
+    name: str
+    lines: Sequence[_Line]
+
+
 class _Line(Struct, frozen=True):
     """A line of the table. `style` is that of the change."""
 
-    name: str
     channel: str
     count: str
     change: str
@@ -82,20 +92,24 @@ def _print(console: Console, ended: Ended) -> None:
         sections.setdefault(outcome.recount.section, []).append(outcome)
     counters = {section: _counters(outcomes) for section, outcomes in sections.items()}
     tables = {
-        section: [line for outcome in outcomes for line in _lines(outcome, names_counters=len(counters[section]) > 1)]
+        section: [_rows(outcome, names_counters=len(counters[section]) > 1) for outcome in outcomes]
         for section, outcomes in sections.items()
     }
-    columns = _Columns(console, [line for lines in tables.values() for line in lines])
-    for section, lines in tables.items():
+    columns = _Columns(console, [rows for table in tables.values() for rows in table])
+    for section, table in tables.items():
         title = Text(printable(section), style="bold", overflow="fold")
         if len(counters[section]) == 1:
             title.append(f"  {printable(counters[section][0])}", style="default not bold")
         console.print(title)
-        console.print(columns.table(lines))
+        console.print(columns.table(table))
         console.print()
-    for outcome in ended.outcomes:
-        for change in outcome.alerts:
-            console.print(_alert(outcome, change))
+    alerts = [_alert(outcome, change) for outcome in ended.outcomes for change in outcome.alerts]
+    if alerts:
+        grid = Table.grid(padding=(0, GAP, 0, 0))
+        for alert in alerts:
+            grid.add_row(Text("ALERT", style=f"bold {FALL}"), alert)
+        console.print(grid)
+        console.print()
 
 
 def _counters(outcomes: Sequence[Outcome]) -> list[str]:
@@ -104,34 +118,40 @@ def _counters(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _alert(outcome: Outcome, change: Change) -> Text:
-    text = Text("ALERT  ", style=f"bold {FALL}", overflow="fold")
     told = (
         f"{outcome.recount.name}, {_channel(change)}: {change.counter} fell by {-(change.percent or 0):.1f} %, "
         f"from {change.previous} to {change.count}"
     )
-    return text.append(printable(told), style="default not bold")
+    return Text(printable(told), overflow="fold")
 
 
-def _lines(outcome: Outcome, *, names_counters: bool) -> list[_Line]:
+def _rows(outcome: Outcome, *, names_counters: bool) -> _Rows:
+    """The lines of a recount. Channels that have nobody, now as before, share a line."""
     name = printable(outcome.recount.name)
     if outcome.state != "done":
-        return [_Line(name, outcome.state, "", "", "", None, "", FALL, False)]
-    took = shown_duration(outcome.took) if outcome.took is not None else ""
+        return _Rows(name, [_Line(outcome.state, "", "", "", None, "", FALL, False)])
+    empty = [change for change in outcome.changes if change.count == 0 and not change.previous]
     lines = [
         _Line(
-            name="" if place else name,
             channel=printable(_channel(change) + (f", {change.counter}" if names_counters else "")),
             count="-" if change.count is None else str(change.count),
             change="" if change.change is None else _signed(change.change),
             percent="" if change.percent is None else f"{change.percent:+.1f}%" if change.change else "",
             share=change.share,
-            took="" if place else took,
+            took="",
             style=FALL if (change.change or 0) < 0 else RISE if change.change else "default",
             is_alarming=change in outcome.alerts,
         )
-        for place, change in enumerate(outcome.changes)
+        for change in outcome.changes
+        if change not in empty
     ]
-    return lines or [_Line(name, "no channels", "", "", "", None, took, "default", False)]
+    if empty:
+        lines.append(_Line(printable(", ".join(map(_channel, empty))), "0", "", "", None, "", "default", False))
+    if not lines:
+        lines.append(_Line("no channels", "", "", "", None, "", "default", False))
+    if outcome.took is not None:
+        lines[0] = msgspec.structs.replace(lines[0], took=shown_duration(outcome.took))
+    return _Rows(name, lines)
 
 
 def _signed(number: int) -> str:
@@ -145,8 +165,9 @@ def _channel(change: Change) -> str:
 class _Columns:
     """The columns that a run's tables have in common, and their widths. What is least worth goes first."""
 
-    def __init__(self, console: Console, lines: Sequence[_Line]) -> None:
+    def __init__(self, console: Console, rows: Sequence[_Rows]) -> None:
         self._console = console
+        lines = [line for each in rows for line in each.lines]
         cells = {
             "channel": [line.channel for line in lines],
             "count": [line.count for line in lines],
@@ -157,7 +178,9 @@ class _Columns:
             "took": [line.took for line in lines],
         }
         widths = {name: max(map(cell_len, [*column, _HEADINGS[name]])) for name, column in cells.items() if any(column)}
-        names = max(map(cell_len, ["name", *(line.name for line in lines)]))
+        longest = max(cell_len(word) for line in lines for word in [*line.channel.split(), ""])
+        widths["channel"] = min(widths["channel"], max(CHANNEL, longest))
+        names = max(map(cell_len, ["name", *(each.name for each in rows)]))
         left = console.width - sum(GAP + width for width in widths.values())
         for dispensable in ("bar", "took", "share", "percent"):
             if left >= (min(names, NAME) if dispensable == "percent" else names):
@@ -167,14 +190,18 @@ class _Columns:
         self._name = max(4, min(names, left))
         self._widths = widths
 
-    def table(self, lines: Sequence[_Line]) -> Table:
+    def table(self, rows: Sequence[_Rows]) -> Table:
+        """A section's table."""
         table = empty_table(self._console)
         table.add_column("name", width=self._name, overflow="fold")
         for name, width in self._widths.items():
             is_left = name in ("channel", "bar")
             table.add_column(_HEADINGS[name], width=width, overflow="fold", justify="left" if is_left else "right")
-        for line in lines:
-            table.add_row(Text(line.name), *(self._cell(name, line) for name in self._widths))
+        for each in rows:
+            names = Text(each.name).wrap(self._console, self._name, overflow="fold")
+            for label, line in zip_longest(names, each.lines):
+                cells = [self._cell(column, line) if line is not None else Text("") for column in self._widths]
+                table.add_row(label or Text(""), *cells)
         return table
 
     def _cell(self, name: str, line: _Line) -> Text:
@@ -182,7 +209,7 @@ class _Columns:
         if name in ("change", "percent"):
             return Text(getattr(line, name), style=style)
         if name == "channel":
-            return Text(line.channel, style="default" if line.count else line.style)
+            return Text(line.channel, style="default" if line.count else f"bold {line.style}")
         if name == "bar":
             return bar(line.share, BAR, plain=is_plain(self._console)) if line.share is not None else Text("")
         if name == "share":

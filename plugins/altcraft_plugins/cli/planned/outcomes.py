@@ -109,7 +109,7 @@ def changes_of(recount: Recount, value: object, task_id: str | None, rows: Itera
     last: dict[tuple[str, int | None], Row] = {}
     for kept in rows:
         if task_id is None or kept.task_id != task_id:
-            last[kept.channel, kept.list_id] = last[kept.channel, None] = kept
+            last[kept.channel, kept.list_id] = kept
     changes: list[Change] = []
     entries = value if isinstance(value, list) else []
     tables = sheets(Result("", value, subject_of(recount.request))) or []
