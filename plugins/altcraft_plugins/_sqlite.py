@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,13 +92,16 @@ class SqliteFile:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._check()
-            self._connection = connection = sqlite3.connect(
-                self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                self._create(connection)
+            connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            try:
+                connection.row_factory = sqlite3.Row
+                _switch_to_wal(connection)
+                if not connection.execute("PRAGMA user_version").fetchone()[0]:
+                    self._create(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
     def _check(self) -> None:
@@ -148,6 +152,19 @@ class SqliteFile:
             else:
                 advice = "look at its folder and its permissions"
             raise self._kind.error(f"the {self._kind.noun} {self.path}: {text}: {advice}") from None
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Waits for another process that is making the file, which SQLite itself does not here."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
