@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from altcraft.schema import ChannelStatistics, SegmentsRefreshCounters, SegmentStatistics
 from altcraft_plugins.cli.output.trends import drawn, sparkline
 from altcraft_plugins.history import History, series_of
-from plugins.cli.running import EMAIL, REFRESH, SEGMENT, STARTED, Command, Terminal, completed
+from altcraft_plugins.sandbox import serve
+from plugins.cli.running import EMAIL, REFRESH, SEGMENT, STARTED, Command, Terminal, completed, started
 
 DAY = datetime(2026, 11, 1, 6, 0, tzinfo=timezone.utc)
 NAME = "Newsletter, active"
@@ -197,3 +199,28 @@ def test_an_empty_history_says_so(command: Command, path: str) -> None:
 )
 def test_a_sparkline_ends_with_the_last_count(counts: list[int], width: int, line: str) -> None:
     assert sparkline(counts, width) == line
+
+
+# Real processes.
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_keep_the_counts_of_both(path: str) -> None:
+    with serve(port=0, profiles=50, pace=0.2, tokens=["demo"]) as server:
+        environment = {"ALTCRAFT_URL": server.url, "ALTCRAFT_TOKEN": "demo", "ALTCRAFT_HISTORY": path}
+        runs = [
+            ("databases", "refresh", "5", "9", "--resource", "24"),
+            ("segments", "refresh", "7", "--resource", "24", "--database", "1"),
+        ]
+        with ExitStack() as stack:
+            processes = [stack.enter_context(started(*words, env=environment)) for words in runs * 2]
+            for running in processes:
+                _, errors = running.communicate(timeout=180)
+                assert (running.returncode, errors) == (0, "")
+    with History(path) as history:
+        counts = {item.name: item.counts for item in history.items()}
+    assert counts == {
+        "database 5, resource 24": 2,
+        "database 9, resource 24": 2,
+        "segment 7, database 1, resource 24": 2,
+    }

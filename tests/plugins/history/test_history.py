@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -352,6 +353,31 @@ def test_processes_that_write_at_once_lose_nothing_and_double_nothing(path: Path
         assert writer.returncode == 0
     with History(path) as history:
         assert {item.name: item.counts for item in history.items()} == {"Shared": 25, "Own": 75}
+
+
+ENDLESS = """
+import itertools, sys
+from altcraft.schema import ChannelStatistics, DatabasesGetCounters
+from altcraft_plugins.history import History
+with History(sys.argv[1], keep_counts=50) as history:
+    for number in itertools.count():
+        history.record("A", [ChannelStatistics("email", {"all": number})], DatabasesGetCounters(5, 24))
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_writer_that_is_killed_leaves_every_count_that_it_has_recorded(path: Path) -> None:
+    for round_ in range(5):
+        with subprocess.Popen([sys.executable, "-c", ENDLESS, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+            for _ in range(60 + 7 * round_):
+                last = int(writer.stdout.readline())
+            writer.kill()
+            last = max([last, *map(int, re.findall(r"^\d+$", writer.stdout.read(), flags=re.M))])
+        with History(path) as history:
+            rows = history.rows("A")
+        assert rows[-1].counters["all"] >= last
+        assert len(rows) == 50
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
