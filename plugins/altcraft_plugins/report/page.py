@@ -49,7 +49,8 @@ def report(
     `subscribed` or `subscribed_sendable` may fall from one count to the next. `now` is the time of the report, now by
     default; times are shown in its time zone.
     """
-    rows = [row for name in names for row in history.rows(name, since)] if names else history.rows(since=since)
+    chosen: Sequence[str | None] = [None] if names is None else names
+    rows = [row for name in chosen for row in history.rows(name, since)]
     return render(rows, history.failures(), names=names, drop=drop, title=title, now=now)
 
 

@@ -190,10 +190,10 @@ def test_an_empty_history_says_so(command: Command, path: str) -> None:
     ("counts", "width", "line"),
     [
         ([1, 2, 3], 8, "▁▄█"),
-        ([5, 5], 8, "▅▅"),
+        ([5, 5], 8, "▁▁"),
         (list(range(100)), 4, "▁▄▆█"),
         ([*range(99), 0], 4, "▁▅█▁"),
-        ([7], 8, "▅"),
+        ([7], 8, "▁"),
         ([0, 10**30], 2, "▁█"),
     ],
 )

@@ -167,9 +167,11 @@ def test_it_is_made_from_a_history(tmp_path: Path) -> None:
             history.record(name, statistics)
         history.record_failure("A", TimeoutError("late"), at=NOW - HOUR)
         whole, part = report(history, now=NOW), report(history, names=["B"], since=NOW - DAY, now=NOW)
+        none = report(history, names=[], now=NOW)
     assert Document(whole).texts["h3"][-2:] == ["A", "B"]
     assert "late (" in re.sub(r"<[^>]+>", "", whole)
     assert Document(part).texts["h3"][-1] == "B"
+    assert "<article" not in none
     assert "late (" not in re.sub(r"<[^>]+>", "", part)
 
 

@@ -49,7 +49,7 @@ def sparkline(counts: Sequence[int], width: int, *, plain: bool = False) -> str:
         chosen[0] = counts[0]
     lowest, span = min(chosen), max(chosen) - min(chosen)
     if not span:
-        return blocks[len(blocks) // 2] * cells
+        return blocks[0] * cells
     return "".join(blocks[(count - lowest) * (len(blocks) - 1) // span] for count in chosen)
 
 
