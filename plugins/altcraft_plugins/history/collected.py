@@ -83,7 +83,7 @@ def collected(line: str) -> Collected | None:
     try:
         told = msgspec.convert(value, _Line)
         kind, result = _OPERATIONS[told.operation]
-        request = msgspec.convert({name: id for name, id in told.request.items() if name != "feedback"}, kind)
+        request = msgspec.convert(told.request, kind)
         found: object = msgspec.convert(told.result, result)
     except msgspec.ValidationError as error:
         raise ValueError(f"it is no result of {value['operation']}: {error}") from None

@@ -104,6 +104,13 @@ def test_rows_have_stable_columns_and_every_counter(command: Command, filled: st
     assert (rows[1]["open_rate"], rows[1]["odd"], rows[1]["all"]) == ("0.25", '["a"]', "")
 
 
+def test_a_counter_that_is_named_like_a_column_gets_a_column_of_its_own(command: Command, path: str) -> None:
+    with History(path) as history:
+        history.record("A", [ChannelStatistics("email", {"took": 7, "name": 8})], at=DAY)
+    (row,) = csv.DictReader(io.StringIO(command("history", "A", "--csv", "--history", path).out))
+    assert (row["name"], row["took"], row["status.name"], row["status.took"]) == ("A", "", "8", "7")
+
+
 def test_json_lines_have_a_count_for_each_channel_and_an_item_for_each_name(command: Command, filled: str) -> None:
     counts = command("history", NAME, "--json", "--history", filled).lines
     assert len(counts) == 20

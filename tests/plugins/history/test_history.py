@@ -310,6 +310,14 @@ def test_counters_are_imported_with_the_time_of_their_reading(history: History) 
     assert (row.at, row.database_id, row.counters) == (DAY, 5, {"subscribed": 3, "open_rate": 0.5})
 
 
+def test_a_line_of_a_request_with_feedback_is_imported(history: History) -> None:
+    request = {"id": 5, "resource_id": 24, "feedback": {"url": "https://me.example/secret-path", "type": "JSON"}}
+    result = [{"channels": [{"channel": "email", "status": {"all": 3}}], "counted_at": "2026-11-20T06:00:00Z"}]
+    lines = [line(operation="databases/refresh_counters", request=request, result=result)]
+    assert history.import_lines(lines).counts == 1
+    assert b"secret-path" not in history.path.read_bytes()
+
+
 @pytest.mark.parametrize("broken", ["[]", line(request=7), line(result=[{"channels": 1}]), line(read_at="noon")])
 def test_a_broken_line_is_named_and_the_others_are_imported(history: History, broken: str) -> None:
     imported = history.import_lines([broken, line()])

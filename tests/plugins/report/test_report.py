@@ -102,6 +102,16 @@ def test_what_failed_today_is_told_with_its_reason_and_whether_it_was_counted_si
     assert "Nothing failed" in section(render(rows, now=NOW), "Failed today")
 
 
+def test_a_count_before_a_failure_is_none_since() -> None:
+    rows = [row("A", NOW - 2 * HOUR, subscribed=1)]
+    assert "(not counted since)" in section(render(rows, [failure()], now=NOW), "Failed today")
+
+
+def test_a_change_that_would_be_shown_as_nothing_is_left_out() -> None:
+    rows = [row("A", NOW - age, all=10_000, subscribed=count) for age, count in ((DAY, 5000), (HOUR, 5001))]
+    assert "Nothing has changed." in section(render(rows, now=NOW), "Changed most since the count before")
+
+
 def test_names_that_wait_for_a_count_are_listed() -> None:
     rows = [row("A", NOW - 3 * DAY, subscribed=1), row("B", NOW - HOUR, subscribed=1)]
     page = render(rows, names=["B", "A", "Never"], now=NOW)
@@ -289,6 +299,20 @@ def test_a_thinned_line_keeps_its_ends_and_its_extremes() -> None:
     assert len(moves) < 150
     assert any(-26 <= y <= -20 for _, y in moves)  # the whole height of the lane
     assert 590 <= sum(x for x, _ in moves) <= 600
+
+
+def test_a_thinned_table_keeps_the_newest_and_the_oldest_and_says_so() -> None:
+    rows = daily(["A"], 400, ["email"])
+    page = render([*rows, *daily([f"name {number}" for number in range(60)], 1, [f"c{n}" for n in range(6)])], now=NOW)
+    told = re.search(r"<summary>Counters: 400 counts, (\d+) of them shown", page)
+    assert told
+    dates = re.findall(r"<th scope=row>(\S+)", page[told.start() :].partition("</table>")[0])
+    assert len(dates) == int(told[1])
+    days = [(NOW - timedelta(days=place)).date().isoformat() for place in range(400)]
+    newest = len(dates) // 2
+    assert dates[:newest] == days[:newest]
+    assert dates[-1] == days[-1]
+    assert dates == sorted(set(dates), reverse=True)
 
 
 @pytest.mark.slow
