@@ -68,6 +68,15 @@ def test_a_run_whose_time_is_up_goes_on_and_submits_nothing_twice(runs: PlanRuns
     assert runs.platform.submitted == ALL
 
 
+def test_a_run_whose_time_is_up_while_it_submits_goes_on_with_the_rest(runs: PlanRuns) -> None:
+    ran = runs("--timeout", "0")
+    assert ran.code == 3
+    assert ran.err.count("unfinished: the time was up before it was submitted") == 4
+    assert not runs.platform.submitted
+    assert runs().code == 0
+    assert runs.platform.submitted == ALL
+
+
 def test_what_a_killed_run_has_not_submitted_is_submitted_by_the_next(runs: PlanRuns) -> None:
     runs.platform.polls = {7: [RUNNING] * 10_000}
     whole = runs.plan.read_text()
@@ -371,6 +380,18 @@ def test_a_report_that_cannot_be_written_or_has_no_history_is_2_before_anything_
 
 
 # For machines.
+
+
+def test_a_recount_that_a_killed_run_has_left_in_doubt_is_a_failure_of_the_history_once(runs: PlanRuns) -> None:
+    known(runs, key=key_of(runs, "2026-11-28.1"), hours=0.1).close()
+    runs.platform.polls = {7: [RUNNING] * 10_000}
+    history = runs.folder / "counts.history"
+    for _ in range(2):
+        ran = runs("--timeout", "5", "--history", str(history))
+        assert "Region 8: in doubt: " in ran.err
+        assert "its answer never came" in ran.err
+    with History(history) as opened:
+        assert [(failure.name, failure.error) for failure in opened.failures()] == [("Region 8", "InDoubt")]
 
 
 def test_json_lines_name_each_recount_and_end_with_a_summary(runs: PlanRuns) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from altcraft_plugins.sandbox import serve
+from altcraft_plugins.sandbox import FaultPlan, serve
+from altcraft_plugins.sandbox.faults import Latency
 from plugins.cli.plan_kills import command, environment, populate, submitted, write_plan
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,6 +51,23 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path: Path, number: s
         assert done.returncode == 0, done.stderr
         assert "10 of 10 recounts are submitted" in done.stderr
         assert submitted(server) == 10
+
+
+@pytest.mark.slow
+def test_a_submission_that_is_under_way_at_ctrl_c_gets_its_answer(tmp_path: Path) -> None:
+    slow = FaultPlan((Latency(seconds=0.4, operations=("segments/refresh_counters",)),))
+    with serve(port=0, profiles=50, pace=0.5, tokens=["demo"], faults=slow) as server:
+        populate(server, 6)
+        line = command("run", str(write_plan(tmp_path, server, 6)))
+        for begun in (1, 3):
+            with subprocess.Popen(line, env=environment(""), stdout=-3, stderr=-3) as running:
+                while submitted(server) < begun:
+                    assert running.poll() is None
+                    time.sleep(0.01)
+                time.sleep(0.1)  # the next one is under way
+                running.send_signal(signal.SIGINT)
+        done = subprocess.run(line, env=environment(""), capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, submitted(server)) == (0, 6), done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd")

@@ -6,17 +6,17 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from queue import SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from altcraft import Feedback, TaskRequest
 from altcraft_plugins.cli.exit_codes import FAILED, worst
-from altcraft_plugins.cli.planned.group import Event, Group
+from altcraft_plugins.cli.planned.group import Event, Group, lost_answer
 from altcraft_plugins.cli.planned.outcomes import Outcome, Previous
 from altcraft_plugins.cli.planned.runs import Run, find_runs
 from altcraft_plugins.cli.problems import Problem, Stopped
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from altcraft import Client
     from altcraft_plugins.cli.connection import Connection
     from altcraft_plugins.cli.invocation import Invocation
-    from altcraft_plugins.history import History
+    from altcraft_plugins.history import History, Row
     from altcraft_plugins.journal import Entry, Journal
     from altcraft_plugins.plan import Plan, PlanConnection
 
 __all__ = ["Ended", "carry_out"]
+
+
+RECENT: Final = timedelta(days=40)
+"""So far back the history is read first: a year of 300 recounts takes seconds."""
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -71,7 +75,7 @@ def carry_out(
     with ExitStack() as stack:
         journal = stack.enter_context(_journal(invocation, plan, list(connections.values())))
         run = _begin(journal, plan, again)
-        previous = {} if history is None else _previous(history, plan)
+        previous = {} if history is None else _previous(history, run)
         events: SimpleQueue[Event | BaseException | None] = SimpleQueue()
         groups: list[Group] = []
         for name, connection in connections.items():
@@ -87,7 +91,7 @@ def carry_out(
         reporter.run_begun(run, len(plan.recounts))
         outcomes = _carried_out(groups, events, invocation, plan, again)
         if history is not None:
-            _record(history, outcomes)
+            _record(history, run, outcomes)
         ended = Ended(
             plan=plan,
             run_id=run.id,
@@ -135,6 +139,8 @@ def _carried_out(
     finally:
         for group in groups:
             group.stop()
+        for group in groups:
+            group.close()
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
@@ -188,17 +194,27 @@ def _begin(journal: Journal, plan: Plan, again: str) -> Run:
     return runs.present
 
 
-def _previous(history: History, plan: Plan) -> Previous:
-    return {recount.name: history.rows(recount.name) for recount in plan.recounts}
+def _previous(history: History, run: Run) -> Previous:
+    """The last rows of each name, as far back as there is one from before this run."""
+    begun = run.begun_at or datetime.now(timezone.utc)
+    found: dict[str, list[Row]] = {}
+    for recount in run.plan.recounts:
+        rows = history.rows(recount.name, since=begun - RECENT)
+        is_enough = any(row.at < begun for row in rows)
+        found[recount.name] = rows if is_enough else history.rows(recount.name)
+    return found
 
 
-def _record(history: History, outcomes: dict[str, Outcome]) -> None:
-    """Records the counts that a killed process could not: the history passes over those that it has."""
+def _record(history: History, run: Run, outcomes: dict[str, Outcome]) -> None:
+    """Records what a killed process could not: the history passes over what it has."""
     for outcome in outcomes.values():
+        recount = outcome.recount
+        entry = run.entry(recount)
         if outcome.state == "done":
-            recount = outcome.recount
             counted = _Counted(outcome.task_id, recount.operation, recount.request, recount.name)
             history.record(recount.name, outcome.value, counted, took=outcome.took)
+        elif outcome.state == "in doubt" and entry is not None:
+            history.record_failure(recount.name, lost_answer(entry), recount.request, at=entry.submitted_at)
 
 
 class _Counted(Struct, frozen=True):

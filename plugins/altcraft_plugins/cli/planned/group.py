@@ -27,7 +27,7 @@ from altcraft import (
     hookimpl,
 )
 from altcraft.schema import DatabasesRefreshCounters, SegmentsRefreshCounters
-from altcraft_plugins.cli.exit_codes import FAILED
+from altcraft_plugins.cli.exit_codes import FAILED, TIMED_OUT
 from altcraft_plugins.cli.planned.outcomes import Outcome, State, changes_of
 from altcraft_plugins.cli.problems import Problem, problem_of
 from altcraft_plugins.journal import JournalError
@@ -43,10 +43,17 @@ if TYPE_CHECKING:
     from altcraft_plugins.journal import Entry, Journal
     from altcraft_plugins.plan import Limits, Recount
 
-__all__ = ["Event", "Group", "Progressed", "Submitted"]
+__all__ = ["Event", "Group", "InDoubt", "Progressed", "Submitted", "lost_answer"]
 
+GO_ON: Final = "start the run again: it goes on from here"
+PATIENCE: Final = 3.0
+"""Seconds that a submission under way may take when the run is interrupted."""
 LAST_POLLS: Final = 16
 """How many tasks are polled at once when the time is up."""
+
+
+class InDoubt(AltcraftError):
+    """A recount was submitted and its answer never came: the platform may have started a task or not."""
 
 
 class Submitted(Struct, frozen=True):
@@ -94,10 +101,16 @@ class Group:
         self._feedback = feedback
         self._watch = _Watch(self._recounts, tell)
         self._stopped = threading.Event()
+        self._has_submitted = threading.Event()
 
     def stop(self) -> None:
-        """Ends the work early. The tasks go on at the platform, and the journal knows them."""
+        """Begins no further submission. The tasks go on at the platform, and the journal knows them."""
         self._stopped.set()
+
+    def close(self) -> None:
+        """Ends the work. A submission that is under way has some seconds for its answer, so that none is in doubt."""
+        self._stopped.set()
+        self._has_submitted.wait(PATIENCE)
         self._client.close()
 
     def work(self, timeout: float | None) -> None:
@@ -106,10 +119,13 @@ class Group:
         self._client.hooks.register(self._watch)
         try:
             tasks = self._resume()
-            tasks += self._submit([recount for recount in self._recounts.values() if self._run.entry(recount) is None])
+            new = [recount for recount in self._recounts.values() if self._run.entry(recount) is None]
+            tasks += self._submit(new, deadline)
+            self._has_submitted.set()
             if not self._stopped.is_set():
                 self._follow(tasks, deadline)
         finally:
+            self._has_submitted.set()
             self._client.hooks.unregister(self._watch)
 
     def _resume(self) -> list[Task[Any]]:
@@ -128,7 +144,8 @@ class Group:
                 problem = Problem("TaskFailed", message, FAILED, entry.operation, entry.host, entry.task_id)
                 self._end(recount, "failed", problem, entry.task_id)
             else:
-                self._end(recount, "in doubt", _lost_answer(entry))
+                hint = _again("look at the platform's tasks", recount)
+                self._end(recount, "in doubt", problem_of(lost_answer(entry), hint=hint))
         tasks = self._journal.resume(self._client, running)
         for task in tasks:
             self._tell(Submitted(self._recounts[cast("str", task.key)], task))
@@ -152,7 +169,7 @@ class Group:
 
     # Submitting.
 
-    def _submit(self, recounts: Sequence[Recount]) -> list[Task[Any]]:
+    def _submit(self, recounts: Sequence[Recount], deadline: float | None) -> list[Task[Any]]:
         """Submits, and submits again what the platform has certainly not taken for a reason that time may cure."""
         retry = self._client.retry
         patience = monotonic() + retry.patience
@@ -161,7 +178,7 @@ class Group:
         while recounts and not self._stopped.is_set():
             workers = min(len(recounts), self._limits.max_submissions)
             with ThreadPoolExecutor(workers) as pool:
-                outcomes = list(pool.map(self._submit_one, recounts))
+                outcomes = list(pool.map(lambda recount: self._submit_one(recount, deadline), recounts))
             failures += 1
             refused: list[tuple[Recount, AltcraftError]] = []
             for recount, outcome in zip(recounts, outcomes, strict=True):
@@ -178,9 +195,13 @@ class Group:
             recounts = [recount for recount, _ in refused]
         return tasks
 
-    def _submit_one(self, recount: Recount) -> Task[Any] | Exception | None:
-        """The task, or why there is none; None once the work is stopped."""
+    def _submit_one(self, recount: Recount, deadline: float | None) -> Task[Any] | Exception | None:
+        """The task, or why there is none; None once the work is stopped, or the time is up."""
         if self._stopped.is_set():
+            return None
+        if deadline is not None and monotonic() >= deadline:
+            message = "the time was up before it was submitted"
+            self._end(recount, "unfinished", Problem("WaitTimeout", message, TIMED_OUT, hint=GO_ON))
             return None
         request = recount.request
         feedback = None if isinstance(request, SegmentsRefreshCounters) else self._feedback()
@@ -250,7 +271,7 @@ class Group:
         if isinstance(error, NotFound):
             self._journal.give_up(cast("str", task.key), error.message())
         is_final = isinstance(error, (NotFound, TaskFailed))
-        hint = self._advice(error, recount) if is_final else "the task goes on: start the run again, and it goes on"
+        hint = self._advice(error, recount) if is_final else GO_ON
         problem = problem_of(error, hint=hint)
         self._end(recount, "failed" if is_final else "unfinished", problem, task.id)
 
@@ -321,9 +342,11 @@ def _result_type(recount: Recount) -> Any:
     return list[ResourceStatistics]
 
 
-def _lost_answer(entry: Entry) -> Problem:
-    message = f"it was submitted at {entry.submitted_at:%F %T} UTC, and the process ended before the answer came"
-    return Problem("InDoubt", message, FAILED, entry.operation, entry.host, hint="look at the platform's tasks")
+def lost_answer(entry: Entry) -> InDoubt:
+    """The failure of a submission that an earlier part of the run has left in doubt."""
+    error = InDoubt(f"it was submitted at {entry.submitted_at:%F %T} UTC, and its answer never came")
+    error.locate(entry.operation, entry.host)
+    return error
 
 
 def _again(text: str, recount: Recount) -> str:
