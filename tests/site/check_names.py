@@ -21,6 +21,7 @@ PUBLIC = [
     "altcraft.wire.transport",
     "altcraft_plugins.feedback",
     "altcraft_plugins.journal",
+    "altcraft_plugins.plan",
     "altcraft_plugins.sandbox",
 ]
 

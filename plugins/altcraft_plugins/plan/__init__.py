@@ -1,6 +1,6 @@
 """A plan: the recounts of one run, named by the user, in a TOML file. Pure: it reads, checks and expands.
 
-Page: docs/how-to/morning-report.md.
+Page: docs/reference/plan.md.
 """
 
 from altcraft_plugins.plan.example import EXAMPLE

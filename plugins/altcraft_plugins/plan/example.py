@@ -57,3 +57,4 @@ resource = 24                         # for this recount
 name = "Everybody, by resource"
 resources = [12, 24]                  # in database 1, as [defaults] says
 """
+"""The text of that plan: it is read as a plan itself."""
