@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import warnings
 from collections.abc import Iterator, Sequence
@@ -171,14 +172,19 @@ class Invocation:
             raise Stopped(problem_of(error)) from None
 
     @contextmanager
-    def history(self, otherwise: Path | None = None) -> Iterator[History]:
-        """The history of --history, or `otherwise`. UsageError without one, Stopped where its file can't be used."""
+    def history(self, otherwise: Path | None = None, *, is_made: bool = True) -> Iterator[History]:
+        """The history of --history, or `otherwise`. UsageError without one, Stopped where its file can't be used.
+
+        Misuse where there is no such file, unless it `is_made` by the command.
+        """
         from altcraft_plugins.history import History, HistoryError
 
         settings = self.settings
         path = settings.history or otherwise
         if path is None:
             raise click.UsageError("Give --history FILE, or set ALTCRAFT_HISTORY.", click.get_current_context())
+        if not is_made and not os.path.exists(path):
+            raise Misuse(f"There is no history {path}. A refresh, or a run of a plan, with --history keeps one.")
         keep_days = None if settings.history_keep is None else settings.history_keep / DAY
         try:
             with History(path, keep_days=keep_days) as history:

@@ -63,8 +63,9 @@ class History:
         self._keep_counts = keep_counts
         self._hosts: dict[str, str] = {}
         self._file = SqliteFile(Path(path), KIND)
-        with self._file.transaction():
-            self._prune()
+        if keep_days is not None or keep_counts is not None:
+            with self._file.transaction():
+                self._prune()
 
     @property
     def path(self) -> Path:

@@ -11,6 +11,8 @@ STYLE: Final = """
 --alarm:#b3261e;--tint:#f6f8fa;--shade:#fdf0ef}
 @media(prefers-color-scheme:dark){:root{--paper:#14171a;--card:#1b1f24;--text:#e8eaed;--soft:#a3abb5;--rule:#363c44;
 --line:#86b4ff;--alarm:#ff9b93;--tint:#20252b;--shade:#331d1c}}
+@media(forced-colors:active){:root{--line:LinkText;--rule:GrayText;--alarm:CanvasText;--text:CanvasText;
+--soft:CanvasText;--paper:Canvas;--card:Canvas}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--text);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 header,main,footer,nav{max-width:88rem;margin:auto;padding:0 1rem}

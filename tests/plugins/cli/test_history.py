@@ -189,7 +189,16 @@ def test_a_file_that_is_no_history_is_refused_before_anything_is_submitted(altcr
     assert not altcraft.transports
 
 
+@pytest.mark.parametrize("words", [("history",), ("history", NAME), ("report",)])
+def test_a_command_that_only_reads_makes_no_file(command: Command, path: str, words: tuple[str, ...]) -> None:
+    ran = command(*words, "--history", path)
+    assert ran.code == 2
+    assert f"There is no history {path}" in ran.err
+    assert not Path(path).exists()
+
+
 def test_an_empty_history_says_so(command: Command, path: str) -> None:
+    History(path).close()
     assert command("history", "--history", path).out == "The history is empty.\n"
 
 

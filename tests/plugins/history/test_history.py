@@ -327,6 +327,18 @@ def test_a_broken_line_is_named_and_the_others_are_imported(history: History, br
 
 # Several writers.
 
+
+def test_a_history_is_read_while_another_process_writes(path: Path) -> None:
+    with History(path) as history:
+        history.record("A", [segment()])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with History(path) as history:
+        assert [item.name for item in history.items()] == ["A"]
+    other.execute("COMMIT")
+    other.close()
+
+
 WRITER = """
 import sys
 from datetime import datetime, timezone, timedelta

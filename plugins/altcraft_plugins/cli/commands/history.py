@@ -49,7 +49,7 @@ def history(
     NAME is the plan's name for what was counted, or such as "segment 7, database 1, resource 24". The history is that
     of --history. `share` is the last share of all profiles, and `points` its change in percentage points.
     """
-    with invocation.history() as kept:
+    with invocation.history(is_made=bool(files)) as kept:
         if files:
             return _import(invocation, kept, files, name)
         if name is None:

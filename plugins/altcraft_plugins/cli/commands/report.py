@@ -49,7 +49,7 @@ def report(
 
     destination = Destination(invocation.settings.output)
     try:
-        with invocation.history() as history:
+        with invocation.history(is_made=False) as history:
             known = {item.name for item in history.items()} | {failure.name for failure in history.failures()}
             for name in names:
                 if name not in known:
