@@ -23,6 +23,7 @@ from altcraft_plugins.history.collected import Imported, collected
 from altcraft_plugins.history.counts import Counted, counts_of, name_of, source_of
 from altcraft_plugins.history.entries import Failure, Item, Row
 from altcraft_plugins.history.file import KIND
+from altcraft_plugins.history.trends import natural
 
 if TYPE_CHECKING:
     import sqlite3
@@ -189,9 +190,10 @@ class History:
     def items(self) -> list[Item]:
         """The names that the history knows, sorted."""
         found = self._file.query(
-            "SELECT name, count(*) AS counts, min(at) AS first, max(at) AS last FROM counts GROUP BY name ORDER BY name"
+            "SELECT name, count(*) AS counts, min(at) AS first, max(at) AS last FROM counts GROUP BY name"
         )
-        return [Item(row["name"], row["counts"], _moment(row["first"]), _moment(row["last"])) for row in found]
+        items = [Item(row["name"], row["counts"], _moment(row["first"]), _moment(row["last"])) for row in found]
+        return sorted(items, key=lambda item: natural(item.name))
 
     def failures(self, name: str | None = None, since: datetime | None = None) -> list[Failure]:
         """What failed, the oldest first: of that name, since that (aware) time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 from altcraft import Counters
 from altcraft_plugins.history.entries import Row
 
-__all__ = ["Change", "Point", "Series", "series_of"]
+__all__ = ["Change", "Point", "Series", "natural", "series_of"]
 
 
 class Point(Struct, frozen=True):
@@ -77,9 +78,13 @@ def series_of(rows: Iterable[Row]) -> list[Series]:
     named: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.at):
         named.setdefault(row.name, []).append(row)
-    return [
-        series for name in sorted(named, key=lambda name: (name.casefold(), name)) for series in _of_name(named[name])
-    ]
+    return [series for name in sorted(named, key=natural) for series in _of_name(named[name])]
+
+
+def natural(name: str) -> tuple[tuple[object, ...], str]:
+    """The key that sorts names as people do: "Group 4" before "Group 39"."""
+    texts_and_numbers = re.split(r"0*([0-9]+)", name.casefold())
+    return tuple((len(part), part) if place % 2 else part for place, part in enumerate(texts_and_numbers)), name
 
 
 def _of_name(rows: Sequence[Row]) -> list[Series]:

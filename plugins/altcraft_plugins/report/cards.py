@@ -26,21 +26,24 @@ __all__ = ["Budget", "card"]
 
 _BYTES: Final = 4_000_000
 """What all charts and tables together may take, so that the page stays under 5 MB."""
+_CELLS: Final = 120_000
+"""How many cells all tables together may have: a browser reads so many in about a second."""
 _PARTS: Final = ("subscribed_sendable", "unconfirmed_sendable")
 """Counters that are parts of other counters: a lane of their own only where those were not sent."""
 
 
 class Budget(Struct, frozen=True):
-    """Bytes for the lines and for the table of one chart."""
+    """For one chart: the bytes of its lines and of its table, and the cells of the table."""
 
     lines: int
     table: int
+    cells: int
 
     @classmethod
     def of(cls, charts: int) -> Budget:
         """The budget of each of so many charts."""
         each = _BYTES // max(charts, 1)
-        return cls(each * 3 // 10, each * 6 // 10)
+        return cls(each * 3 // 10, each * 6 // 10, _CELLS // max(charts, 1))
 
 
 def card(series: Series, clock: Clock, budget: Budget, *, marked: str | None) -> str:
@@ -122,7 +125,8 @@ def _table(series: Series, clock: Clock, budget: Budget) -> str:
     sent = dict.fromkeys(name for row in series.rows for name in row.counters)
     counters = [name for name in Counters.documented if name in sent]
     counters += [name for name in sent if name not in Counters.documented]
-    most = max(14, budget.table // (45 + 11 * len(counters)))  # bytes of a row
+    bytes_of_a_row = 45 + 11 * len(counters)
+    most = max(14, min(budget.table // bytes_of_a_row, budget.cells // (len(counters) + 1)))
     shown = _thinned(series.rows, most)
     head = "".join(f"<th scope=col>{escaped(name)}" for name in counters)
     body = "".join(
@@ -130,15 +134,13 @@ def _table(series: Series, clock: Clock, budget: Budget) -> str:
         + "".join(f"<td>{shown_count(row.counters.get(name))}" for name in counters)
         for row in shown
     )
-    count = plural(len(series.rows), "count")
-    left_out = (
-        ""
-        if len(shown) == len(series.rows)
-        else f", {len(shown)} of them shown: the newest, and every few of the older"
-    )
+    count, note = plural(len(series.rows), "count"), ""
+    if len(shown) < len(series.rows):
+        count = f"{len(shown)} of {count}"
+        note = '<p class="soft">The newest counts, and every few of the older ones.</p>'
     label = escaped(f"Counters of {series.name}, {series.label}")
     return (
-        f"<details><summary>Counters: {count}{left_out}</summary>"
+        f"<details><summary>Counters: {count}</summary>{note}"
         f'<div class="wide" role="group" tabindex="0" aria-label="{label}">'
         f"<table><thead><tr><th scope=col>counted{head}<tbody>{body}</table></div></details>"
     )

@@ -49,7 +49,7 @@ details th:first-child{position:sticky;left:0;background:var(--card)}
 details thead th:first-child{z-index:1}
 .moves{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,34rem),1fr));gap:0 2rem}
 .moves>div{min-width:0}
-.names{columns:20rem;column-gap:2rem;padding-left:1.5rem}
+.names{columns:20rem;column-gap:2rem;padding-left:2.5rem}
 .names li{break-inside:avoid;padding-bottom:.2rem}
 article{border-top:1px solid var(--rule);padding-top:1.25rem;margin-top:1.75rem}
 .many article{content-visibility:auto;contain-intrinsic-size:auto 40rem}

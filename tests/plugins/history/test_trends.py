@@ -63,6 +63,13 @@ def test_names_are_sorted_and_channels_keep_their_order() -> None:
     ]  # fmt: skip
 
 
+def test_names_with_numbers_are_sorted_as_people_do() -> None:
+    names = ["Group 4", "group 39", "Group 004b", "4", "", "Group", f"Group {'9' * 5000}", "Группа 2", "Группа 10"]
+    assert [series.name for series in series_of(row(name=name) for name in reversed(names))] == [
+        "", "4", "Group", "Group 4", "Group 004b", "group 39", f"Group {'9' * 5000}", "Группа 2", "Группа 10",
+    ]  # fmt: skip
+
+
 def test_databases_and_installations_of_one_name_are_told_apart() -> None:
     databases = series_of([row(list_id=1), row(list_id=5)])
     assert [series.label for series in databases] == ["email, database 1", "email, database 5"]

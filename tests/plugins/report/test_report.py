@@ -304,8 +304,9 @@ def test_a_thinned_line_keeps_its_ends_and_its_extremes() -> None:
 def test_a_thinned_table_keeps_the_newest_and_the_oldest_and_says_so() -> None:
     rows = daily(["A"], 400, ["email"])
     page = render([*rows, *daily([f"name {number}" for number in range(60)], 1, [f"c{n}" for n in range(6)])], now=NOW)
-    told = re.search(r"<summary>Counters: 400 counts, (\d+) of them shown", page)
+    told = re.search(r"<summary>Counters: (\d+) of 400 counts</summary>", page)
     assert told
+    assert "The newest counts, and every few of the older ones." in page[told.end() : told.end() + 100]
     dates = re.findall(r"<th scope=row>(\S+)", page[told.start() :].partition("</table>")[0])
     assert len(dates) == int(told[1])
     days = [(NOW - timedelta(days=place)).date().isoformat() for place in range(400)]
