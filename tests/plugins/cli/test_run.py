@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from altcraft import ConnectError, ConnectionLost
+from altcraft import ChannelStatistics, ConnectError, ConnectionLost, SegmentStatistics, Submission
+from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import reply
 from altcraft_plugins.history import History
 from altcraft_plugins.journal import Journal
+from altcraft_plugins.plan import read_plan
 from plugins.cli.planned import PLAN, PlanRuns
 
 ALL = {7: 1, 8: 1, 11: 1, 5: 1}
@@ -165,6 +168,16 @@ def test_a_failure_that_a_killed_run_has_seen_is_told_by_the_next_and_not_submit
     assert runs.platform.submitted == ALL
 
 
+def test_a_task_that_the_platform_has_lost_stays_lost_when_the_run_goes_on(runs: PlanRuns) -> None:
+    runs.platform.polls = {11: [GONE] * 10_000, 7: [RUNNING] * 10_000}
+    assert runs("--timeout", "60").code == 1
+    runs.platform.polls.clear()
+    ran = runs()
+    assert "Region 11: failed" in ran.err
+    assert "no such task" in ran.err
+    assert runs.platform.submitted == ALL
+
+
 def test_a_token_that_is_refused_is_told_with_its_variable(runs: PlanRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALTCRAFT_TOKEN", "wrong-token")
     runs.platform.submissions = {id: [reply(error=401, status=401)] for id in ALL}
@@ -256,11 +269,6 @@ def test_without_a_url_the_command_is_2(runs: PlanRuns, monkeypatch: pytest.Monk
 
 def known(runs: PlanRuns, *, key: str, hours: float) -> Journal:
     """A journal with a submission of so many hours ago, which this process owns."""
-    from datetime import datetime, timedelta, timezone
-
-    from altcraft import Submission
-    from altcraft.schema import SegmentsRefreshCounters
-
     journal = Journal(runs.folder / "plan.journal")
     at = datetime.now(timezone.utc) - timedelta(hours=hours)
     request = SegmentsRefreshCounters(8, 24, db_id=1)
@@ -269,8 +277,6 @@ def known(runs: PlanRuns, *, key: str, hours: float) -> Journal:
 
 
 def key_of(runs: PlanRuns, run_id: str) -> str:
-    from altcraft_plugins.plan import read_plan
-
     plan = read_plan(runs.plan)
     return f"{plan.id}/{run_id}/{plan.key(plan.recounts[1])}"
 
@@ -377,6 +383,25 @@ def test_a_report_that_cannot_be_written_or_has_no_history_is_2_before_anything_
     ran = runs("--history", str(runs.folder / "counts"), "--report", str(none))
     assert (ran.code, f"--report: {none} cannot be written" in ran.err) == (2, True)
     assert runs.connections == []
+
+
+def test_the_change_of_a_run_that_goes_on_is_since_the_count_before_the_run(runs: PlanRuns) -> None:
+    runs.plan.write_text(f'history = "counts.history"\n{PLAN}')
+    assert runs().code == 0
+    runs.platform.counts = {8: 8}
+    runs.platform.polls = {7: [RUNNING] * 10_000}
+    assert runs("--timeout", "5").code == 3
+    runs.platform.polls.clear()
+    assert ["Region", "8", "email", "8", "-100"] in [line[:5] for line in words(runs().out)]
+
+
+def test_the_last_count_may_be_long_ago(runs: PlanRuns) -> None:
+    path = runs.folder / "counts.history"
+    statistics = [SegmentStatistics(list_id=1, channels=[ChannelStatistics("email", {"subscribed": 50})])]
+    with History(path) as history:
+        history.record("Region 8", statistics, at=datetime.now(timezone.utc) - timedelta(days=400))
+    ran = runs("--history", str(path))
+    assert ["Region", "8", "email", "108", "+58"] in [line[:5] for line in words(ran.out)]
 
 
 # For machines.
