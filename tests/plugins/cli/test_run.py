@@ -145,7 +145,7 @@ def test_failures_are_listed_with_their_reason_and_what_to_do(runs: PlanRuns) ->
     }
     ran = runs()
     assert ran.code == 1
-    assert "Region 8: failed: segments/refresh_counters at example.com: error 404: no such segment" in ran.err
+    assert "Region 8: failed: error 404: no such segment\n" in ran.err
     assert "look at the ids in the plan" in ran.err
     assert "database is locked" in ran.err
     assert "the platform gave it up, then recount it with --only 'Region 11'" in ran.err
@@ -359,7 +359,7 @@ def test_a_count_that_a_killed_run_has_not_recorded_is_recorded_by_the_next(runs
     history = runs.folder / "typed.history"
     assert runs("--history", str(history)).code == 0
     with History(history) as opened:
-        assert [item.name for item in opened.items()] == ["Members", "Newsletter, active", "Region 11", "Region 8"]
+        assert {item.name for item in opened.items()} == {"Members", "Newsletter, active", "Region 8", "Region 11"}
 
 
 @pytest.mark.parametrize("in_plan", [True, False])

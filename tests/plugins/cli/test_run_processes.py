@@ -70,6 +70,21 @@ def test_a_submission_that_is_under_way_at_ctrl_c_gets_its_answer(tmp_path: Path
         assert (done.returncode, submitted(server)) == (0, 6), done.stderr
 
 
+@pytest.mark.slow
+def test_a_connection_that_listens_takes_the_platforms_word_that_a_recount_is_done(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    recount = '[[section]]\nname = "A"\n[[section.recount]]\nname = "Members"\ndatabases = 5\nresource = 24\n'
+    with serve(port=0, profiles=50, pace=1.0, tokens=["demo"]) as server:
+        where = f'url = "{server.url}"\ntoken_env = "THE_TOKEN"\nlisten = "127.0.0.1:0"\n'
+        plan.write_text(f"[connections.it]\n{where}{recount}", "utf-8")
+        line = command("run", str(plan), "--poll-initial", "60s", "--poll-maximum", "60s", "-v")
+        began = time.monotonic()
+        done = subprocess.run(line, env=environment(""), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 50
+    assert ["Members", "email", "925"] in [words.split()[:3] for words in done.stdout.splitlines()]
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd")
 def test_the_unit_and_the_timer_of_the_documentation_are_verified_by_systemd(tmp_path: Path) -> None:
     blocks = re.findall(r"```ini\n# (\S+)\n(.*?)```", PAGE.read_text("utf-8"), flags=re.S)

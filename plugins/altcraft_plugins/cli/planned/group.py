@@ -145,7 +145,7 @@ class Group:
                 self._end(recount, "failed", problem, entry.task_id)
             else:
                 hint = _again("look at the platform's tasks", recount)
-                self._end(recount, "in doubt", problem_of(lost_answer(entry), hint=hint))
+                self._end(recount, "in doubt", _problem(lost_answer(entry), hint=hint))
         tasks = self._journal.resume(self._client, running)
         for task in tasks:
             self._tell(Submitted(self._recounts[cast("str", task.key)], task))
@@ -189,7 +189,7 @@ class Group:
             delay = max((retry.delay(failures, error) for _, error in refused), default=0.0)
             if monotonic() + delay > patience:
                 for recount, error in refused:
-                    self._end(recount, "unfinished", problem_of(error, hint="start the run again when it answers"))
+                    self._end(recount, "unfinished", _problem(error, hint="start the run again when it answers"))
                 break
             self._stopped.wait(delay)
             recounts = [recount for recount, _ in refused]
@@ -219,14 +219,14 @@ class Group:
     def _refused(self, recount: Recount, error: Exception) -> list[tuple[Recount, AltcraftError]]:
         """Tells why a submission has failed, unless it is worth another attempt: then it is returned."""
         if self._watch.in_doubt(self._run.key(recount)):
-            self._end(recount, "in doubt", problem_of(error, hint=_again("look at the platform's tasks", recount)))
+            self._end(recount, "in doubt", _problem(error, hint=_again("look at the platform's tasks", recount)))
         elif isinstance(error, JournalError) and error.resume_token is not None:
-            problem = problem_of(error, hint="another process carries out this plan: wait for it")
+            problem = _problem(error, hint="another process carries out this plan: wait for it")
             self._end(recount, "unfinished", problem)
         elif isinstance(error, AltcraftError) and self._client.retry.may_help(error, safe=True):
             return [(recount, error)]
         else:
-            self._end(recount, "failed", problem_of(error, hint=self._advice(error, recount)))
+            self._end(recount, "failed", _problem(error, hint=self._advice(error, recount)))
         return []
 
     # Following.
@@ -272,7 +272,7 @@ class Group:
             self._journal.give_up(cast("str", task.key), error.message())
         is_final = isinstance(error, (NotFound, TaskFailed))
         hint = self._advice(error, recount) if is_final else GO_ON
-        problem = problem_of(error, hint=hint)
+        problem = _problem(error, hint=hint)
         self._end(recount, "failed" if is_final else "unfinished", problem, task.id)
 
     def _end(self, recount: Recount, state: State, problem: Problem, task_id: str | None = None) -> None:
@@ -347,6 +347,12 @@ def lost_answer(entry: Entry) -> InDoubt:
     error = InDoubt(f"it was submitted at {entry.submitted_at:%F %T} UTC, and its answer never came")
     error.locate(entry.operation, entry.host)
     return error
+
+
+def _problem(error: Exception, *, hint: str) -> Problem:
+    """The problem without the place in its message: the recount's name says which one it is about."""
+    problem = problem_of(error, hint=hint)
+    return msgspec.structs.replace(problem, message=error.message()) if isinstance(error, AltcraftError) else problem
 
 
 def _again(text: str, recount: Recount) -> str:
