@@ -67,7 +67,10 @@ class Recount(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The recounts of one run, in the order of the file. Paths that the file names are relative to its folder."""
+    """The recounts of one run, in the order of the file. Paths that the file names are relative to its folder.
+
+    `url` is the installation of recounts without a connection, which the file does not know.
+    """
 
     path: Path
     name: str
@@ -77,18 +80,19 @@ class Plan(Struct, frozen=True, kw_only=True):
     journal: Path | None = None
     history: Path | None = None
     report: Path | None = None
+    url: str = ""
 
     @property
     def id(self) -> str:
-        """Tells this plan from others in a journal that they share: the name, and a digest of the path."""
-        return f"{re.sub(r'[^A-Za-z0-9]+', '-', self.name)[:40]}-{_digest(str(self.path.absolute()))}"
+        """Tells this plan from others in a journal that they share: its name, and a digest of its path and `url`."""
+        return f"{re.sub(r'[^A-Za-z0-9]+', '-', self.name)[:40]}-{_digest(f'{self.path.absolute()} {self.url}')}"
 
     def key(self, recount: Recount) -> str:
         """Tells a recount from the others of the plan. It follows from what is asked of which installation.
 
         A recount that gets another name or another place in the file keeps its key.
         """
-        url = self.connections[recount.connection].url if recount.connection is not None else ""
+        url = self.connections[recount.connection].url if recount.connection is not None else self.url
         asked = {
             name: value for name, value in msgspec.to_builtins(recount.request).items() if name not in _CREDENTIALS
         }

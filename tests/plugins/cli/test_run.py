@@ -8,6 +8,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from altcraft import ChannelStatistics, ConnectError, ConnectionLost, SegmentStatistics, Submission
@@ -264,6 +265,24 @@ def test_without_a_url_the_command_is_2(runs: PlanRuns, monkeypatch: pytest.Monk
     assert runs("--url", "https://example.com").code == 0
 
 
+def test_an_unfinished_run_at_another_installation_is_another_matter(runs: PlanRuns) -> None:
+    runs.platform.polls = {8: [RUNNING] * 10_000}
+    assert runs("--timeout", "5").code == 3
+    runs.platform.polls.clear()
+    assert runs("--url", "https://other.example").code == 0
+    assert runs.platform.submitted == dict.fromkeys(ALL, 2)
+    assert "going on" in runs().err
+    assert runs.platform.submitted == dict.fromkeys(ALL, 2)
+
+
+def test_a_journal_that_cannot_be_used_ends_the_command_in_one_line(runs: PlanRuns) -> None:
+    (runs.folder / "plan.journal").write_text("mine, and no journal at all" * 100)
+    ran = runs()
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("altcraft: the journal ")
+    assert not runs.platform.submitted
+
+
 # Other processes, and other days.
 
 
@@ -277,7 +296,7 @@ def known(runs: PlanRuns, *, key: str, hours: float) -> Journal:
 
 
 def key_of(runs: PlanRuns, run_id: str) -> str:
-    plan = read_plan(runs.plan)
+    plan = msgspec.structs.replace(read_plan(runs.plan), url="https://example.com")
     return f"{plan.id}/{run_id}/{plan.key(plan.recounts[1])}"
 
 

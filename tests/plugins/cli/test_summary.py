@@ -29,7 +29,7 @@ def recount(name: str, section: str = "Newsletter", alert_drop: float | None = N
 
 def outcome(name: str, *changes: Change, section: str = "Newsletter", alert_drop: float | None = None) -> Outcome:
     asked = recount(name, section, alert_drop)
-    return Outcome(recount=asked, state="done", key=name, task_id="t", changes=changes, took=2.5)
+    return Outcome(recount=asked, state="done", task_id="t", changes=changes, took=2.5)
 
 
 def change(channel: str, count: int | None, previous: int | None = None, *, share: float | None = None) -> Change:
@@ -104,7 +104,7 @@ def test_an_alert_needs_a_threshold_and_a_fall_beyond_it() -> None:
 def test_failures_with_the_same_advice_share_it() -> None:
     def failed(name: str, hint: str) -> Outcome:
         problem = Problem("NotFound", "no such segment", 1, hint=hint)
-        return Outcome(recount=recount(name), state="failed", key=name, problem=problem)
+        return Outcome(recount=recount(name), state="failed", problem=problem)
 
     told = ended(failed("A", "look"), failed("B", "wait"), failed("C", "look"))
     assert failures(told) == [

@@ -7,11 +7,12 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from altcraft_plugins.cli.commands.groups import plan, root
 from altcraft_plugins.cli.exit_codes import DONE
 from altcraft_plugins.cli.options import CONNECTION, EVERY, HISTORY, JOURNAL, OUTPUT, POLLS, TIMEOUT, shared
-from altcraft_plugins.cli.problems import Misuse
+from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
 
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation
@@ -50,8 +51,9 @@ def run(invocation: Invocation, path: str, dry_run: bool, patterns: tuple[str, .
     After a run that has ended, a new one begins. `altcraft plan init` writes a plan to begin with.
     """
     from altcraft_plugins.cli.planned.carrying_out import carry_out
+    from altcraft_plugins.journal import JournalError
 
-    whole = _read(path)
+    whole = msgspec.structs.replace(_read(path), url=invocation.settings.url)
     chosen = _chosen(whole, patterns)
     if whole.connections and invocation.typed("url"):
         raise click.UsageError("--url does not apply: the plan has connections.", click.get_current_context())
@@ -69,7 +71,10 @@ def run(invocation: Invocation, path: str, dry_run: bool, patterns: tuple[str, .
         kept = stack.enter_context(invocation.history(whole.history)) if has_history else None
         # Before anything is sent, so that a path that can't be written ends the command.
         destination = None if page is None else stack.enter_context(_destination(page))
-        ended = carry_out(invocation, chosen, again=again, history=kept, is_whole=not patterns)
+        try:
+            ended = carry_out(invocation, chosen, again=again, history=kept, is_whole=not patterns)
+        except JournalError as error:
+            raise Stopped(problem_of(error)) from None
         if destination is not None and kept is not None:
             destination.write(_report(kept, whole))
     return ended.exit_code

@@ -149,6 +149,10 @@ class Group:
         tasks = self._journal.resume(self._client, running)
         for task in tasks:
             self._tell(Submitted(self._recounts[cast("str", task.key)], task))
+        for key in set(running) - {task.key for task in tasks}:  # another process has been quicker
+            self._end(
+                self._recounts[key], "unfinished", Problem("Busy", "another process follows it", FAILED, hint=GO_ON)
+            )
         return tasks
 
     def _restored(self, recount: Recount, entry: Entry) -> Outcome:
@@ -160,7 +164,6 @@ class Group:
         return Outcome(
             recount=recount,
             state="done",
-            key=self._run.key(recount),
             task_id=task_id,
             value=value,
             changes=changes_of(recount, value, task_id, self._previous.get(recount.name, ())),
@@ -276,8 +279,7 @@ class Group:
         self._end(recount, "failed" if is_final else "unfinished", problem, task.id)
 
     def _end(self, recount: Recount, state: State, problem: Problem, task_id: str | None = None) -> None:
-        key = self._run.key(recount)
-        self._tell(Outcome(recount=recount, state=state, key=key, task_id=task_id, problem=problem))
+        self._tell(Outcome(recount=recount, state=state, task_id=task_id, problem=problem))
 
     def _advice(self, error: Exception, recount: Recount) -> str:
         if isinstance(error, Unauthorized):

@@ -71,7 +71,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     recount: Recount
     state: State
-    key: str
     task_id: str | None = None
     value: object = None
     changes: Sequence[Change] = ()
