@@ -54,7 +54,7 @@ databases = 5
 resource = 24                         # for this recount
 
 [[section.recount]]
-name = "Everybody, by resource"
+name = "All profiles, by resource"
 resources = [12, 24]                  # in database 1, as [defaults] says
 """
 """The text of that plan: it is read as a plan itself."""

@@ -59,10 +59,14 @@ def parse_plan(text: str, path: str | os.PathLike[str] = "plan.toml") -> Plan:
     path = Path(path)
     try:
         loads = loader("a plan")
+    except ValueError as error:
+        raise PlanError(path, [Mistake(None, None, str(error))]) from None
+    try:
         document = loads(text)
     except ValueError as error:
         found = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        raise PlanError(path, [Mistake(int(found[1]) if found else None, None, f"no TOML: {error}")]) from None
+        line = int(found[1]) if found else text.count("\n") + 1  # "at end of document"
+        raise PlanError(path, [Mistake(line, None, f"no TOML: {error}")]) from None
     reading = _Reading(text, path, loads)
     plan = reading.plan(document)
     if reading.mistakes:

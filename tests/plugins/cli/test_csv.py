@@ -55,7 +55,7 @@ def test_the_header_names_the_counters_of_all_results(altcraft) -> None:
     assert [row["snoozed"] for row in rows_of(ran.out)] == ["", "3"]
 
 
-def test_the_columns_have_one_order_in_whatever_order_the_counters_come(altcraft) -> None:
+def test_the_columns_have_one_order_whichever_counters_come_first(altcraft) -> None:
     sent = [
         [{"channel": "email", "status": status}] for status in ({"zeal": 1}, {"subscribed": 2, "air": 3}, {"all": 4})
     ]

@@ -51,7 +51,7 @@ def words(lines: Sequence[str]) -> list[list[str]]:
     return [line.split() for line in lines]
 
 
-def test_channels_that_nobody_is_in_share_a_line_but_not_one_that_has_just_emptied() -> None:
+def test_channels_with_a_count_of_0_share_a_line_but_not_one_that_has_just_emptied() -> None:
     told = ended(outcome("A", change("email", 9, 9), change("push", 0, 0), change("sms", 0), change("viber", 0, 5)))
     assert words(lines_of(told, 100))[3:] == [
         ["A", "email", "9", "0", "2.5", "s"],

@@ -89,7 +89,7 @@ def test_resources_are_recounted_in_the_database() -> None:
     ]
 
 
-def test_the_only_connection_is_everybodys_and_of_several_one_is_named() -> None:
+def test_every_recount_has_the_only_connection_and_of_several_one_is_named() -> None:
     connections = '[connections.a]\nurl = "https://a.example"\ntoken_env = "A"\n'
     assert {recount.connection for recount in parse_plan(connections + SHORT).recounts} == {"a"}
     connections += '[connections.b]\nurl = "https://b.example"\ntoken_env = "B"\n'
@@ -198,6 +198,12 @@ def test_what_is_no_toml_is_told_with_its_line() -> None:
     assert "no TOML" in text
 
 
+def test_toml_that_breaks_off_is_told_with_the_last_line() -> None:
+    line, _, text = mistake(SHORT.replace("segments = 7\n", "segments = [7,"))
+    assert line == 10
+    assert "no TOML" in text
+
+
 def test_a_file_is_read_with_the_mark_that_editors_put_before_it(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(SHORT, "utf-8-sig")
@@ -238,8 +244,8 @@ def test_a_part_of_a_plan_is_chosen_by_name_entry_section_or_pattern() -> None:
     assert names(plan.only(["Members", "Region 2*"])) == [*(f"Region {id}" for id in range(20, 26)), "Members"]
     assert len(plan.only(["Newsletter"]).recounts) == 9
     assert plan.only([]) == plan
-    with pytest.raises(LookupError, match="Nobody"):
-        plan.only(["Nobody"])
+    with pytest.raises(LookupError, match="Unknown"):
+        plan.only(["Unknown"])
 
 
 def test_the_example_and_the_plans_of_the_documentation_are_plans() -> None:

@@ -32,6 +32,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         altcraft demo
         altcraft --url https://your.host segments refresh 7 --resource 24 --database 1
         altcraft databases counters 5 --resource 24
+        altcraft run plan.toml --history counts.history --report report.html
     """,
 )
 @click.option(
@@ -47,6 +48,7 @@ def root() -> None:
 
     To recount (`refresh`) is to have the platform count anew how many profiles each channel reaches. That is a task
     of some seconds or minutes, and the command waits for it. `counters` shows the numbers of the last count at once.
+    `run` makes the recounts of a plan, every morning, say, and shows what has changed.
 
     The API token comes from the environment: ALTCRAFT_TOKEN holds it, or ALTCRAFT_TOKEN_FILE names a file that does.
     The options below stand before a command or after it. Those of the sections Connection, Retries and polls, and

@@ -126,7 +126,7 @@ def _alert(outcome: Outcome, change: Change) -> Text:
 
 
 def _rows(outcome: Outcome, *, names_counters: bool) -> _Rows:
-    """The lines of a recount. Channels that have nobody, now as before, share a line."""
+    """The lines of a recount. Channels whose count is 0, and was 0 before, share a line."""
     name = printable(outcome.recount.name)
     if outcome.state != "done":
         return _Rows(name, [_Line(outcome.state, "", "", "", None, "", FALL, False)])

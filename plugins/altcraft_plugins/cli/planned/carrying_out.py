@@ -165,7 +165,7 @@ def _used(plan: Plan) -> list[str | None]:
 def _journal(invocation: Invocation, plan: Plan, connections: Sequence[Connection]) -> Iterator[Journal]:
     """The journal of the command, or the plan's, or one beside the plan.
 
-    Tasks of an embedded sandbox end with this process, so that a journal of them serves nobody later.
+    A run on an embedded sandbox gets one that is thrown away: its tasks end with this process.
     """
     with ExitStack() as stack:
         path = Path(invocation.settings.journal) if invocation.settings.journal else plan.journal
