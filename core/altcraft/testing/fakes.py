@@ -118,10 +118,17 @@ class FakeTransport:
 
 
 class AsyncFakeTransport:
-    """A `FakeTransport` for an AsyncClient: the same script and the same records, under the same names."""
+    """A `FakeTransport` for an AsyncClient: the same script and the same records, under the same names.
 
-    def __init__(self, script: Iterable[Scripted], *, clock: FakeClock | None = None, repeat: bool = False) -> None:
-        self._fake = FakeTransport(script, clock=clock, repeat=repeat)
+    It can stand on a `FakeTransport` in place of a script, and plays that one's.
+    """
+
+    def __init__(
+        self, script: Iterable[Scripted] | FakeTransport, *, clock: FakeClock | None = None, repeat: bool = False
+    ) -> None:
+        if not isinstance(script, FakeTransport):
+            script = FakeTransport(script, clock=clock, repeat=repeat)
+        self._fake = script
         self.clock = self._fake.clock
         self.requests = self._fake.requests
         self.timeouts = self._fake.timeouts
