@@ -13,6 +13,7 @@ from altcraft_plugins.report.chart import Lane, drawn, lane_of
 from altcraft_plugins.report.texts import (
     Clock,
     anchor,
+    compact,
     counter_label,
     escaped,
     plural,
@@ -28,6 +29,8 @@ _BYTES: Final = 4_000_000
 """What all charts and tables together may take, so that the page stays under 5 MB."""
 _CELLS: Final = 120_000
 """How many cells all tables together may have: a browser reads so many in about a second."""
+_LONG: Final = 14
+"""Characters of a counter's name that leave no room for the scale on a narrow card."""
 _PARTS: Final = ("subscribed_sendable", "unconfirmed_sendable")
 """Counters that are parts of other counters: a lane of their own only where those were not sent."""
 
@@ -55,12 +58,13 @@ def card(series: Series, clock: Clock, budget: Budget, *, marked: str | None) ->
     if lanes:
         points = max(30, budget.lines // (7 * len(lanes)))  # a point takes 7 bytes
         told = "; ".join(map(_told, lanes))
-        title = f"{escaped(series.label)}, {clock.day(first)} to {clock.day(last)}: {told}"
+        begin, end = clock.ends(first, last)
+        title = f"{escaped(series.label)}, {begin} to {end}: {told}"
         svg = drawn(lanes, first, last, title=title, marked=marked, points=points)
         lines = "".join(_lane(lane, marked) for lane in lanes)
         chart = (
             f'<figure>{svg}<ul class="lanes">{lines}</ul></figure>'
-            f'<p class="axis"><span>{clock.day(first)}</span><span>{clock.day(last)}</span></p>'
+            f'<p class="axis"><span>{begin}</span><span>{end}</span></p>'
         )
     return (
         f'<div class="card" role="group" aria-labelledby="{where}">'
@@ -92,12 +96,19 @@ def _lane(lane: Lane, marked: str | None) -> str:
     """A lane's text: its counter, its scale, the last value, the change since the count before."""
     name = escaped(counter_label(lane.change.counter))
     alarm = ' class="alarm"' if lane.change.counter == marked else ""
+    long = ' class="long"' if len(name) > _LONG else ""
     step = _step(lane)
     still = ' class="still"' if step.startswith("0") else ""
     return (
-        f"<li><span{alarm}>{name}</span><small>{_value(lane, lane.low)}&#8211;{_value(lane, lane.high)}</small>"
+        f"<li{long}><span{alarm}>{name}</span><small>{_scale(lane)}</small>"
         f"<b>{_value(lane, lane.values[-1])}</b><i{alarm or still}>{step}</i></li>"
     )
+
+
+def _scale(lane: Lane) -> str:
+    """As in "75.3%–86.0%" or "12.2k–12.5k"."""
+    shown = shown_share if lane.is_share else compact
+    return f"{escaped(shown(lane.low))}&#8211;{escaped(shown(lane.high))}"
 
 
 def _told(lane: Lane) -> str:

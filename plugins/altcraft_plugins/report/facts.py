@@ -39,9 +39,13 @@ class Move(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """A failure. `counted_at` is the time of the first count of the same name after it, None without one."""
+    """What failed of one name: the newest failure, and how many there were.
+
+    `counted_at` is the time of the first count of the same name after it, None without one.
+    """
 
     failure: Failure
+    times: int
     counted_at: datetime | None
 
 
@@ -80,17 +84,20 @@ def largest_moves(series: Iterable[Series], *, over_all: bool, most: int = 10) -
 
 
 def failed(failures: Sequence[Failure], series: Iterable[Series], now: datetime) -> list[Failed]:
-    """The failures of the last 24 hours. Those without a later count come first, then the newest."""
+    """The names that failed in the last 24 hours. Those without a later count come first, then the newest."""
     counts: dict[str, list[datetime]] = {}
     for each in series:
         counts.setdefault(each.name, []).extend(row.at for row in each.rows)
-    recent = [
-        Failed(failure, min((at for at in counts.get(failure.name, []) if at > failure.at), default=None))
-        for failure in failures
-        if now - timedelta(days=1) < failure.at
+    recent: dict[str, list[Failure]] = {}
+    for failure in sorted(failures, key=lambda failure: failure.at):
+        if now - timedelta(days=1) < failure.at:
+            recent.setdefault(failure.name, []).append(failure)
+    found = [
+        Failed(those[-1], len(those), min((at for at in counts.get(name, []) if at > those[-1].at), default=None))
+        for name, those in recent.items()
     ]
-    recent.sort(key=lambda each: each.failure.at, reverse=True)
-    return sorted(recent, key=lambda each: each.counted_at is not None)
+    found.sort(key=lambda each: each.failure.at, reverse=True)
+    return sorted(found, key=lambda each: each.counted_at is not None)
 
 
 def growth_of(points: Sequence[Point]) -> float | None:

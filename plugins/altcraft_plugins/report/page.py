@@ -19,6 +19,7 @@ from altcraft_plugins.report.texts import (
     counter_label,
     escaped,
     plural,
+    shown_duration,
     shown_number,
     shown_share,
     signed,
@@ -72,7 +73,7 @@ def render(
     told = [failure for failure in failures if names is None or failure.name in named]
     facts = _Facts(
         named,
-        drops(series, drop),
+        drops(series, drop) if drop else None,
         [largest_moves(series, over_all=over_all) for over_all in (False, True)],
         failed(told, series, clock.now),
         clock,
@@ -89,13 +90,13 @@ def render(
 
 
 class _Facts(Struct, frozen=True):
-    """What the page is made of. `named` has the series of each name, none for one that was never counted.
+    """What the page is made of. `named` has the series of each name: none for one that was never counted.
 
-    `moves` are those since the count before, and those since the first count.
+    `drops` is None where no threshold is set. `moves` are those since the count before, and those since the first.
     """
 
     named: Mapping[str, Sequence[Series]]
-    drops: Sequence[Drop]
+    drops: Sequence[Drop] | None
     moves: Sequence[Sequence[Move]]
     failed: Sequence[Failed]
     clock: Clock
@@ -117,13 +118,11 @@ def _header(title: str, facts: _Facts) -> str:
     open_failures = sum(each.counted_at is None for each in facts.failed)
     counts = [
         (len(facts.named) - len(facts.waiting), f"of {plural(len(facts.named), 'name')} counted in 24 hours", False),
-        (
-            len(facts.drops),
-            "drops beyond the threshold" if len(facts.drops) != 1 else "drop beyond the threshold",
-            True,
-        ),
         (open_failures, "failed today, and not counted since", True),
     ]
+    if facts.drops is not None:
+        number = len(facts.drops)
+        counts.insert(1, (number, f"drop{'' if number == 1 else 's'} beyond the threshold", True))
     shown = "".join(
         f"<li{' class=alarm' if alarms and number else ''}><b>{number:,}</b>{escaped(text)}</li>"
         for number, text, alarms in counts
@@ -194,9 +193,10 @@ def _failure(facts: _Facts, failed: Failed) -> str:
     failure, clock = failed.failure, facts.clock
     since = "not counted since" if failed.counted_at is None else f"counted since, {clock.time(failed.counted_at)}"
     alarm = ' class="alarm"' if failed.counted_at is None else ""
+    times = "" if failed.times == 1 else f", {failed.times:,} times"
     return (
         f"<li>{_link(failure.name, facts)}, {clock.time(failure.at)}: "
-        f"<bdi>{escaped(failure.message or failure.error)}</bdi> <span{alarm}>({since})</span></li>"
+        f"<bdi>{escaped(failure.message or failure.error)}</bdi>{times} <span{alarm}>({since})</span></li>"
     )
 
 
@@ -272,10 +272,10 @@ def _article(name: str, series: Sequence[Series], facts: _Facts, budget: Budget)
         told = "Never counted."
     else:
         newest = max((row for each in series for row in each.rows[-1:]), key=lambda row: row.at)
-        took = "" if newest.took is None else f" in {newest.took:,.1f} s"
+        took = "" if newest.took is None else f" in {shown_duration(newest.took)}"
         times = len({row.at for each in series for row in each.rows})
         told = f"Last counted {facts.clock.time(last)}{took}; {plural(times, 'count')}"
-    fallen = {drop.series.label: drop.change.counter for drop in facts.drops if drop.series.name == name}
+    fallen = {drop.series.label: drop.change.counter for drop in facts.drops or () if drop.series.name == name}
     cards = "".join(card(each, facts.clock, budget, marked=fallen.get(each.label)) for each in series)
     return (
         f'<article aria-labelledby="{where}"><h3 id="{where}"><bdi>{escaped(name)}</bdi></h3>'

@@ -64,20 +64,22 @@ svg .g{stroke:var(--rule);stroke-width:1}
 svg .e{stroke-width:6}
 svg .a,svg .a+.e{stroke:var(--alarm)}
 .lanes{list-style:none;margin:0;padding:0}
-.lanes li{height:56px;display:flex;gap:.6rem;align-items:baseline;position:relative;line-height:22px;font-size:.9rem;
+.lanes li{height:56px;display:flex;gap:.45rem;align-items:baseline;position:relative;line-height:22px;font-size:.85rem;
 white-space:nowrap;font-variant-numeric:tabular-nums}
 .lanes span:first-child{flex:1;overflow:hidden;text-overflow:ellipsis}
-.lanes small{color:var(--soft);font-size:.8rem}
-.lanes b{min-width:3.2rem;text-align:right}
-.lanes i{font-style:normal;min-width:4.2rem;text-align:right}
+.lanes small{color:var(--soft);font-size:.75rem}
+.lanes b{min-width:2.6rem;text-align:right}
+.lanes i{font-style:normal;min-width:3.2rem;text-align:right}
 .lanes .still{color:var(--soft)}
+.card{container-type:inline-size}
+@container(max-width:24rem){.long small{display:none}}
 .axis{display:flex;justify-content:space-between;color:var(--soft);font-size:.8rem}
 details{margin-top:.5rem}
 summary{cursor:pointer;color:var(--line);padding:.15rem 0}
 details .wide{max-height:24rem;overflow:auto;margin-top:.25rem}
 footer{margin-top:2.5rem;padding-bottom:2rem;border-top:1px solid var(--rule);padding-top:1rem}
 @media(max-width:30rem){th,td{padding:.25rem .3rem}
-.moves th:first-child{min-width:0}.lanes i{min-width:3.9rem}.lanes li{gap:.4rem}}
+.moves th:first-child{min-width:0}.lanes li{gap:.4rem}}
 @media print{:root{--paper:#fff;--card:#fff;--text:#000;--soft:#444;--rule:#bbb;--line:#124a9c;--alarm:#8c1d18;
 --tint:#fff;--shade:#fff}html{font-size:10pt}.skip,nav,details{display:none}.many article{content-visibility:visible}
 .card,li,tr,.alarms li{break-inside:avoid}h2,h3,h4{break-after:avoid}a{color:inherit;text-decoration:none}

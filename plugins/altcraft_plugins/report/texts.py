@@ -13,10 +13,12 @@ from msgspec import Struct
 __all__ = [
     "Clock",
     "anchor",
+    "compact",
     "counter_label",
     "escaped",
     "plural",
     "shown_count",
+    "shown_duration",
     "shown_number",
     "shown_share",
     "signed",
@@ -63,11 +65,26 @@ def shown_number(number: float) -> str:
     return f"{number:,}".replace("-", _MINUS)
 
 
+def compact(number: float) -> str:
+    """As in "950", "12.2k" and "1.34M"."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e4)):
+        if abs(number) >= size:
+            return f"{number / (1e3 if unit == 'k' else size):,.3g}{unit}".replace("-", _MINUS)
+    return shown_number(round(number))
+
+
 def shown_count(counter: object) -> str:
     """A counter in a table: digits alone, so that a spreadsheet takes it for a number; "" where none was sent."""
     if counter is None:
         return ""
     return escaped(json.dumps(counter) if isinstance(counter, (dict, list, bool)) else counter)
+
+
+def shown_duration(seconds: float) -> str:
+    """As in "39 ms", "2.5 s" and "12 min"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
 
 
 def signed(number: float, unit: str = "") -> str:
@@ -102,6 +119,11 @@ class Clock(Struct, frozen=True):
         """As in "28 Nov 2026"."""
         local = self.local(moment)
         return f"{local.day} {local:%b %Y}"
+
+    def ends(self, first: datetime, last: datetime) -> tuple[str, str]:
+        """Both moments: their days or, within one day, their minutes."""
+        days = self.day(first), self.day(last)
+        return days if days[0] != days[1] else (self.minute(first), self.minute(last))
 
     def time(self, moment: datetime) -> str:
         """The minute as a <time> element."""

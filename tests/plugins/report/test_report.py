@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from altcraft_plugins.history import Failure, History
 from altcraft_plugins.report import render, report
@@ -102,6 +103,44 @@ def test_what_failed_today_is_told_with_its_reason_and_whether_it_was_counted_si
     assert "Nothing failed" in section(render(rows, now=NOW), "Failed today")
 
 
+def test_a_name_that_fails_again_and_again_is_told_once() -> None:
+    failures = [
+        failure("A", "early", at=NOW - 3 * HOUR),
+        failure("A", "late"),
+        failure("A", "middle", at=NOW - 2 * HOUR),
+    ]
+    page = render([], failures, now=NOW)
+    assert "A, 2026-11-28 06:30: late, 3 times (not counted since)" in section(page, "Failed today")
+    assert "early" not in page
+    assert "1failed today" in re.sub(r"<[^>]+>", "", page)
+
+
+def test_without_a_threshold_no_drops_are_counted() -> None:
+    rows = [row("A", NOW - HOUR, subscribed=1)]
+    assert "beyond the threshold" not in render(rows, now=NOW)
+    assert "<b>0</b>drops beyond the threshold" in render(rows, drop=5.0, now=NOW)
+
+
+def test_counts_of_one_day_have_their_times_on_the_axis() -> None:
+    rows = [row("A", NOW - age, subscribed=1) for age in (2 * HOUR, HOUR)]
+    assert card(render(rows, now=NOW), "email").endswith("2026-11-28 05:30 2026-11-28 06:30")
+
+
+@pytest.mark.parametrize(("took", "shown"), [(0.0386, "39 ms"), (2.5, "2.5 s"), (119.94, "119.9 s"), (725.0, "12 min")])
+def test_it_says_how_long_the_last_count_took(took: float, shown: str) -> None:
+    page = render([replace(row("A", NOW - HOUR, subscribed=1), took=took)], now=NOW)
+    assert f" in {shown}; 1 count" in page
+
+
+@pytest.mark.parametrize(
+    ("counts", "scale"),
+    [((950, 1000), "950–1,000"), ((12_200, 12_500), "12.2k–12.5k"), ((0, 1_340_000), "0–1.34M"), ((0, 2e12), "0–2T")],
+)
+def test_the_scale_of_counts_is_short(counts: tuple[int, int], scale: str) -> None:
+    rows = [row("A", NOW - age, subscribed=int(n)) for age, n in zip((DAY, HOUR), counts, strict=True)]
+    assert f"subscribed {scale} " in card(render(rows, now=NOW), "email")
+
+
 def test_a_count_before_a_failure_is_none_since() -> None:
     rows = [row("A", NOW - 2 * HOUR, subscribed=1)]
     assert "(not counted since)" in section(render(rows, [failure()], now=NOW), "Failed today")
@@ -162,8 +201,6 @@ def test_names_are_in_the_given_order_or_sorted() -> None:
 
 
 def test_the_channels_of_several_databases_are_told_apart() -> None:
-    from msgspec.structs import replace
-
     rows = [replace(row("A", NOW - HOUR, subscribed=1), list_id=database) for database in (1, 5)]
     assert Document(render(rows, now=NOW)).texts["h4"] == ["email, database 1", "email, database 5"]
 
