@@ -59,7 +59,8 @@ def test_nothing_is_wider_than_the_page(opened: Callable[..., Page], page_of_som
 def test_the_texts_of_a_lane_do_not_overlap(opened: Callable[..., Page], page_of_some: str, width: int) -> None:
     overlaps = opened(page_of_some, width=width).evaluate(
         """() => [...document.querySelectorAll('.lanes li')].filter(lane => {
-            const boxes = [...lane.children].filter(each => each.offsetParent).map(each => each.getBoundingClientRect());
+            const shown = [...lane.children].filter(each => each.offsetParent);
+            const boxes = shown.map(each => each.getBoundingClientRect());
             return boxes.some((box, place) => place && box.left < boxes[place - 1].right - 0.5)
                 || boxes.at(-1).right > lane.getBoundingClientRect().right + 0.5;
         }).map(lane => lane.textContent)"""
