@@ -70,6 +70,17 @@ def test_a_long_name_is_folded_beside_its_channels() -> None:
     assert len(lines) == 7  # the name takes no line of its own
 
 
+def test_on_a_very_narrow_screen_a_name_stands_above_its_channels() -> None:
+    name = "Members of the loyalty programme"
+    lines = lines_of(ended(outcome(name, change("email", 1000, 900), change("telegram_bot", 12, 13))), 32)
+    assert words(lines)[3:7] == [
+        ["Members", "of", "the"],
+        ["loyalty", "programme"],
+        ["email", "1000", "+100"],
+        ["telegram_bot", "12", "-1"],
+    ]
+
+
 def test_what_is_least_worth_goes_first_where_the_screen_is_narrow() -> None:
     told = ended(outcome("A name of some length", change("email", 100, 90, share=0.5)))
     headings = [words(lines_of(told, width))[1] for width in (100, 70, 60, 52, 45)]
@@ -130,7 +141,7 @@ changed = st.builds(change, texts, numbers, numbers, share=st.none() | st.floats
 @given(
     st.lists(st.builds(lambda name, section, each: outcome(name, *each, section=section, alert_drop=1.0),
                        texts, st.sampled_from("AB"), st.lists(changed, max_size=4)), min_size=1, max_size=4),
-    st.integers(40, 130),
+    st.integers(30, 130),
     st.sampled_from(["utf-8", "ascii"]),
 )  # fmt: skip
 def test_no_line_is_wider_than_the_screen(outcomes, width, encoding) -> None:

@@ -201,8 +201,7 @@ class HumanReporter:
     def run_begun(self, run: Run, size: int) -> None:
         """A line on stderr where an earlier run goes on."""
         if run.begun_at is not None:
-            known = sum(run.entry(recount) is not None for recount in run.plan.recounts)
-            line = f"going on with the run of {run.begun_at:%F %T} UTC: {known} of {size} recounts are submitted"
+            line = f"going on with the run of {run.begun_at:%F %T} UTC: {run.known} of {size} recounts are submitted"
             write_line(line, to_stderr=True)
 
     @contextmanager

@@ -122,7 +122,7 @@ class JsonReporter:
         """A "run" line."""
         begun = None if run.begun_at is None else msgspec.to_builtins(run.begun_at)
         about = {"plan": run.plan.name, "run": run.id, "recounts": size}
-        self._write("run", about | {"submitted_before": len(run.entries), "begun_at": begun})
+        self._write("run", about | {"submitted_before": run.known, "begun_at": begun})
 
     @contextmanager
     def running(self, plan: Plan) -> Iterator[Callable[[Event], None]]:

@@ -25,6 +25,8 @@ __all__ = ["drawn", "failures", "summed_up"]
 
 NAME: Final = 16
 """Cells that a name has at least."""
+NARROW: Final = 10
+"""Where a name would have fewer cells, it stands in a line of its own."""
 CHANNEL: Final = 16
 """Cells that several channels in one line take at most, before they take a second line."""
 BAR: Final = 10
@@ -187,17 +189,26 @@ class _Columns:
                 break
             widths.pop(dispensable, None)
             left = console.width - sum(GAP + width for width in widths.values())
-        self._name = max(4, min(names, left))
+        self._is_narrow = left < min(names, NARROW)
+        if self._is_narrow:  # names stand above their channels, in one column
+            widths["channel"] += GAP + left
+        self._name = min(names, left)
         self._widths = widths
 
     def table(self, rows: Sequence[_Rows]) -> Table:
         """A section's table."""
         table = empty_table(self._console)
-        table.add_column("name", width=self._name, overflow="fold")
+        if not self._is_narrow:
+            table.add_column("name", width=self._name, overflow="fold")
         for name, width in self._widths.items():
             is_left = name in ("channel", "bar")
             table.add_column(_HEADINGS[name], width=width, overflow="fold", justify="left" if is_left else "right")
         for each in rows:
+            if self._is_narrow:
+                table.add_row(Text(each.name))
+                for line in each.lines:
+                    table.add_row(*(self._cell(column, line) for column in self._widths))
+                continue
             names = Text(each.name).wrap(self._console, self._name, overflow="fold")
             for label, line in zip_longest(names, each.lines):
                 cells = [self._cell(column, line) if line is not None else Text("") for column in self._widths]
@@ -209,7 +220,8 @@ class _Columns:
         if name in ("change", "percent"):
             return Text(getattr(line, name), style=style)
         if name == "channel":
-            return Text(line.channel, style="default" if line.count else f"bold {line.style}")
+            channel = f"  {line.channel}" if self._is_narrow else line.channel
+            return Text(channel, style="default" if line.count else f"bold {line.style}")
         if name == "bar":
             return bar(line.share, BAR, plain=is_plain(self._console)) if line.share is not None else Text("")
         if name == "share":

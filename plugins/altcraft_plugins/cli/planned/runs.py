@@ -43,6 +43,11 @@ class Run(Struct, frozen=True):
         """Whether it has acknowledged all that became of it."""
         return all(entry.is_acknowledged for entry in self.entries.values())
 
+    @property
+    def known(self) -> int:
+        """How many of the plan's recounts are submitted."""
+        return sum(self.entry(recount) is not None for recount in self.plan.recounts)
+
     def entry(self, recount: Recount) -> Entry | None:
         """What the journal knows of a recount in this run; None where it was not submitted."""
         return self.entries.get(self.plan.key(recount))
