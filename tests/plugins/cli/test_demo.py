@@ -42,7 +42,7 @@ def test_the_demo_prints_json_lines_and_nothing_else(capsys: pytest.CaptureFixtu
 
 
 def test_the_demo_prints_rows_and_its_prose_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["demo", "--csv", "-v"], connect=at_once) == 0
+    assert run(["demo", "--csv", "-vv"], connect=at_once) == 0
     said = capsys.readouterr()
     assert {row["segment_id"] for row in csv.DictReader(said.out.splitlines())} == {"7", ""}
     assert "Three lines" in said.err
