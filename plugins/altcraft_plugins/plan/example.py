@@ -12,6 +12,7 @@ EXAMPLE: Final = """\
 # Files that are named here lie beside this one. Without `journal`, the run keeps its journal in plan.journal.
 # history = "counts.history"          # every completed count; the table then shows what has changed
 # report = "report.html"              # a page that is written after each run
+# in_doubt = "submit again"           # when an answer is lost; "list" is the default, and recounts nothing twice
 
 # The installations. The token stays in the environment: token_env names the variable that holds it.
 [connections.main]

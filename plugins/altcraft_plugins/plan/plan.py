@@ -69,7 +69,8 @@ class Recount(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """The recounts of one run, in the order of the file. Paths that the file names are relative to its folder.
 
-    `url` is the installation of recounts without a connection, which the file does not know.
+    `url` is the installation of recounts without a connection, which the file does not know. `in_doubt` says what a run
+    does with a submission whose answer was lost: it lists it, or submits it again, so that it may be made twice.
     """
 
     path: Path
@@ -81,6 +82,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     history: Path | None = None
     report: Path | None = None
     url: str = ""
+    in_doubt: Literal["list", "submit again"] = "list"
 
     @property
     def id(self) -> str:

@@ -107,6 +107,7 @@ class _Reading:
             journal=self._beside(table.journal),
             history=self._beside(table.history),
             report=self._beside(table.report),
+            in_doubt=table.in_doubt,
         )
         if not self.mistakes:
             self._check_requests(plan, found)

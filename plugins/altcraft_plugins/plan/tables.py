@@ -64,6 +64,7 @@ class PlanTable(Struct, frozen=True, kw_only=True):
     journal: str | None = None
     history: str | None = None
     report: str | None = None
+    in_doubt: Literal["list", "submit again"] = "list"
     limits: dict[str, object] = {}
     defaults: dict[str, object] = {}
     connections: dict[str, object] = {}

@@ -119,6 +119,18 @@ def test_a_submission_whose_answer_is_lost_is_in_doubt_and_not_made_again(runs: 
     assert runs.platform.submitted == {**ALL, 8: 2}
 
 
+def test_where_the_plan_says_so_what_is_in_doubt_is_submitted_again(runs: PlanRuns) -> None:
+    runs.plan.write_text(f'in_doubt = "submit again"\n{PLAN}')
+    known(runs, key=key_of(runs, "2026-11-28.1"), hours=0.1).close()  # Region 8, in doubt since a kill
+    runs.platform.submissions = {11: [ConnectionLost("reset"), reply(error=503, status=503)]}
+    ran = runs("--retry-base", "1ms")
+    assert ran.code == 0, ran.err
+    assert "4 of 4 recounts done" in ran.err
+    assert runs.platform.submitted == {**ALL, 11: 2}  # its first answer was lost
+    with Journal(runs.folder / "plan.journal") as journal:
+        assert journal.outstanding().in_doubt == []
+
+
 @pytest.mark.parametrize("refusal", [reply(error=429, status=429), ConnectError("refused")])
 def test_a_submission_that_was_certainly_not_taken_is_made_again(runs: PlanRuns, refusal: object) -> None:
     runs.platform.submissions = {8: [refusal] * 3}

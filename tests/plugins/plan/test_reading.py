@@ -131,6 +131,7 @@ def test_limits_have_defaults() -> None:
         ('name = "Newsletter, active"', 'name = ""', (9, "section[0].recount[0].name", "1 to 200")),
         ('name = "Newsletter, active"', 'name = "a\\tb"', (9, "section[0].recount[0].name", "printable")),
         ("segments = 7", 'segments = 7\nconnection = "x"', (11, "section[0].recount[0].connection", "no such")),
+        ("[defaults]", 'in_doubt = "again"\n[defaults]', (1, "in_doubt", "'again'")),
         ("segments = 7", "segments = 7\nalert_drop = 0", (11, "section[0].recount[0].alert_drop", "> 0")),
     ],
 )  # fmt: skip

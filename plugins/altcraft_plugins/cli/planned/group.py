@@ -119,7 +119,7 @@ class Group:
         self._client.hooks.register(self._watch)
         try:
             tasks = self._resume()
-            new = [recount for recount in self._recounts.values() if self._run.entry(recount) is None]
+            new = [recount for recount in self._recounts.values() if self._is_new(recount)]
             tasks += self._submit(new, deadline)
             self._has_submitted.set()
             if not self._stopped.is_set():
@@ -128,6 +128,11 @@ class Group:
             self._has_submitted.set()
             self._client.hooks.unregister(self._watch)
 
+    def _is_new(self, recount: Recount) -> bool:
+        """Whether the recount is still to be submitted."""
+        entry = self._run.entry(recount)
+        return entry is None or (entry.state == "in doubt" and self._run.plan.in_doubt == "submit again")
+
     def _resume(self) -> list[Task[Any]]:
         """Tells what the journal knows already. Returns the tasks that still run."""
         running: list[str] = []
@@ -135,7 +140,9 @@ class Group:
             entry = self._run.entry(recount)
             if entry is None:
                 continue
-            if entry.state == "running":
+            if self._is_new(recount):
+                self._journal.acknowledge(key)  # the journal forgets the doubt, and lets the key through again
+            elif entry.state == "running":
                 running.append(key)
             elif entry.state == "completed":
                 self._tell(self._restored(recount, entry))
@@ -221,13 +228,17 @@ class Group:
 
     def _refused(self, recount: Recount, error: Exception) -> list[tuple[Recount, AltcraftError]]:
         """Tells why a submission has failed, unless it is worth another attempt: then it is returned."""
+        may_help = isinstance(error, AltcraftError) and self._client.retry.may_help(error, safe=True)
         if self._watch.in_doubt(self._run.key(recount)):
+            if may_help and self._run.plan.in_doubt == "submit again":
+                self._journal.acknowledge(self._run.key(recount))
+                return [(recount, cast("AltcraftError", error))]
             self._end(recount, "in doubt", _problem(error, hint=_again("look at the platform's tasks", recount)))
         elif isinstance(error, JournalError) and error.resume_token is not None:
             problem = _problem(error, hint="another process carries out this plan: wait for it")
             self._end(recount, "unfinished", problem)
-        elif isinstance(error, AltcraftError) and self._client.retry.may_help(error, safe=True):
-            return [(recount, error)]
+        elif may_help:
+            return [(recount, cast("AltcraftError", error))]
         else:
             self._end(recount, "failed", _problem(error, hint=self._advice(error, recount)))
         return []
@@ -310,6 +321,8 @@ class _Watch:
     def altcraft_submission_failed(self, submission: Submission, in_doubt: bool) -> None:
         if in_doubt:
             self._in_doubt.add(submission.key)
+        else:
+            self._in_doubt.discard(submission.key)
 
     @hookimpl
     def altcraft_task_progress(self, task: TaskHandle, status: TaskStatus[object]) -> None:
