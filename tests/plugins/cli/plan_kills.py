@@ -1,11 +1,12 @@
 """Kills `altcraft run` with -9 at several places, starts it again each time, and counts what became of the recounts.
 
-    python -m tests.plugins.cli.plan_kills [--recounts 300] [--kills 5] [--pace 0.5..5] [--seed 1] [--again] [--singles 0]
+    python -m tests.plugins.cli.plan_kills [--recounts 300] [--kills 5] [--pace 0.5..5] [--seed 1] [--again]
+                                           [--singles 0]
 
 A sandbox on a socket has a segment for each recount, each of another size, and a plan of faults: a tenth of the
 exchanges go wrong. The sandbox counts the submissions that it has processed. `--again` has the plan submit again what
-is in doubt: then every recount is done, and those whose answer was lost are made twice. `--singles N` also makes the recounts with
-single commands: all of them sixteen at a time, and N of them one after the other.
+is in doubt: then every recount is done, and those whose answer was lost are made twice. `--singles N` also makes the
+recounts with single commands: all of them sixteen at a time, and N of them one after the other.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def write_plan(folder: Path, server: SandboxServer, recounts: int, in_doubt: str
         )
         for begin in range(0, recounts, 50)
     )
-    head = f'history = "counts.history"\nin_doubt = "{in_doubt}"\n[connections.it]\nurl = "{server.url}"\ntoken_env = "THE_TOKEN"\n'
+    where = f'[connections.it]\nurl = "{server.url}"\ntoken_env = "THE_TOKEN"\n'
+    head = f'history = "counts.history"\nin_doubt = "{in_doubt}"\n{where}'
     plan.write_text(f"{head}[defaults]\nresource = 24\ndatabase = 5\n{sections}", "utf-8")
     return plan
 
