@@ -15,8 +15,9 @@ SOURCES = [
     for package in ("core/altcraft", "transports/altcraft_transports", "plugins/altcraft_plugins")
     for path in sorted((ROOT / package).rglob("*.py"))
 ]
-# Python documents the one, and the type of what zlib.decompressobj() returns has no other name.
-EXCEPTIONS = {"sys._getframe", "zlib._Decompress"}
+# Python documents the first, and the type of what zlib.decompressobj() returns has no other name. OpenTelemetry's own
+# exporters and instrumentations share the key by that name.
+EXCEPTIONS = {"sys._getframe", "zlib._Decompress", "opentelemetry.context._SUPPRESS_HTTP_INSTRUMENTATION_KEY"}
 WALL = ROOT / "core/altcraft/engine/followed.py"
 
 
