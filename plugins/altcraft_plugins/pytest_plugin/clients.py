@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from altcraft import AsyncClient, Client, Polling, Retry
 from altcraft.testing import AsyncFakeTransport
+from altcraft.wire.transport import TransportRegistry
 from altcraft_plugins.pytest_plugin.markers import settings
 from altcraft_plugins.pytest_plugin.platform import TOKEN
 from altcraft_plugins.pytest_plugin.sent import Recorder, Sent
@@ -62,11 +63,10 @@ def _platform(request: pytest.FixtureRequest, sent: Sent) -> tuple[str, dict[str
         url = request.getfixturevalue("altcraft_server").url
         given |= {"polling": Polling(initial=0.01, maximum=0.1), "retry": Retry(base=0.01, maximum=0.1)}
     else:
-        from altcraft_transports.wsgi import WsgiTransport
-
-        sandbox = request.getfixturevalue("altcraft_sandbox")
         # The application without its `close`: the sandbox belongs to the test, and outlives the client.
-        given["transport"] = WsgiTransport(sandbox.__call__, clock=request.getfixturevalue("altcraft_clock"))
+        app = request.getfixturevalue("altcraft_sandbox").__call__
+        clock = request.getfixturevalue("altcraft_clock")
+        given["transport"] = TransportRegistry().create("wsgi", url, app=app, clock=clock)
     given |= settings(request.node, "altcraft_client")
     if isinstance(sent, Recorder):
         given["plugins"] = [*given.get("plugins", ()), sent]
