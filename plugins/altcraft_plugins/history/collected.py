@@ -68,7 +68,8 @@ _OPERATIONS: Final[Mapping[str, tuple[type[Request[Any]], type]]] = {
 
 def collected(line: str) -> Collected | None:
     """The result in a line; None for an empty line, or one about something else. ValueError for one that is broken."""
-    if not line.strip():
+    line = line.strip().lstrip("\ufeff")  # a mark of the encoding may begin the file
+    if not line:
         return None
     try:
         value: object = json.loads(line)
@@ -78,6 +79,8 @@ def collected(line: str) -> Collected | None:
         raise ValueError("it is no object")
     if value.get("event") != "result":
         return None
+    if value.get("operation") == "tasks/status":
+        raise ValueError("it does not say what was counted: its command knew the id of the task alone")
     if value.get("operation") not in _OPERATIONS:
         return None
     try:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from altcraft import TaskHandle, hookimpl
 from altcraft.schema import Request
@@ -101,37 +100,47 @@ class History:
         count that was recorded before. `at` is the time of a count that has none of its own, now by default. `took` is
         in seconds. TypeError where the result is no statistics.
         """
-        about = _About.of(name, task)
-        ended_at = time.time() if at is None else _aware(at, "at").timestamp()
-        counts = counts_of(
-            result, about.request, name=about.name, task_id=about.task_id, operation=about.operation, ended_at=ended_at
-        )
-        new = 0
         with self._file.transaction():
-            for count in counts:
-                content = {
-                    **count.ids,
-                    "took": took,
-                    "count_seconds": count.count_seconds,
-                    "total_count": count.total_count,
-                    "operation": about.operation,
-                    "host": host,
-                    "task_id": about.task_id,
-                    "channels": count.channels,
-                }
-                written = self._file.write(
-                    "INSERT INTO counts (source, name, at, content) VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT (source) DO NOTHING",
-                    count.source,
-                    about.name,
-                    count.at,
-                    json.dumps(content),
-                )
-                if not written and name:
-                    self._file.write("UPDATE counts SET name = ? WHERE source = ?", about.name, count.source)
-                new += written
+            about, new = self._record(name, result, task, at, took, host)
             self._prune(about.name)
         return new
+
+    def _record(
+        self,
+        name: str | None,
+        result: object,
+        task: Counted | Request[Any] | None,
+        at: datetime | None,
+        took: float | None,
+        host: str,
+    ) -> tuple[_About, int]:
+        about = _About.of(name, task)
+        ended_at = time.time() if at is None else _aware(at, "at").timestamp()
+        new = 0
+        for count in counts_of(
+            result, about.request, name=about.name, task_id=about.task_id, operation=about.operation, ended_at=ended_at
+        ):
+            content = {
+                **count.ids,
+                "took": took,
+                "count_seconds": count.count_seconds,
+                "total_count": count.total_count,
+                "operation": about.operation,
+                "host": host,
+                "task_id": about.task_id,
+                "channels": count.channels,
+            }
+            written = self._file.write(
+                "INSERT INTO counts (source, name, at, content) VALUES (?, ?, ?, ?) ON CONFLICT (source) DO NOTHING",
+                count.source,
+                about.name,
+                count.at,
+                json.dumps(content),
+            )
+            if not written and name:
+                self._file.write("UPDATE counts SET name = ? WHERE source = ?", about.name, count.source)
+            new += written
+        return about, new
 
     def record_failure(
         self,
@@ -153,22 +162,24 @@ class History:
         Lines that are no results are passed over. A count that the history knows is not recorded again.
         """
         numbered = enumerate(lines, 1)
-        imported = Imported(0, 0, 0, [])
+        new = known = passed_over = 0
+        broken: list[tuple[int, str]] = []
         while batch := list(islice(numbered, _BATCH)):
             with self._file.transaction():  # one for many lines: each one is a write to the disk
                 for number, line in batch:
-                    imported = self._import(imported, number, line, name, host)
-        return imported
-
-    def _import(self, before: Imported, number: int, line: str, name: str | None, host: str) -> Imported:
-        try:
-            found = collected(line)
-        except ValueError as error:
-            return replace(before, broken=[*before.broken, (number, str(error))])
-        if found is None:
-            return replace(before, passed_over=before.passed_over + 1)
-        recorded = self.record(name or found.name, found.result, found, at=found.read_at, host=host)
-        return replace(before, counts=before.counts + recorded, known=before.known + (not recorded))
+                    try:
+                        found = collected(line)
+                    except ValueError as error:
+                        broken.append((number, str(error)))
+                        continue
+                    if found is None:
+                        passed_over += 1
+                        continue
+                    _, recorded = self._record(name or found.name, found.result, found, found.read_at, None, host)
+                    new += recorded
+                    known += not recorded
+                self._prune()
+        return Imported(new, known, passed_over, broken)
 
     def rename(self, old: str, new: str) -> int:
         """Gives all counts and failures of a name another one. Returns how many counts there were."""

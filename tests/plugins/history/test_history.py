@@ -318,6 +318,22 @@ def test_a_line_of_a_request_with_feedback_is_imported(history: History) -> None
     assert b"secret-path" not in history.path.read_bytes()
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_line(history: History) -> None:
+    assert history.import_lines([f"\ufeff{line()}\r\n"]).counts == 1
+
+
+def test_a_result_that_does_not_say_what_was_counted_is_told_as_broken(history: History) -> None:
+    ((number, reason),) = history.import_lines([line(operation="tasks/status")]).broken
+    assert number == 1
+    assert "what was counted" in reason
+
+
+def test_a_result_of_another_operation_is_passed_over(history: History) -> None:
+    assert (
+        history.import_lines([line(operation="profiles/get_all", result=[{"email": "a@b.example"}])]).passed_over == 1
+    )
+
+
 @pytest.mark.parametrize("broken", ["[]", line(request=7), line(result=[{"channels": 1}]), line(read_at="noon")])
 def test_a_broken_line_is_named_and_the_others_are_imported(history: History, broken: str) -> None:
     imported = history.import_lines([broken, line()])
