@@ -165,8 +165,9 @@ class Hooks:
         for plugin, call in self._callers.get(hook, ()):
             try:
                 returned = call(**arguments)
-                for value in returned if isinstance(returned, list) else [returned]:  # a wrapper returns anything
-                    refuse_returned(value)
+                if returned is not None:
+                    for value in returned if isinstance(returned, list) else [returned]:  # a wrapper returns anything
+                        refuse_returned(value)
             except Exception:
                 log_error(f"the plugin {plugin} failed in {hook}; everything else goes on", traceback=True)
 

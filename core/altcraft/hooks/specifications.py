@@ -217,7 +217,7 @@ class ObservedExchange:
     * `context` is for the plugins' own state.
     """
 
-    __slots__ = ("attempt", "context", "headers", "operation", "request", "retry_in", "task", "task_id", "wait")
+    __slots__ = ("_headers", "attempt", "context", "operation", "request", "retry_in", "task", "task_id", "wait")
 
     def __init__(
         self,
@@ -235,15 +235,22 @@ class ObservedExchange:
         self.wait = wait
         self.attempt = attempt
         self.retry_in: float | None = None
-        self.headers: MutableMapping[str, str] = _AddedHeaders()
         self.context: dict[str, object] = {}
+        self._headers: MutableMapping[str, str] | None = None  # made at its first use, since few observers add any
+
+    @property
+    def headers(self) -> MutableMapping[str, str]:
+        """The headers that observers add."""
+        if self._headers is None:
+            self._headers = _AddedHeaders()
+        return self._headers
 
     def to_send(self) -> HttpRequest:
         """The request with the headers that observers have added."""
-        if not self.headers:
+        if not self._headers:
             return self.request
         ours = {name.lower() for name in (*self.request.headers, *_TRANSPORTS_HEADERS)}
-        added = {name: value for name, value in self.headers.items() if name.lower() not in ours}
+        added = {name: value for name, value in self._headers.items() if name.lower() not in ours}
         headers = type(self.request.headers)({**added, **self.request.headers})  # type: ignore[call-arg]  # a dict
         return msgspec.structs.replace(self.request, headers=headers)
 
