@@ -36,10 +36,13 @@ nitpick_ignore = [  # seen in signatures, and not for users to make
     ("py:class", "altcraft_plugins.sandbox.server.Server"), ("py:class", "altcraft_plugins.sandbox.clock.Clock"),
     ("py:class", "altcraft_plugins.feedback.bodies.Readable"), ("py:class", "altcraft.rows.Requested"),
     ("py:class", "Reader"), ("py:class", "OnProgress"), ("py:class", "altcraft.engine.group.Waited"),
-    ("py:class", "dict[str"),
+    ("py:class", "dict[str"), ("py:class", "TracerProvider"), ("py:class", "MeterProvider"),
 ]  # fmt: skip
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|concurrent|contextlib|datetime|msgspec|os|pathlib|pluggy|sqlite3|ssl|types|typing)\b.*"),
+    (
+        r"py:.*",
+        r"(collections|concurrent|contextlib|datetime|msgspec|os|pathlib|pluggy|_?pytest|sqlite3|ssl|types|typing)\b.*",
+    ),
     (r"py:.*", r"(.*\.)?(_?[A-Z]{1,2}|TaskT)"),  # type variables
 ]
 python_use_unqualified_type_names = True
