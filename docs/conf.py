@@ -41,8 +41,9 @@ nitpick_ignore = [  # seen in signatures, and not for users to make
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(collections|concurrent|contextlib|datetime|msgspec|os|pathlib|pluggy|_?pytest|sqlite3|ssl|types|typing)\b.*",
+        r"(collections|concurrent|contextlib|datetime|msgspec|os|pathlib|pluggy|sqlite3|ssl|types|typing)\b.*",
     ),
+    (r"py:.*", r"_?pytest\b.*"),
     (r"py:.*", r"(.*\.)?(_?[A-Z]{1,2}|TaskT)"),  # type variables
 ]
 python_use_unqualified_type_names = True
