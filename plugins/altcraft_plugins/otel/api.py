@@ -11,7 +11,7 @@ except ImportError as error:
     from altcraft import MissingExtra
 
     raise MissingExtra(
-        "altcraft_plugins.otel needs the package opentelemetry-api: pip install 'altcraft-client[otel]'"
+        "altcraft_plugins.otel needs the package opentelemetry-api: pip install opentelemetry-api"
     ) from error
 
 __all__ = ["SUPPRESS_HTTP", "context", "metrics", "propagate", "trace"]
