@@ -31,7 +31,7 @@ class Logs:
     def __init__(self, parent: str = "altcraft") -> None:
         self._parent = parent
         self._submission, self._task, self._wait, self._retry, self._exchange = (
-            logging.getLogger(f"{parent}.{kind}") for kind in KINDS
+            _logger(f"{parent}.{kind}") for kind in KINDS
         )
 
     def __repr__(self) -> str:
@@ -137,6 +137,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _logger(name: str) -> logging.Logger:
+    logger = logging.getLogger(name)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())  # else a program that configures no logging gets warnings on stderr
+    return logger
 
 
 def _log(logger: logging.Logger, level: int, kind: str, text: str, fields: Mapping[str, object]) -> None:

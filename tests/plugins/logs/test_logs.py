@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -210,6 +212,17 @@ def test_the_entry_point_switches_it_on(caplog: pytest.LogCaptureFixture) -> Non
         made.segments.refresh_counters(7, resource_id=24)
         assert "logs" in [plugin.name for plugin in made.plugins()]
     assert [event[2] for event in events(caplog)] == ["exchange", "submitted"]
+
+
+def test_a_program_without_a_logging_configuration_gets_no_line() -> None:
+    program = (
+        "from altcraft import *; from altcraft.testing import *; "
+        "transport = FakeTransport([ConnectError('refused'), reply([])]); "
+        "client = Client('https://a.example', 'token', transport=transport, load_entry_points=True); "
+        "client.databases.get_counters(5, resource_id=24); print(len(transport.requests))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 def test_a_logger_that_is_switched_off_costs_no_record(caplog: pytest.LogCaptureFixture) -> None:
