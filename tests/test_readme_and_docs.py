@@ -24,11 +24,15 @@ SLOW = [ROOT / "docs/how-to" / page for page in ("prometheus.md", "testing-with-
 
 
 class Block(NamedTuple):
-    """A fenced code block: language, text, and the line of the page on which the text begins."""
+    """A fenced code block: language, text, the line of the page on which the text begins, and what it must print.
+
+    A block after `<!-- printed -->` is what the block before it prints.
+    """
 
     language: str
     text: str
     line: int
+    prints: str | None = None
 
 
 def blocks(markdown: str) -> Iterator[Block]:
@@ -50,7 +54,14 @@ def blocks(markdown: str) -> Iterator[Block]:
 
 
 def python_blocks(page: Path) -> list[Block]:
-    return [block for block in blocks(page.read_text("utf-8")) if block.language in {"python", "py"}]
+    text = page.read_text("utf-8")
+    lines, found = text.splitlines(), []
+    for block in blocks(text):
+        if block.language in {"python", "py"}:
+            found.append(block)
+        elif lines[block.line - 3].strip() == "<!-- printed -->":
+            found[-1] = found[-1]._replace(prints=block.text)
+    return found
 
 
 class Loop:
@@ -84,7 +95,9 @@ def page_name(page: Path) -> str:
         if python_blocks(page)
     ],
 )
-def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ALTCRAFT_URL", "sandbox:?pace=0")
     monkeypatch.setenv("ALTCRAFT_TOKEN", "sandbox")
@@ -94,9 +107,12 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
             # Blank lines in front give the traceback the page's own line numbers.
             text = "\n" * (block.line - 1) + block.text
             code = compile(text, os.fspath(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            capsys.readouterr()
             ended = eval(code, session)
             if inspect.iscoroutine(ended):  # a block for a notebook, with await at its top
                 loop.run(ended)
+            if block.prints is not None:
+                assert capsys.readouterr().out == block.prints, f"what the block of line {block.line} prints"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
