@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import signal
@@ -24,11 +25,13 @@ for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
     os.environ.pop(name, None)
     os.environ.pop(name.upper(), None)
 
-# The same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones, and longer. No clock fails them.
+# The same examples in every run: a few in the README's line, more in .ci/run (HYPOTHESIS_PROFILE=thorough).
+# HYPOTHESIS_PROFILE=explore looks for new ones. No clock fails them.
 _PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
-hypothesis.settings.register_profile("steady", derandomize=True, **_PATIENT)
+hypothesis.settings.register_profile("quick", max_examples=20, derandomize=True, **_PATIENT)
+hypothesis.settings.register_profile("thorough", derandomize=True, **_PATIENT)
 hypothesis.settings.register_profile("explore", max_examples=2000, **_PATIENT)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 # Tests to which the interpreter's version hardly matters. CI runs them on the default interpreter alone: on the others,
@@ -42,10 +45,17 @@ ONCE = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of those places."""
     here = pathlib.Path(__file__).parent
-    places = tuple(here / place for place in ONCE)
+    places = [here / place for place in ONCE]
+    once = {path: any(path.is_relative_to(place) for place in places) for path in {item.path for item in items}}
     for item in items:
-        if any(item.path.is_relative_to(place) for place in places):
+        if once[item.path]:
             item.add_marker(pytest.mark.once)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the tests that collect garbage the thousands of objects that collecting tests has made."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

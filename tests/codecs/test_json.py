@@ -51,7 +51,7 @@ class Line(msgspec.Struct):
 
 @ROUND_TRIPS
 @given(data=st.data())
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples // 6)
 def test_what_is_written_is_read_back_equal(
     type_: type, values: st.SearchStrategy[object], data: st.DataObject
 ) -> None:
@@ -315,7 +315,7 @@ def test_any_json_gives_a_value_or_a_decode_error(value: Any, type_: type) -> No
 
 @pytest.mark.slow
 @given(data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=settings.default.max_examples * 2)
 def test_a_damaged_example_gives_a_value_or_a_decode_error(data: st.DataObject) -> None:
     golden = data.draw(st.sampled_from([known for known in EXAMPLES if known.format == "json"]))
     body = bytearray(golden.body)

@@ -58,7 +58,7 @@ def test_any_bytes_give_a_value_or_a_decode_error(data: bytes, type_: type) -> N
 
 @pytest.mark.slow
 @given(data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=settings.default.max_examples * 2)
 def test_a_damaged_example_gives_a_value_or_a_decode_error(data: st.DataObject) -> None:
     golden = data.draw(st.sampled_from(XML_EXAMPLES))
     body = bytearray(golden.body)

@@ -28,7 +28,7 @@ from round_trips import ROUND_TRIPS
 
 @ROUND_TRIPS
 @given(data=st.data())
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples // 6)
 def test_what_is_written_is_read_back_equal(
     type_: type, values: st.SearchStrategy[object], data: st.DataObject
 ) -> None:

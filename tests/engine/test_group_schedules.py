@@ -193,7 +193,7 @@ def all_is_released(simulation: Simulation) -> None:
     assert not simulation.group._turns
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings.default.max_examples * 3 // 2)
 @given(dice, st.integers(1, 12), workers, st.sampled_from([None, 1.0, 20.0]), st.sampled_from([0.0, 0.3]))
 def test_each_task_is_delivered_once_by_bounded_workers_within_the_limit(
     dice: random.Random, tasks: int, workers: int, limit: float | None, hints: float
@@ -211,7 +211,6 @@ def test_each_task_is_delivered_once_by_bounded_workers_within_the_limit(
     all_is_released(simulation)
 
 
-@settings(max_examples=100)
 @given(dice, st.integers(1, 12), workers, st.floats(0.1, 60))
 def test_the_time_is_kept_to_the_moment(dice: random.Random, tasks: int, workers: int, timeout: float) -> None:
     simulation = Simulation(dice, tasks, workers, None, timeout)
@@ -228,7 +227,6 @@ def test_the_time_is_kept_to_the_moment(dice: random.Random, tasks: int, workers
     all_is_released(simulation)
 
 
-@settings(max_examples=100)
 @given(dice, st.integers(1, 12), workers)
 def test_closing_at_any_step_ends_everything(dice: random.Random, tasks: int, workers: int) -> None:
     simulation = Simulation(dice, tasks, workers, None, None)
@@ -237,7 +235,6 @@ def test_closing_at_any_step_ends_everything(dice: random.Random, tasks: int, wo
     all_is_released(simulation)
 
 
-@settings(max_examples=100)
 @given(dice, st.integers(1, 8), workers, st.sampled_from([None, 3.0]))
 def test_single_waits_beside_a_group_change_nothing_for_it(
     dice: random.Random, tasks: int, workers: int, timeout: float | None

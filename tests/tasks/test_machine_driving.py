@@ -212,5 +212,5 @@ class Driving(RuleBasedStateMachine):
         assert (self.machine.state is State.DONE) == (self.machine.outcome is not None)
 
 
-Driving.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+Driving.TestCase.settings = settings(max_examples=settings.default.max_examples * 3 // 5, stateful_step_count=30)
 TestDrivingInAnyOrder = Driving.TestCase

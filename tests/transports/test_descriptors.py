@@ -48,7 +48,7 @@ print(asyncio.run(in_one_loop()) if kind == "True" else main(threads))
 
 
 @every_transport_at_length
-@pytest.mark.parametrize("number", [300, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_clients_that_were_made_used_and_closed_leave_no_descriptor(name: str, is_async: bool, number: int) -> None:
     body = b'{"data": {"status": "in progress", "progress": 40}, "error": 0, "error_text": ""}'
     with Loopback(answering(reply(body, "Content-Type: application/json"))) as server:

@@ -128,7 +128,7 @@ entries = st.builds(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=30)
+@settings(max_examples=settings.default.max_examples // 3)
 @given(st.lists(entries, max_size=2) | values, values)
 def test_a_command_ends_with_a_documented_code_for_any_json_of_the_platform(mode, result, progress) -> None:
     done = reply({"status": "completed", "progress": progress, "result": result})

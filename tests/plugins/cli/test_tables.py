@@ -200,7 +200,7 @@ names = st.text(max_size=30)
 counts = st.dictionaries(names, st.integers(-(2**63), 2**63 - 1), max_size=12)
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.lists(st.builds(ChannelStatistics, names, counts), max_size=4),
     st.integers(20, 130),

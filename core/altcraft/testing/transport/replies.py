@@ -195,10 +195,12 @@ class ReplyCases(Case):
     def test_a_token_that_a_server_repeats_as_a_coding_is_not_shown(self, make_transport: MakeTransport) -> None:
         for name in ("Content-Encoding", "Transfer-Encoding"):
 
-            def answer(received: Received, name: str = name) -> bytes:
-                return reply(_TEXT, f"{name}: {received.headers['authorization']}", "Connection: close")
+            def script(talk: Talk, name: str = name) -> None:
+                received = talk.receive()
+                assert received is not None
+                talk.send(reply(_TEXT, f"{name}: {received.headers['authorization']}", "Connection: close"))
 
-            with Loopback(answering(answer)) as server, self.made(make_transport) as tested:
+            with Loopback(script) as server, self.made(make_transport) as tested:
                 exchange = tested.begin(request(server.url + "/"))
                 if exchange.exception(20) is not None:
                     self.failed(exchange, (TransportError, DecodeError))
