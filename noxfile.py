@@ -29,10 +29,20 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The tests that the README's line leaves out, except those that need more than Python packages or take a build."""
+    """The tests that the README's line leaves out, and the property tests with many examples, except those that need more than Python packages or take a build."""
     session.install("-e", ".[test]")
+    apart = "not servers and not frozen and not browser and not redis"
     session.run(
-        "python", "-m", "pytest", "-q", "-m", "slow and not servers and not frozen and not browser", *session.posargs
+        "python",
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "-m",
+        f"(slow or hypothesis) and {apart}",
+        *session.posargs,
+        env={"HYPOTHESIS_PROFILE": "thorough"},
     )
 
 

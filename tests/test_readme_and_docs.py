@@ -19,8 +19,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SLOW = [ROOT / "docs/how-to" / page for page in ("prometheus.md", "testing-with-pytest.md", "writing-a-transport.md")]
-"""Two start processes of their own, the last runs the whole contract of transports, with its slow peers."""
+SLOW = [
+    ROOT / "docs/how-to" / page
+    for page in ("notebooks.md", "prometheus.md", "testing-with-pytest.md", "writing-a-transport.md")
+]
+"""Three start processes of their own, the last runs the whole contract of transports, with its slow peers."""
 
 
 class Block(NamedTuple):

@@ -216,9 +216,10 @@ def settings_of(seed: int) -> Polling:
     )
 
 
-def test_parked_tasks_are_polled_at_the_times_of_those_that_stayed() -> None:
+@pytest.mark.parametrize("number", [12, pytest.param(100, marks=pytest.mark.slow)])
+def test_parked_tasks_are_polled_at_the_times_of_those_that_stayed(number: int) -> None:
     same, more = 0, 0
-    for seed in range(100):
+    for seed in range(number):
         stayed, moved = in_one_wait(seed, settings_of(seed)), parked(seed, settings_of(seed))
         assert moved[1] == stayed[1], f"seed {seed}"
         if len(moved[0]) == len(stayed[0]) and moved[0] == pytest.approx(stayed[0], abs=0.002):
@@ -226,10 +227,10 @@ def test_parked_tasks_are_polled_at_the_times_of_those_that_stayed() -> None:
         else:
             more += 1
             assert abs(len(moved[0]) - len(stayed[0])) <= 1, f"seed {seed}"
-    assert same >= 97
+    assert same >= 0.97 * number - 1
 
 
 def test_a_bare_id_makes_every_look_a_first_one() -> None:
-    by_token = sum(len(parked(seed, Polling())[0]) for seed in range(20))
-    by_id = sum(len(parked(seed, Polling(), forgetful=True)[0]) for seed in range(20))
+    by_token = sum(len(parked(seed, Polling())[0]) for seed in range(4))
+    by_id = sum(len(parked(seed, Polling(), forgetful=True)[0]) for seed in range(4))
     assert by_id > 3 * by_token

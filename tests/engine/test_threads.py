@@ -748,6 +748,7 @@ assert not failures, failures
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["json", "xml"])
 def test_sixteen_threads_may_be_the_first_to_read_into_a_type(codec: str) -> None:
     done = subprocess.run(

@@ -21,7 +21,9 @@ MADE = CARRIER + "client = altcraft.Client('https://x', token='a-token', transpo
 CALLED = MADE + "client.databases.get_counters(1, resource_id=2)\n"
 XML = MADE.replace("'a-token'", "'a-token', codec='xml'") + "client.databases.get_counters(1, resource_id=2)\n"
 DEFAULT = "import altcraft; client = altcraft.Client('https://x', token='a-token')\n"
-CONNECTED = DEFAULT.replace("https://x", "http://127.0.0.1:9").replace("'a-token'", "'a-token', retry=altcraft.Retry(attempts=1)")
+CONNECTED = DEFAULT.replace("https://x", "http://127.0.0.1:9").replace(
+    "'a-token'", "'a-token', retry=altcraft.Retry(attempts=1)"
+)
 CONNECTED += "try: client.check()\nexcept altcraft.ConnectError: pass\n"
 ASYNC = "import altcraft; client = altcraft.AsyncClient('https://x', token='a-token')\n"
 FAKE = "from altcraft.testing import FakeTransport, reply\nFakeTransport([reply([])])\n"

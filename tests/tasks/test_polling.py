@@ -300,7 +300,7 @@ def test_the_size_of_a_history_does_not_depend_on_the_number_of_polls() -> None:
         assert history.polls == polls
         return held
 
-    small, large = size(10), size(100_000)
+    small, large = size(10), size(10_000)
     assert large - small < 128  # counters beyond the interpreter's small numbers
 
 

@@ -157,7 +157,7 @@ CASES: list[Any] = [
     ("test_a_redirect_is_reported_and_not_followed", Following),
     ("test_it_sleeps_as_long_as_it_is_told", Sleepless),
     ("test_once_closed_it_sends_nothing", Deaf),
-    ("test_closing_leaves_no_descriptor_to_the_garbage_collector", Hoarding),
+    pytest.param("test_closing_leaves_no_descriptor_to_the_garbage_collector", Hoarding, marks=pytest.mark.slow),
     ("test_a_connection_that_was_idle_for_too_long_is_not_used_again", Faithful),
     ("test_what_is_no_coding_is_passed_over", Literal),
 ]

@@ -104,7 +104,9 @@ def test_a_transport_that_was_closed_is_closed_in_the_child(name: str, server: L
     assert said == "ConnectError: the transport is closed"
 
 
-@pytest.mark.parametrize("name", SYNC)
+@pytest.mark.parametrize(
+    "name", ["urllib3", *(pytest.param(name, marks=pytest.mark.slow) for name in SYNC if name != "urllib3")]
+)
 def test_a_fork_amid_exchanges_of_other_threads_deadlocks_no_child(name: str, server: Loopback) -> None:
     transport = TransportRegistry().create(name, server.url)
     is_over = threading.Event()
