@@ -29,7 +29,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """The tests that the README's line leaves out, and the property tests with many examples, except those that need more than Python packages or take a build."""
+    """The tests that the README's line leaves out, and the property tests with many examples.
+
+    Those that need more than Python packages, or a build, have sessions of their own.
+    """
     session.install("-e", ".[test]")
     apart = "not servers and not frozen and not browser and not redis"
     session.run(
