@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 import re
 import shutil
+import subprocess
 
 import nox
 
@@ -148,6 +150,45 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "docs", "build/site", *session.posargs)
     session.run("python", "tests/site/check_names.py", "build/site")
     session.run("codespell", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs", *PACKAGE_FOLDERS)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """The archives of a release: reproducible, checked, and tried out on every interpreter. Uploads nothing."""
+    session.install("build", "twine", "check-wheel-contents")
+    work = pathlib.Path(session.create_tmp()).resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    dated = subprocess.run(["git", "log", "-1", "--format=%ct"], check=True, capture_output=True, text=True).stdout
+    builds = [work / "dist", work / "again"]
+    for folder in builds:
+        session.run("python", "-m", "build", "-o", str(folder), env={"SOURCE_DATE_EPOCH": dated.strip()}, silent=True)
+    hashes = [
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} for folder in builds
+    ]
+    if hashes[0] != hashes[1]:
+        session.error(f"two builds differ: {hashes}")
+    for name, digest in hashes[0].items():
+        session.log(f"sha256 {digest} {name}")
+    archives = [str(path) for path in builds[0].iterdir()]
+    session.run("twine", "check", "--strict", *archives)
+    session.run("check-wheel-contents", *(path for path in archives if path.endswith(".whl")))
+    for version in PYTHONS:
+        python = shutil.which(f"python{version}")
+        probe = [python or "python", "-c", "import ensurepip"]  # a version manager's shim may be there without one
+        if python is None or subprocess.run(probe, check=False, capture_output=True).returncode:
+            session.warn(f"python {version}: not on this machine, skipped")
+            continue
+        for archive in archives:
+            place = work / f"{version}{pathlib.Path(archive).suffix}"
+            session.run(python, "-m", "venv", str(place), external=True)
+            session.run(str(place / "bin/pip"), "install", "-q", f"{archive}[cli]", external=True)
+            session.run(str(place / "bin/altcraft"), "demo", external=True, silent=True)
+    (sources,) = builds[0].glob("*.tar.gz")
+    shutil.unpack_archive(sources, work / "sources", filter="data")
+    (unpacked,) = (work / "sources").iterdir()
+    with session.chdir(unpacked):
+        session.install("-e", ".[test]")
+        session.run("python", "-m", "pytest", "-q", "-n", "2", "-m", "not slow", *session.posargs)
 
 
 @nox.session

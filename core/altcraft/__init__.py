@@ -68,6 +68,8 @@ from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
 from altcraft.wire.secret import Auth
 from altcraft.wire.transport import AsyncTransport, Transport, TransportSettings
 
+__version__ = "0.2.0"
+
 __all__ = [
     "AltcraftError",
     "AltcraftWarning",

@@ -13,13 +13,9 @@ __all__ = ["databases", "plan", "resources", "root", "sandbox", "segments", "tas
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    from altcraft import __version__  # not with the module: the help needs nothing of it
 
-    try:
-        found = version("altcraft-client")
-    except PackageNotFoundError:
-        found = "(not installed: run from its sources)"
-    click.echo(f"altcraft {found}")
+    click.echo(f"altcraft {__version__}")
     ctx.exit()
 
 
