@@ -66,6 +66,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def celery(session: nox.Session) -> None:
+    """Celery's workers on a real Redis, one of them killed. Needs redis-server, from the system's packages."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-q", "-s", "-m", "redis", "tests/plugins/celery", *session.posargs)
+
+
+@nox.session
 def frozen(session: nox.Session) -> None:
     """Programs that PyInstaller packs, from an installation that is not editable."""
     session.install(".[freeze,test]")

@@ -1,0 +1,84 @@
+"""What is used of Celery, which has no annotations. Its absence is one line that says what to install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from altcraft import MissingExtra
+
+try:
+    from celery import Task
+    from celery.backends.redis import RedisBackend
+    from celery.signals import worker_process_shutdown, worker_shutdown
+    from kombu.utils.json import register_type
+except ImportError as error:
+    raise MissingExtra(
+        "altcraft_plugins.celery needs the package celery: pip install 'altcraft-client[celery]'"
+    ) from error
+
+__all__ = ["App", "KeyValues", "call_at_shutdown", "counted_down", "job_id", "redis_of", "register_type", "task_of"]
+
+
+class App(Protocol):
+    """What the plugin uses of a Celery application."""
+
+    @property
+    def conf(self) -> Any:
+        """The configuration; keys are attributes."""
+        ...
+
+    @property
+    def backend(self) -> Any:
+        """The result backend."""
+        ...
+
+    def task(self, *args: Any, **options: Any) -> Any:
+        """Registers a function as a task."""
+        ...
+
+
+class KeyValues(Protocol):
+    """What the plugin uses of a Redis client."""
+
+    def get(self, name: str) -> Any:
+        """The value of a key, None for a key that is not there."""
+        ...
+
+    def set(self, name: str, value: str, *, ex: int, nx: bool = False) -> Any:
+        """Sets a key for `ex` seconds. With `nx`, answers None where the key is there already, and changes nothing."""
+        ...
+
+    def delete(self, name: str) -> Any:
+        """Deletes a key."""
+        ...
+
+
+def task_of(app: App, function: Callable[..., object], name: str, options: Mapping[str, object]) -> Any:
+    """The Celery task made of a function that takes the task itself as its first argument."""
+    # Not shared: Celery would give it to the other applications of the process, too.
+    return app.task(bind=True, base=Task, name=name, max_retries=None, shared=False, **options)(function)
+
+
+def job_id(task: Any) -> str:
+    """The id of the job that a worker runs; a new message of the same job keeps it."""
+    return str(task.request.id)
+
+
+def counted_down(task: Any, arguments: dict[str, object], seconds: float) -> BaseException:
+    """Sends the job's next message, which a worker runs after so many seconds. Answers what the caller must raise.
+
+    The next message keeps the job's id, its links, its chain and its chord.
+    """
+    return task.retry(args=(), kwargs=arguments, countdown=seconds, throw=False)  # type: ignore[no-any-return]  # Celery's Retry
+
+
+def redis_of(app: App) -> KeyValues | None:
+    """The client of the application's Redis result backend; None where the results are kept elsewhere."""
+    return app.backend.client if isinstance(app.backend, RedisBackend) else None
+
+
+def call_at_shutdown(function: Callable[..., object]) -> None:
+    """Has a function called when a worker's process ends."""
+    worker_process_shutdown.connect(function, weak=False)
+    worker_shutdown.connect(function, weak=False)

@@ -1,0 +1,83 @@
+"""The two jobs, `submit` and `follow`, and their registration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from altcraft import Client, TaskRequest, TaskStatus, rows
+from altcraft_plugins.celery.api import App, call_at_shutdown, counted_down, job_id, register_type, task_of
+from altcraft_plugins.celery.connections import Connections
+from altcraft_plugins.celery.intents import Intents
+
+__all__ = ["Jobs", "install"]
+
+
+class Jobs(msgspec.Struct, frozen=True):
+    """The Celery tasks that `install` has registered.
+
+    * `submit.s(operation, fields, connection="default", note="")` answers a resume token.
+    * `follow.s(connection="default")` takes a resume token, and answers the result as plain data.
+    """
+
+    submit: Any
+    follow: Any
+
+
+def install(app: App, *, intents: Intents | None = None) -> Jobs:
+    """Registers the tasks `altcraft.submit` and `altcraft.follow` with a Celery application.
+
+    `intents` is where submissions are noted; None stands for the application's Redis result backend, or, with another
+    backend, for the memory of each process, which does not survive a killed worker.
+    """
+    connections = Connections(app, intents)
+    call_at_shutdown(connections.close)
+    # An error crosses to another process as its arguments, in JSON; TaskFailed has the status for its argument.
+    register_type(TaskStatus, "altcraft.TaskStatus", msgspec.to_builtins, _read_status)
+
+    def submit(
+        self: Any, operation: str, fields: Mapping[str, object], connection: str = "default", note: str = ""
+    ) -> str:
+        key = job_id(self)
+        known = connections.intents().get(key)
+        if known is not None and known.resume_token:
+            return known.resume_token
+        client = connections.client(connection)
+        return client.submit(_request(client, operation, fields), key=key, note=note).resume_token
+
+    def follow(self: Any, token: str, connection: str = "default") -> object:
+        task = connections.client(connection).tasks.resume(token)
+        if self.request.is_eager:  # Celery runs it within the call, and knows no countdown there
+            task.result()
+        step = task.step()
+        if not step.done:
+            raise counted_down(self, {"token": task.resume_token, "connection": connection}, cast("float", step.delay))
+        return _plain(task.result(timeout=0), task.request)
+
+    options = {"acks_late": True, "reject_on_worker_lost": True}
+    return Jobs(
+        submit=task_of(app, submit, "altcraft.submit", options),
+        follow=task_of(app, follow, "altcraft.follow", options),
+    )
+
+
+def _request(client: Client, operation: str, fields: Mapping[str, object]) -> TaskRequest[object]:
+    declared = client.operations.by_path(operation)
+    if declared.status is None:
+        raise LookupError(f"{operation!r} starts no task: there is nothing to follow")
+    return cast("TaskRequest[object]", msgspec.convert(fields, declared.request))
+
+
+def _plain(result: object, request: object) -> object:
+    """Rows of statistics, one a channel; or another result as it is. Both as JSON's values."""
+    try:
+        told: object = rows(result, request if isinstance(request, TaskRequest) else None)
+    except TypeError:
+        told = result
+    return msgspec.to_builtins(told)
+
+
+def _read_status(status: dict[str, Any]) -> TaskStatus[object]:
+    return msgspec.convert(status, TaskStatus[object])

@@ -1,0 +1,22 @@
+"""Settings for workers on Redis."""
+
+from __future__ import annotations
+
+__all__ = ["redis_settings"]
+
+
+def redis_settings(longest_countdown: float = 30.0) -> dict[str, object]:
+    """What `app.conf.update` needs so that a killed worker's messages come back soon.
+
+    `longest_countdown` is the longest time between two polls, in seconds: `Polling.maximum`, or `Retry.maximum` where
+    that is longer. A message that waits counts as lost after the visibility timeout, which must be longer.
+    """
+    return {
+        "broker_transport_options": {
+            "visibility_timeout": longest_countdown + 15.0,
+            "unacked_restore_interval": 5.0,  # seconds between two searches for lost messages; kombu 5.7
+        },
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+    }
