@@ -236,6 +236,11 @@ def test_the_settings_of_the_plugin_are_not_warned_of(platform, monkeypatch):
         shop.jobs.submit.apply(("segments/refresh_counters", FIELDS)).get()
 
 
+def test_the_settings_make_lost_messages_come_back_at_the_pace_that_they_name():
+    options = redis_settings(30)["broker_transport_options"]
+    assert options == {"visibility_timeout": 45, "unacked_restore_interval": 5, "unacked_restore_throttle": 1}
+
+
 def test_a_request_is_checked_against_its_declaration(platform, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", "demo")
     wrong = {**FIELDS, "id": "seven"}

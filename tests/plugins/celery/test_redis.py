@@ -87,7 +87,7 @@ def wait_for(condition, seconds):
 
 
 def test_a_killed_worker_loses_no_refresh_and_submits_none_twice(redis_url, tmp_path):
-    with serve(port=0, profiles=50, pace=6.0, tokens=["demo"]) as platform:
+    with serve(port=0, profiles=50, pace=15.0, tokens=["demo"]) as platform:
         environment = {
             **os.environ,
             "SHOP_REDIS": redis_url,
