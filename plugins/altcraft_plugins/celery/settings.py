@@ -14,7 +14,7 @@ def redis_settings(longest_countdown: float = 30.0) -> dict[str, object]:
     return {
         "broker_transport_options": {
             "visibility_timeout": longest_countdown + 15.0,
-            # A worker looks for lost messages every 5 s: the throttle's default makes it every tenth time. Both: kombu 5.7.
+            # Seconds between two searches for lost messages; without the throttle, only each tenth is made. kombu 5.7
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
         },
