@@ -14,7 +14,7 @@ try:
     from kombu.utils.json import register_type
 except ImportError as error:
     raise MissingExtra(
-        "altcraft_plugins.celery needs the package celery: pip install 'altcraft-client[celery]'"
+        "altcraft_plugins.celery needs the packages celery and redis: pip install celery redis"
     ) from error
 
 __all__ = ["App", "KeyValues", "call_at_shutdown", "counted_down", "job_id", "redis_of", "register_type", "task_of"]
