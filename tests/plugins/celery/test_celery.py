@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Iterator
 
@@ -64,9 +65,12 @@ def platform() -> Iterator[SandboxServer]:
 def shop(platform: SandboxServer) -> Iterator[Shop]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SHOP_TOKEN", "demo")
-        shop = Shop(platform.url)
-        with start_worker(shop.app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
-            yield shop
+        shop, level = Shop(platform.url), logging.root.level
+        try:
+            with start_worker(shop.app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
+                yield shop
+        finally:
+            logging.root.setLevel(level)  # Celery has set it, for all loggers of this process
 
 
 @pytest.mark.leaves_threads

@@ -13,9 +13,13 @@ __all__ = ["databases", "plan", "resources", "root", "sandbox", "segments", "tas
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from altcraft import __version__  # not with the module: the help needs nothing of it
+    from importlib.metadata import PackageNotFoundError, version
 
-    click.echo(f"altcraft {__version__}")
+    try:
+        found = version("altcraft-client")
+    except PackageNotFoundError:  # run from its sources, or packed. The import takes longer: it draws in the client
+        from altcraft import __version__ as found
+    click.echo(f"altcraft {found}")
     ctx.exit()
 
 
