@@ -142,7 +142,7 @@ def test_cancelled_exchanges_leak_no_connection(
 
     async def main() -> None:
         # An exchange in a worker thread can't be broken off: it ends by its timeout, and only then the worker is free.
-        async with AsyncClient(server.url, TOKEN, transport=port, polling=FOREVER, request_timeout=3.0) as client:
+        async with AsyncClient(server.url, TOKEN, transport=port, polling=FOREVER, request_timeout=10.0) as client:
             slow.hold()
             for _ in range(6):
                 waiting = asyncio.ensure_future(client.tasks.resume("t-1").result())
