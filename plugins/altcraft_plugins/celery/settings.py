@@ -10,6 +10,9 @@ def redis_settings(longest_countdown: float = 30.0) -> dict[str, object]:
 
     `longest_countdown` is the longest time between two polls, in seconds: `Polling.maximum`, or `Retry.maximum` where
     that is longer. A message that waits counts as lost after the visibility timeout, which must be longer.
+
+    The settings hold for all jobs of the application. Redis delivers each job twice that runs or waits longer than the
+    visibility timeout: where there are such jobs, give the longest of their times.
     """
     return {
         "broker_transport_options": {
