@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from altcraft import ApiError, DecodeError
+from altcraft import ApiError, DecodeError, Unauthorized
 from altcraft.codecs import default_registry
 from altcraft.operations import default_operations, unknown_task
 from altcraft.schema import SegmentsRefreshCounters
-from exchange import DONE, JSON, TOKEN, XML, answer, both_formats, exchange, read
+from exchange import DONE, JSON, TOKEN, XML, answer, both_formats, exchange, read, refused
 
 ECHOES = {
     "text": (200, JSON, f'{{"error":401,"error_text":"no such token: {TOKEN}"}}'),
@@ -107,3 +107,9 @@ def test_a_short_token_does_not_change_a_status() -> None:
     body = '{"data":{"status":"completed","result":[]},"error":0}'
     operation = default_operations().by_request(SegmentsRefreshCounters)
     assert exchange(token="comple").status(operation, answer(body), DONE).status == "completed"
+
+
+@pytest.mark.parametrize("reference", ["&#1114112;", "&#x110000;"])
+def test_a_reference_beyond_the_last_character_neither_hides_a_token_nor_costs_the_error(reference: str) -> None:
+    error = refused(answer(f'{{"error":401,"error_text":"{reference}{TOKEN}{reference}"}}'), Unauthorized)
+    assert f"{reference}***{reference}" in str(error)

@@ -197,6 +197,13 @@ def test_the_pace_is_measured_anew_when_progress_goes_backwards() -> None:
     assert forecast[1] == 60 + 90 / 10 * 10
 
 
+def test_another_status_at_the_same_progress_leaves_the_pace_alone() -> None:
+    history = history_of([(0, "running", 0), (10, "running", 10), (10, "running", 20), (5, "saving", 20)])
+    forecast = history.observed(30.0, "saving", 30).forecast()
+    assert forecast is not None
+    assert forecast[1] == 100
+
+
 def test_prediction_can_be_turned_off() -> None:
     history = history_of([(0, "running", 0), (10, "running", 10), (10, "running", 20)])
     assert Polling(predict=False, jitter=False).next_delay(history) == pytest.approx(1.5**2)
