@@ -432,6 +432,27 @@ def test_a_task_may_be_waited_for_singly_and_in_two_fleets_at_the_same_time(
     assert crowd.most_at_once == 1, "one leader a task"
 
 
+def test_when_the_group_that_leads_a_task_stops_between_polls_a_single_wait_takes_over_at_once(
+    client: Client, stage: Stage, pool: ThreadPoolExecutor
+) -> None:
+    task, ended = some(client, 2)
+    iteration = client.tasks.as_completed([task, ended], max_in_flight=2)
+    first = pool.submit(next, iteration)
+    calls = asked(stage, 2)
+    calls["t-0"].answer(RUNNING)
+    calls["t-1"].answer(DONE)
+    assert outcome(first) is ended
+    seen: list[str] = []
+    single = pool.submit(task.result, None, lambda status: seen.append(status.status))
+    while not seen:  # the single wait follows as soon as it hears of a poll of the group's
+        task.notify()
+        stage.next().answer(RUNNING)
+    eventually(lambda: task._followed.leader is not None and is_scheduled(task))
+    iteration.close()
+    stage.next().answer(DONE)
+    assert outcome(single) == []
+
+
 def test_what_an_observer_raises_harms_no_fleet(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
     class Broken:
         @altcraft.hookimpl

@@ -221,6 +221,21 @@ def test_when_the_one_who_polls_is_interrupted_another_takes_over_at_once(
     assert outcome(follower.future) == outcome(again) == []
 
 
+def test_a_step_on_a_task_that_a_wait_polls_sends_nothing_and_names_a_later_time(
+    client: Client, stage: Stage, pool: ThreadPoolExecutor
+) -> None:
+    task = client.tasks.resume("t-1")
+    leader = pool.submit(task.result)
+    call = stage.next()  # the wait's exchange is under way
+    step = outcome(pool.submit(task.step))
+    assert not step.done
+    assert step.delay is not None
+    assert step.delay >= 1.0
+    assert stage.idle()
+    call.answer(DONE)
+    assert outcome(leader) == []
+
+
 def test_a_mistake_in_the_transport_is_raised_for_one_and_the_others_go_on(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
