@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from altcraft import AsyncClient, AsyncTask, ClientClosed, Polling, WaitTimeout
+from altcraft.engine.group import Group
 from altcraft.schema import SegmentsRefreshCounters
+from altcraft.testing import AsyncFakeTransport
 from engine.loops import LOOPS, AsyncStage, in_every_loop, leftovers
 from engine.stage import DONE, RUNNING, STARTED, is_scheduled
 
@@ -128,6 +130,15 @@ async def test_closing_the_client_ends_iterations_and_sleeps() -> None:
             await each
     assert await leftovers() == set()
     assert all(task._followed.leader is None for task in tasks)
+
+
+@in_every_loop
+async def test_a_client_keeps_no_group_whose_workers_have_slept() -> None:
+    async with AsyncClient("https://example.com", "t", transport=AsyncFakeTransport([RUNNING, DONE] * 20)) as client:
+        for number in range(20):
+            await _all(client.tasks.as_completed([client.tasks.resume(f"t-{number}")]))
+        gc.collect()
+        assert not [each for each in gc.get_objects() if type(each) is Group and each._engine is client._engine]
 
 
 @in_every_loop
