@@ -1,4 +1,4 @@
-"""Waiting for a task, on both clients, with a clock that only moves when somebody sleeps."""
+"""Waiting for a task, on both clients, with a clock that only a sleep moves."""
 
 from __future__ import annotations
 

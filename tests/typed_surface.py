@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class Exported(TaskRequest[dict[str, int]], frozen=True):
-    """Somebody's own task operation."""
+    """A user's own task operation."""
 
     source_id: int
 
 
 class Looked(PlainRequest[list[str]], frozen=True):
-    """Somebody's own plain operation."""
+    """A user's own plain operation."""
 
     id: int
 
 
 class Carrier:
-    """Somebody's own transport: no base class needed."""
+    """A user's own transport: no base class needed."""
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         return HttpResponse(200, {"X-Timeout": str(timeout)}, request.body)
@@ -82,7 +82,7 @@ def connecting() -> Client:
 
 
 class AsyncCarrier:
-    """Somebody's own asynchronous transport."""
+    """A user's own asynchronous transport."""
 
     async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         return HttpResponse(200, {"X-Timeout": str(timeout)}, request.body)

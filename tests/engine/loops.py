@@ -130,7 +130,7 @@ class AsyncStage:
         return await asyncio.wait_for(self._sleeps.get(), PATIENCE)
 
     def idle(self) -> bool:
-        """Whether there is no exchange that nobody has taken."""
+        """Whether the test has taken every exchange."""
         return self._calls.empty()
 
 

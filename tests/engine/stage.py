@@ -48,7 +48,7 @@ class Call:
 
 
 class Stage:
-    """A transport for threads. Whoever sleeps does so until the time is over, or until it is woken or closed.
+    """A transport for threads. A sleep lasts until its time is over, or until the test wakes or closes the stage.
 
     `deaf` leaves its exchanges alone when it is closed, as a transport that can't end them would.
     """
@@ -110,5 +110,5 @@ class Stage:
         return self.sleeps.get(timeout=PATIENCE)
 
     def idle(self) -> bool:
-        """Whether there is no exchange that nobody has taken."""
+        """Whether the test has taken every exchange."""
         return self._calls.empty()

@@ -37,7 +37,7 @@ from engine.loops import LOOPS, AsyncStage, Prompt, Steady, cancelled_at, in_eve
 from engine.stage import DONE, FAILED, PATIENCE, RUNNING, STARTED
 
 FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
-"""Nobody polls a second time unless something wakes them."""
+"""No task is polled a second time unless a hint wakes the sleepers."""
 
 
 @pytest.fixture(params=list(LOOPS))

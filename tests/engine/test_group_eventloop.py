@@ -1,4 +1,4 @@
-"""Fleets in an event loop: whatever ends an iteration, no coroutine, exchange, leader or gate is left behind."""
+"""Groups in an event loop: each way to end an iteration leaves no coroutine, exchange, leader or signal behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fleets in real threads: what is left when an iteration ends in whatever way, who is woken, who hears of what.
+"""Groups in real threads: what each way to end an iteration leaves behind, and which threads are woken.
 
 Nothing sleeps to let others get somewhere: each exchange waits on a stage until the test has seen it.
 """
@@ -184,7 +184,7 @@ def test_sleepers_leave_when_the_iteration_does(client: Client, stage: Stage, po
 
 
 class Drowsy:
-    """A transport of the three methods alone: nobody can wake its sleepers."""
+    """A transport with the three required methods: it has no `wake`, so its sleeps run to their end."""
 
     def __init__(self) -> None:
         self.naps: list[float] = []
@@ -263,7 +263,7 @@ def test_the_time_is_up_on_time_though_every_worker_hangs(stage: Stage, pool: Th
     assert 0.2 <= time.monotonic() - began < 5
     assert client.tasks.resume(caught.value.resume_token).id in {"t-0", "t-1", "t-2", "t-3"}
     free = [task for task in tasks if task._followed.leader is None]
-    assert len(free) == 2, "whoever hangs in no exchange can be followed by others at once"
+    assert len(free) == 2, "a task without an exchange under way can be followed by another wait at once"
     for _ in range(2):
         stage.next().answer(RUNNING)
     nothing_is_left(client, tasks, stage, pool)

@@ -17,7 +17,7 @@ seconds = st.floats(0, 100, allow_nan=False)
 
 
 def drained(agenda: Schedule[int], at: float) -> list[tuple[float, int]]:
-    """Whatever is taken when somebody always looks the moment that something may be, and when."""
+    """Each entry and the time at which it is taken, by a caller that takes each one as soon as it is due."""
     taken: list[tuple[float, int]] = []
     while (start := agenda.next_start()) < math.inf:
         at = max(at, start)

@@ -39,7 +39,7 @@ from altcraft_transports._common.sleeper import Sleeper
 from engine.stage import DONE, FAILED, PATIENCE, RUNNING, STARTED, Stage, outcome
 
 FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
-"""Nobody polls a second time unless something wakes them."""
+"""No task is polled a second time unless a hint wakes the sleepers."""
 
 
 @pytest.fixture
@@ -391,7 +391,7 @@ def test_no_waking_of_a_sleeper_is_ever_lost(pool: ThreadPoolExecutor, sleepers:
             assert all_there.acquire(timeout=PATIENCE)
     for thread in threads:
         outcome(thread)
-    assert time.monotonic() - began < PATIENCE, "somebody has slept through a waking"
+    assert time.monotonic() - began < PATIENCE, "a thread has slept on after it was woken"
 
 
 def test_a_closed_sleeper_lets_nobody_sleep(pool: ThreadPoolExecutor) -> None:

@@ -47,7 +47,7 @@ def serving_in_a_process() -> Iterator[str]:
 
 
 class RawServer:
-    """Answers with whatever bytes it is told to. Counts its `open` connections, and keeps `requests`."""
+    """Answers with the bytes that the test gives it. Counts its `open` connections, and keeps `requests`."""
 
     def __init__(self, respond: Respond) -> None:
         self.respond = respond

@@ -19,7 +19,7 @@ from integration.carriers import over_a_socket, session
 from integration.servers import RawServer
 
 FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
-"""Nobody polls a second time unless something wakes them."""
+"""No task is polled a second time unless a hint wakes the sleepers."""
 TOKEN = "a-token"
 SOON = 5.0
 """Seconds within which something is to happen at once, also on a busy machine."""
@@ -161,7 +161,7 @@ def test_cancelled_exchanges_leak_no_connection(
 
 @every_wire
 def test_a_refusal_with_its_delay_is_heeded_over_a_bundled_transport(kind: str, transport: str) -> None:
-    """What is in a header counts, whatever case a transport gives its name."""
+    """The transports differ in the case that they give the names of headers; the client reads any case."""
     replies = [reply(error=429, status=429, headers={"Retry-After": "0"}), DONE]
     with RawServer(lambda _: replies.pop(0)) as server, session(kind) as run:
         with run.client(server.url, TOKEN, transport=transport) as client:

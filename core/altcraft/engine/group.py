@@ -31,7 +31,6 @@ __all__ = ["Group", "Waited"]
 
 TaskT = TypeVar("TaskT", bound=Handle[Any])
 
-_REFUSALS = (429, 502, 503, 504)
 _LED_ELSEWHERE = 1.0
 """Seconds until the group looks again at a task that another wait leads."""
 _IN_ORDER = 1e-8
@@ -287,7 +286,7 @@ class Group(Generic[TaskT]):
         if self._schedule.refusals and isinstance(event, Responded):
             self._schedule.answered(sent)
         if isinstance(command, Sleep):
-            if isinstance(event, Failed) and _is_refusal(event.error):
+            if isinstance(event, Failed) and self._is_refusal(event.error):
                 self._schedule.refused(sent, event.at, command.seconds, self._engine.policies.retry.maximum)
             # A hint that came after the answer was read has found the task in its turn.
             is_due = followed.is_hinted and not followed.is_backing_off
@@ -327,6 +326,10 @@ class Group(Generic[TaskT]):
         if not self._unfinished:
             self._work.notify()
 
+    def _is_refusal(self, error: AltcraftError) -> bool:
+        """Whether the failure of one poll says that the others would fail likewise: all hold back together."""
+        return isinstance(error, (ApiError, ConnectError)) and self._engine.policies.retry.may_help(error, safe=True)
+
     def _release(self, followed: Followed[Any]) -> None:
         """Lets another wait lead. Under the lock."""
         if followed.leader is self:
@@ -354,10 +357,3 @@ class Waited(Struct, Generic[TaskT]):
         """Moves a task from `not_done` to `done`."""
         self.not_done.discard(task)
         self.done.add(task)
-
-
-def _is_refusal(error: AltcraftError) -> bool:
-    """Whether the failure of one poll says that the others would fail likewise: all hold back together."""
-    if isinstance(error, ConnectError):
-        return True
-    return isinstance(error, ApiError) and (error.http_status in _REFUSALS or error.code in _REFUSALS)

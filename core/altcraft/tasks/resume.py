@@ -8,7 +8,7 @@ microseconds before the moment of saving, since two hosts share no monotonic clo
 from __future__ import annotations
 
 import re
-import zlib
+from binascii import crc32
 from math import inf
 from typing import Any
 
@@ -113,7 +113,7 @@ class ResumeToken(Struct, frozen=True, kw_only=True):
         if len(data) < _SHORTEST:
             content.padding += bytes(_SHORTEST - len(data))
             data = msgspec.msgpack.encode(content)
-        return _PREFIX + _word(zlib.crc32(data).to_bytes(4, "big") + data)
+        return _PREFIX + _word(crc32(data).to_bytes(4, "big") + data)
 
 
 def parse_resume_token(text: str) -> ResumeToken:
@@ -155,7 +155,7 @@ def _version_1(text: str) -> ResumeToken:
 
 def _version_2(text: str) -> ResumeToken:
     data = _bytes(text[len(_PREFIX) :]) if len(text) <= _LONGEST and text.startswith(_PREFIX) else None
-    if data is None or zlib.crc32(data[4:]).to_bytes(4, "big") != data[:4]:
+    if data is None or crc32(data[4:]).to_bytes(4, "big") != data[:4]:
         raise BadResumeToken("a resume token that is damaged: copy it whole, from at2_ to its last character")
     try:
         content = msgspec.msgpack.decode(data[4:], type=_Content)

@@ -7,8 +7,8 @@ as "a%41": it is sought as it is, and as it becomes.
 
 from __future__ import annotations
 
-import base64
 import re
+from binascii import b2a_base64
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -101,8 +101,8 @@ def _base64_forms(data: bytes) -> Iterator[tuple[str, bool]]:
     """
     for ahead in range(3):
         first, last = -(-ahead * 8 // 6), (ahead + len(data)) * 8 // 6
-        for alphabet in (None, b"-_"):
-            form = base64.b64encode(bytes(ahead) + data + bytes(2), alphabet)[first:last].decode()
+        encoded = b2a_base64(bytes(ahead) + data + bytes(2), newline=False).decode()
+        for form in (encoded[first:last], encoded[first:last].replace("+", "-").replace("/", "_")):
             if len(form) >= _SHORTEST_BASE64:
                 yield form.lower(), ahead > 0
 

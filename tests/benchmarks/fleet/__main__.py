@@ -5,10 +5,10 @@
 The server is a process of its own on loopback; it answers after 0 ms, then after 20 ms. Each contender is a process of
 its own, over the same number of connections as the one that it is compared with: 4 or 8 where replies come at once, for
 more only makes threads wait for one another, 128 where they take 20 ms; `max_in_flight` is that number. All take their
-turn in each round. Of the rounds the least CPU and the most polls a second count, for whatever else the machine does
-can only add. "Bare polls" are the same exchanges in as many threads, or coroutines, without tasks and schedules: by
-urllib3's `urlopen` and json.loads; and by this library's own transports, which take a fraction of that, so that "x
-bare" beside them shows the scheduler's share without mercy.
+turn in each round. Of the rounds the least CPU and the most polls a second count: other work of the machine can only
+add to the CPU. "Bare polls" are the same exchanges in as many threads, or coroutines, without tasks and schedules: once
+by urllib3's `urlopen` and json.loads, once by this library's own transports. These take a fraction of the CPU, so that
+"x bare" beside them shows the scheduler's share.
 
 What the scheduler takes is judged by instructions in user space, where there is valgrind, for on a busy machine CPU
 time tells more of the neighbours: those of 1,000 tasks, less those of 200, for each poll in between.

@@ -29,8 +29,8 @@ from .server import POLLS
 
 TASKS = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
 PAUSE = TASKS / 10_000
-"""Seconds between two looks at a task: long enough for all of them to be outstanding at once, short enough for nobody
-to be idle."""
+"""Seconds between two polls of a task: long enough for all tasks to be outstanding at once, short enough to keep every
+worker busy."""
 PATIENCE = 300.0
 """Seconds that an exchange may take: with thousands of threads on a few connections, ten would not do."""
 POLLING = Polling(initial=2 * PAUSE, maximum=2 * PAUSE, predict=False)  # the mean delay is half a step
@@ -68,7 +68,7 @@ class Watch:
 
     def look(self) -> None:
         self.looks += 1
-        if self.looks % 50 == 1:  # counting threads is no part of anybody's work
+        if self.looks % 50 == 1:  # counting threads must not slow the contender down
             self.threads = max(self.threads, threading.active_count())
 
     def stop(self) -> Run:
@@ -127,7 +127,7 @@ async def async_fleet(name: str, port: int, ids: list[str], connections: int) ->
         return watch.stop()
 
 
-# The same exchanges, and nothing else: requests built, sent, replies read by their type; nobody keeps any task.
+# The same exchanges, and nothing else: requests built, sent, replies read by their type. No task is kept.
 
 
 def bare(name: str, port: int, ids: list[str], connections: int) -> Run:
@@ -148,7 +148,7 @@ def bare(name: str, port: int, ids: list[str], connections: int) -> Run:
 
 
 def bare_urlopen(name: str, port: int, ids: list[str], connections: int) -> Run:
-    """As `bare`, but over urllib3's own `urlopen` and with json.loads: what anybody's polls would take at the least."""
+    """As `bare`, but over urllib3's own `urlopen` and with json.loads: the least that polls in Python take."""
     look = _plain_look(port, connections)
 
     def work(queue: Iterator[str]) -> None:

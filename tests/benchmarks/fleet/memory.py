@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.fleet.memory TASKS WITH_PROGRESS LOOKS
 
-Every task has been looked at LOOKS times, and stands in the agenda. Counted is whatever was allocated since the ids
-were made, over the number of tasks: the handle, the machine, what its polls have shown, the place in the agenda, all
+Every task has been polled LOOKS times, and stands in the schedule. The figure is the memory allocated since the ids
+were made, over the number of tasks: the handle, the machine, what its polls have shown, the place in the schedule, all
 the times; `listed` with the caller's list of handles, and `with_ids` with the ids too.
 """
 
