@@ -229,7 +229,7 @@ def test_a_declared_plain_operation_may_have_its_keys_beside_data(world: World) 
     assert world.do(client.call(Import("a@b.c"))).profile_id == 9
 
 
-def test_what_nobody_declared_is_named(world: World) -> None:
+def test_an_undeclared_operation_is_named(world: World) -> None:
     client = world.client()
     with pytest.raises(LookupError, match="Undeclared"):
         world.do(client.submit(Undeclared()))

@@ -54,7 +54,7 @@ def test_a_result_once_known_costs_no_further_exchange(world: World) -> None:
     assert polls(world) == 1
 
 
-def test_a_status_that_nobody_has_heard_of_does_not_end_a_task(world: World) -> None:
+def test_an_unknown_status_does_not_end_a_task(world: World) -> None:
     task = follow(world, running(100, "almost"), running(None, "half-baked"), DONE)
     assert world.do(task.result())
     assert polls(world) == 3
@@ -122,7 +122,7 @@ def test_a_task_that_ends_just_before_the_deadline_is_not_missed(world: World) -
     assert world.do(task.result(timeout=20))
 
 
-def test_a_wait_of_no_time_looks_exactly_once(world: World) -> None:
+def test_a_wait_of_no_time_polls_exactly_once(world: World) -> None:
     task = follow(world, running(), repeat=True)
     with pytest.raises(WaitTimeout):
         world.do(task.result(timeout=0))

@@ -1,6 +1,6 @@
 """AsyncClient in its loop: cancelled at every await, hinted at from threads, closed, timed out; and under trio.
 
-What both clients have in common is tested in test_client, test_task and test_fleet. Here each test runs in debug mode,
+What both clients have in common is tested in test_client, test_task and test_group. Here each test runs in debug mode,
 and fails when it leaves a task of asyncio's behind, or something that the loop complains of.
 """
 
@@ -140,9 +140,9 @@ async def test_a_follower_keeps_to_its_own_deadline() -> None:
         task = client.tasks.resume("t-1")
         leader, _ = await follow(task, stage, 0)
         follower = asyncio.ensure_future(outcome(task.result(timeout=0.01)))
-        look = await stage.next()
-        assert look.timeout <= 1.0
-        look.answer(RUNNING)
+        poll = await stage.next()
+        assert poll.timeout <= 1.0
+        poll.answer(RUNNING)
         assert isinstance(await follower, WaitTimeout)
         task.notify()
         (await stage.next()).answer(DONE)
@@ -181,7 +181,7 @@ async def _all(client: AsyncClient, task: TaskOf) -> list[TaskOf]:
 
 
 class Platform:
-    """Everything fails once before it works, so that every path has its retry; a task takes three looks."""
+    """Everything fails once before it works, so that every path has its retry; a task takes three polls."""
 
     def __init__(self) -> None:
         self.asked: Counter[bytes] = Counter()
@@ -196,7 +196,7 @@ class Platform:
         return STARTED if request.url.endswith("refresh_counters") else reply([])
 
 
-@pytest.mark.parametrize("other", ["alone", "before", "after", "fleet"])
+@pytest.mark.parametrize("other", ["alone", "before", "after", "group"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_cancellation_at_any_await_ends_that_and_nothing_else(scenario: str, other: str) -> None:
     run_in("asyncio", lambda: cancelled_in_every_turn(scenario, other), debug=False)
@@ -223,7 +223,7 @@ async def cancelled_in_every_turn(scenario: str, other: str, stride: int = 1) ->
         waiter: asyncio.Future[Any] | None = None
         if other == "before":
             waiter = asyncio.ensure_future(outcome(task.result()))
-        elif other == "fleet":
+        elif other == "group":
             waiter = asyncio.ensure_future(outcome(client.tasks.wait([task])))
         victim = asyncio.ensure_future(carry_out(scenario, client, task))
         if other == "after":
@@ -396,7 +396,7 @@ async def test_no_hint_from_a_thread_is_ever_lost(way: str) -> None:
 
 
 @in_every_loop
-async def test_a_hint_before_anybody_has_ever_slept_is_heard() -> None:
+async def test_a_hint_before_the_first_sleep_is_heard() -> None:
     """It comes from a thread between the first reply and the first sleep of this loop."""
     async with on_stage() as (client, stage):
         task = client.tasks.resume("t-1")
@@ -412,7 +412,7 @@ async def test_a_hint_before_anybody_has_ever_slept_is_heard() -> None:
         assert await waiting == []
 
 
-def test_a_hint_after_the_loop_is_closed_is_nobodys_business() -> None:
+def test_a_hint_after_the_loop_is_closed_does_nothing() -> None:
     async def wait(task: TaskOf) -> None:
         await outcome(task.result(timeout=0.01))
 
@@ -476,7 +476,7 @@ async def test_closing_ends_a_backoff() -> None:
 
 
 @in_every_loop
-async def test_leaving_the_block_closes_whatever_went_wrong_in_it() -> None:
+async def test_leaving_the_block_closes_the_client_after_any_error_in_it() -> None:
     stage = AsyncStage()
     with pytest.raises(ZeroDivisionError):
         async with AsyncClient("https://example.com", "a-token", transport=stage):
@@ -580,7 +580,7 @@ def test_one_polls_for_all_under_trio_too_and_a_cancelled_one_is_replaced(trio: 
     assert len(polls) <= 5
 
 
-def test_closing_wakes_whoever_waits_under_trio(trio: Any) -> None:
+def test_closing_wakes_the_waits_under_trio(trio: Any) -> None:
     ended: list[BaseException] = []
 
     async def wait(task: TaskOf) -> None:
@@ -597,7 +597,7 @@ def test_closing_wakes_whoever_waits_under_trio(trio: Any) -> None:
             async with trio.open_nursery() as nursery:
                 for _ in range(3):
                     nursery.start_soon(wait, task)
-                while prompt.asleep < 3:  # the one who polls, and two who look again and again
+                while prompt.asleep < 3:  # the leader, and two followers that look for its end again and again
                     await trio.lowlevel.checkpoint()
                 await client.close()
 
@@ -606,7 +606,7 @@ def test_closing_wakes_whoever_waits_under_trio(trio: Any) -> None:
 
 
 @pytest.mark.parametrize("what", ["as_completed", "wait", "submit_many"])
-def test_fleets_say_under_trio_that_they_need_asyncio(trio: Any, what: str) -> None:
+def test_groups_say_under_trio_that_they_need_asyncio(trio: Any, what: str) -> None:
     async def main() -> None:
         async with AsyncClient("https://example.com", "a-token", transport=TrioStage(Platform())) as client:
             task = client.tasks.resume("t-1")

@@ -92,7 +92,7 @@ def test_no_tasks_are_done_at_once(world: World) -> None:
     assert world.do(world.client().submit_many([])) == []
 
 
-def test_a_slow_task_starves_nobody(world: World) -> None:
+def test_a_slow_task_starves_no_other(world: World) -> None:
     platform = Platform(world, lambda number: 1000 if number == 0 else 30)
     client = platform.client(polling=Polling(initial=1, maximum=5, jitter=False, factor=1))
     done = world.do(client.tasks.as_completed(platform.tasks(client, 50), max_in_flight=1))
@@ -257,16 +257,16 @@ def test_many_submissions_of_what_starts_no_task_are_refused(world: World) -> No
         world.do(world.client().submit_many([DatabasesGetCounters(1, 2)]))
 
 
-def test_an_agenda_gives_what_is_due_longest() -> None:
-    agenda: Schedule[str] = Schedule()
+def test_a_schedule_gives_the_entry_that_is_due_longest() -> None:
+    schedule: Schedule[str] = Schedule()
     for name, due in (("late", 5.0), ("early", 1.0), ("less early", 1.5)):
-        agenda.add(name, due)
-    assert agenda.next_start() == 1.0
-    assert [agenda.take() for _ in range(3)] == ["early", "less early", "late"]
-    assert agenda.next_start() == math.inf
+        schedule.add(name, due)
+    assert schedule.next_start() == 1.0
+    assert [schedule.take() for _ in range(3)] == ["early", "less early", "late"]
+    assert schedule.next_start() == math.inf
 
 
-def test_fleets_and_single_waits_can_share_a_task() -> None:
+def test_groups_and_single_waits_can_share_a_task() -> None:
     client = altcraft.Client("https://example.com", token="t", transport=_Patient())
     task = client.tasks.resume("0")
     alone = threading.Thread(target=task.result)

@@ -142,7 +142,7 @@ async def test_a_client_keeps_no_group_whose_workers_have_slept() -> None:
 
 
 @in_every_loop
-async def test_hints_from_other_threads_wake_a_fleet_and_make_it_look_once() -> None:
+async def test_hints_from_other_threads_wake_a_group_and_make_it_poll_once() -> None:
     stage = AsyncStage()
     client, tasks = made(stage, 3)
     waiting = asyncio.ensure_future(_all(client.tasks.as_completed(tasks, max_in_flight=2)))
@@ -189,7 +189,7 @@ async def test_what_a_transport_should_not_raise_reaches_the_consumer() -> None:
 
 
 @in_every_loop
-async def test_a_worker_that_somebody_cancels_does_not_keep_the_consumer_waiting() -> None:
+async def test_a_cancelled_worker_does_not_keep_the_consumer_waiting() -> None:
     stage = AsyncStage()
     client, tasks = made(stage, 2)
     waiting = asyncio.ensure_future(_all(client.tasks.as_completed(tasks, max_in_flight=1)))
@@ -218,7 +218,7 @@ async def test_cancelling_ends_the_submissions_that_have_not_begun() -> None:
 
 
 @in_every_loop
-async def test_a_task_may_be_waited_for_singly_and_in_two_fleets_at_the_same_time() -> None:
+async def test_a_task_may_be_waited_for_singly_and_in_two_groups_at_the_same_time() -> None:
     stage = AsyncStage()
     client, tasks = made(stage, 2)
     waiting = [asyncio.ensure_future(_all(client.tasks.as_completed(tasks))) for _ in range(2)]

@@ -39,7 +39,7 @@ def client(stage: Stage, pool: ThreadPoolExecutor) -> Iterator[Client]:
         yield client
 
 
-def crew() -> list[str]:
+def worker_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("altcraft")]
 
 
@@ -64,8 +64,8 @@ def asked(stage: Stage, count: int) -> dict[str, Any]:
 
 
 def nothing_is_left(client: Client, tasks: list[Task[object]], stage: Stage, pool: ThreadPoolExecutor) -> None:
-    """No thread, leader or gate; and the tasks can be followed again, to the end."""
-    eventually(lambda: not crew())
+    """No thread, leader or signal is left; and the tasks can be followed again, to the end."""
+    eventually(lambda: not worker_threads())
     assert client._engine._signals == ()
     assert all(task._followed.leader is None and not is_scheduled(task) for task in tasks)
     again = pool.submit(lambda: list(client.tasks.as_completed(tasks, max_in_flight=2)))
@@ -132,11 +132,11 @@ def test_an_iteration_that_never_began_leaves_nothing_behind(
 ) -> None:
     tasks = some(client, 3)
     client.tasks.as_completed(tasks)
-    assert crew() == []
+    assert worker_threads() == []
     nothing_is_left(client, tasks, stage, pool)
 
 
-def test_an_iteration_may_be_closed_by_whoever_holds_the_lock(
+def test_an_iteration_may_be_closed_by_a_thread_that_holds_the_lock(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     """As the garbage collector does, when it comes at a bad moment: waiting for the workers would wait for ever."""
@@ -206,7 +206,7 @@ def test_an_iteration_ends_soon_also_where_sleeps_cannot_be_cut_short() -> None:
             assert task.id == "quick"
             eventually(lambda: drowsy.naps)
             break
-        assert crew() == []
+        assert worker_threads() == []
     assert max(drowsy.naps) <= 0.5
 
 
@@ -246,7 +246,7 @@ def test_an_interrupt_ends_the_submissions_that_have_not_begun(stage: Stage, poo
     interrupted.set()
     for call in outcome(interrupting):
         call.answer(STARTED)
-    eventually(lambda: not crew())
+    eventually(lambda: not worker_threads())
     assert stage.idle()
     client.close()
 
@@ -270,7 +270,7 @@ def test_the_time_is_up_on_time_though_every_worker_hangs(stage: Stage, pool: Th
     client.close()
 
 
-def test_exchanges_are_given_no_more_time_than_the_fleet_has(
+def test_exchanges_are_given_no_more_time_than_the_group_has(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     waiting = pool.submit(client.tasks.wait, some(client, 2), 5.0)
@@ -292,7 +292,7 @@ def test_an_exchange_that_the_deadline_cuts_off_says_nothing_of_its_task(stage: 
         assert client.tasks.wait([task], timeout=0.1).not_done == {task}
 
 
-def test_whoever_is_due_before_the_present_sleeper_wakes_is_not_kept_waiting(
+def test_a_task_that_is_due_before_the_sleeper_wakes_is_polled_on_time(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     tasks = some(client, 2)
@@ -324,7 +324,7 @@ def test_a_refusal_holds_everybody_back(client: Client, stage: Stage, pool: Thre
 # Hints.
 
 
-def test_a_hint_wakes_a_fleet_and_makes_it_look_once(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
+def test_a_hint_wakes_a_group_and_makes_it_poll_once(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
     tasks = some(client, 3)
     waiting = pool.submit(lambda: list(client.tasks.as_completed(tasks, max_in_flight=2)))
     for _ in tasks:
@@ -343,7 +343,7 @@ def test_a_hint_wakes_a_fleet_and_makes_it_look_once(client: Client, stage: Stag
 
 
 @pytest.mark.usefixtures("restless")
-def test_a_burst_of_hints_makes_a_fleet_look_once_more_at_what_is_under_way(
+def test_a_burst_of_hints_makes_a_group_poll_once_more_after_the_poll_under_way(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     tasks = some(client, 4)
@@ -397,7 +397,7 @@ def test_polls_that_hints_earn_keep_to_the_rate_limit(stage: Stage, pool: Thread
     assert min(gaps) > 0.15
 
 
-def test_a_poll_by_somebody_else_that_finds_a_task_done_is_noticed_at_once(
+def test_the_group_notices_at_once_that_another_poll_found_a_task_done(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     (task,) = some(client, 1)
@@ -415,17 +415,17 @@ def test_a_poll_by_somebody_else_that_finds_a_task_done_is_noticed_at_once(
 
 @pytest.mark.usefixtures("restless")
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_task_may_be_waited_for_singly_and_in_two_fleets_at_the_same_time(
+def test_a_task_may_be_waited_for_singly_and_in_two_groups_at_the_same_time(
     pool: ThreadPoolExecutor, workers: int
 ) -> None:
     crowd = Crowd(seed=1, done_after=4)
     polling = Polling(initial=0.01, maximum=0.01)
     with Client("https://example.com", token="t", transport=crowd, polling=polling) as client:
         tasks = some(client, 6)
-        fleets = [pool.submit(lambda: list(client.tasks.as_completed(tasks, max_in_flight=workers))) for _ in range(2)]
+        groups = [pool.submit(lambda: list(client.tasks.as_completed(tasks, max_in_flight=workers))) for _ in range(2)]
         singles = [pool.submit(task.result) for task in tasks]
-        for fleet in fleets:
-            assert set(outcome(fleet)) == set(tasks)
+        for group in groups:
+            assert set(outcome(group)) == set(tasks)
         for single in singles:
             assert outcome(single) == []
         assert all(task._followed.leader is None for task in tasks)
@@ -453,7 +453,7 @@ def test_when_the_group_that_leads_a_task_stops_between_polls_a_single_wait_take
     assert outcome(single) == []
 
 
-def test_what_an_observer_raises_harms_no_fleet(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
+def test_what_an_observer_raises_harms_no_group(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
     class Broken:
         @altcraft.hookimpl
         def altcraft_task_progress(self) -> None:
@@ -530,7 +530,7 @@ def test_the_threads_that_there_are_do_where_no_more_can_be_had(
     assert set(outcome(waiting)) == set(tasks)
 
 
-def test_many_iterations_leave_no_crews_with_their_client() -> None:
+def test_many_iterations_leave_no_groups_with_their_client() -> None:
     with Client("https://example.com", token="t", transport=Drowsy()) as client:
         for _ in range(20):
             assert len(list(client.tasks.as_completed([client.tasks.resume("quick")]))) == 1
@@ -585,7 +585,7 @@ class Crowd:
 
 @pytest.mark.usefixtures("restless")
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_happens_each_task_is_delivered_once(pool: ThreadPoolExecutor, seed: int) -> None:
+def test_after_any_events_each_task_is_delivered_once(pool: ThreadPoolExecutor, seed: int) -> None:
     dice = random.Random(seed)
     workers = dice.choice([1, 2, 4, 32])
     crowd = Crowd(seed, done_after=dice.randint(1, 5))
@@ -604,7 +604,7 @@ def test_whatever_happens_each_task_is_delivered_once(pool: ThreadPoolExecutor, 
         assert all(task.done() and task._followed.leader is None for task in tasks)
         assert len(crowd.threads) <= workers
         assert crowd.most_at_once == 1
-        assert crew() == []
+        assert worker_threads() == []
 
 
 @pytest.mark.usefixtures("restless")
@@ -620,5 +620,5 @@ def test_a_client_that_is_closed_at_any_moment_leaves_nothing_behind(pool: Threa
     client.close()
     with pytest.raises(ClientClosed):
         outcome(waiting)
-    assert crew() == []
+    assert worker_threads() == []
     assert all(task._followed.leader is None for task in tasks)

@@ -102,7 +102,7 @@ def test_a_hint_before_the_wait_counts(world: World) -> None:
         assert client._engine.hints.is_closed
 
 
-def test_what_a_look_of_ones_own_finds_is_no_disappointment(world: World) -> None:
+def test_what_a_caller_s_own_poll_finds_is_no_disappointment(world: World) -> None:
     client = world.client([STARTED, reply({"status": "completed", "result": []})])
     task = world.do(client.databases.refresh_counters(5, resource_id=24, feedback=FEEDBACK))
     world.do(task.poll())

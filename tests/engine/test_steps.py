@@ -230,7 +230,7 @@ def test_parked_tasks_are_polled_at_the_times_of_those_that_stayed(number: int) 
     assert same >= 0.97 * number - 1
 
 
-def test_a_bare_id_makes_every_look_a_first_one() -> None:
+def test_a_bare_id_makes_every_poll_a_first_one() -> None:
     by_token = sum(len(parked(seed, Polling())[0]) for seed in range(4))
     by_id = sum(len(parked(seed, Polling(), forgetful=True)[0]) for seed in range(4))
     assert by_id > 3 * by_token

@@ -105,7 +105,7 @@ def test_all_who_wait_are_told_of_the_failure(client: Client, stage: Stage, pool
     assert stage.idle()
 
 
-def test_whoever_waits_sees_the_progress_and_the_terminal_state_too(
+def test_a_follower_sees_the_progress_and_the_terminal_state_too(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     task = client.tasks.resume("t-1")
@@ -118,7 +118,7 @@ def test_whoever_waits_sees_the_progress_and_the_terminal_state_too(
         assert set(follower.seen[:-1]) == {"running"}
 
 
-def test_whoever_waits_no_longer_is_told_nothing_more(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
+def test_a_wait_that_has_ended_is_told_nothing_more(client: Client, stage: Stage, pool: ThreadPoolExecutor) -> None:
     task = client.tasks.resume("t-1")
     leader, (follower,) = gather(pool, stage, task, 1, timeout=0.2)
     stage.next().answer(RUNNING)
@@ -130,7 +130,7 @@ def test_whoever_waits_no_longer_is_told_nothing_more(client: Client, stage: Sta
     assert len(follower.seen) == seen
 
 
-def test_each_keeps_to_its_own_deadline_with_one_last_look(
+def test_each_keeps_to_its_own_deadline_with_one_last_poll(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     task = client.tasks.resume("t-1")
@@ -138,9 +138,9 @@ def test_each_keeps_to_its_own_deadline_with_one_last_look(
     stage.next().answer(RUNNING)
     stage.asleep()
     follower = pool.submit(task.result, 0.02)
-    look = stage.next()
-    assert look.timeout <= 1.0, "a last look, at the deadline, is to be short"
-    look.answer(RUNNING)
+    poll = stage.next()
+    assert poll.timeout <= 1.0, "a last poll, at the deadline, is to be short"
+    poll.answer(RUNNING)
     error = raised(follower)
     assert isinstance(error, WaitTimeout)
     assert parse_resume_token(error.resume_token).task_id == task.id
@@ -150,7 +150,7 @@ def test_each_keeps_to_its_own_deadline_with_one_last_look(
     assert outcome(leader) == []
 
 
-def test_a_last_look_that_finds_the_task_done_is_for_all(
+def test_a_last_poll_that_finds_the_task_done_is_for_all(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     task = client.tasks.resume("t-1")
@@ -172,7 +172,7 @@ def test_a_last_look_that_finds_the_task_done_is_for_all(
         (reply(error=404, error_text="no such task"), NotFound),
     ],
 )
-def test_a_last_look_that_fails_ends_the_wait_as_it_does_for_whoever_polls(
+def test_a_last_poll_that_fails_ends_a_follower_s_wait_as_it_ends_the_leader_s(
     client: Client, stage: Stage, pool: ThreadPoolExecutor, failure: Any, error: type[Exception]
 ) -> None:
     task = client.tasks.resume("t-1")
@@ -311,7 +311,7 @@ def test_a_hint_for_one_task_lets_the_others_sleep_on(client: Client, stage: Sta
     outcome(waiting[0])
 
 
-def test_a_poll_that_finds_the_task_done_wakes_whoever_waits(
+def test_a_poll_that_finds_the_task_done_wakes_every_wait(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
     task = client.tasks.resume("t-1")
@@ -394,7 +394,7 @@ def test_no_waking_of_a_sleeper_is_ever_lost(pool: ThreadPoolExecutor, sleepers:
     assert time.monotonic() - began < PATIENCE, "a thread has slept on after it was woken"
 
 
-def test_a_closed_sleeper_lets_nobody_sleep(pool: ThreadPoolExecutor) -> None:
+def test_a_closed_sleeper_lets_no_thread_sleep(pool: ThreadPoolExecutor) -> None:
     sleeper = Sleeper()
     threads = [pool.submit(sleeper.sleep, 1000) for _ in range(8)]
     sleeper.close()
@@ -542,18 +542,18 @@ def test_a_follower_need_not_wait_for_an_exchange_that_closing_does_not_end(pool
 def test_no_thread_outlives_close_although_an_iteration_was_left_half_way(
     client: Client, stage: Stage, pool: ThreadPoolExecutor
 ) -> None:
-    def crew() -> list[threading.Thread]:
+    def worker_threads() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if thread.name.startswith("altcraft")]
 
     tasks = [client.tasks.resume(f"t-{number}") for number in range(20)]
     iteration = client.tasks.as_completed(tasks, max_in_flight=4)
     first = pool.submit(next, iteration)
     calls = [stage.next() for _ in range(4)]
-    assert len(crew()) == 4
+    assert len(worker_threads()) == 4
     calls[0].answer(DONE)
     outcome(first)
     client.close()
-    assert crew() == []
+    assert worker_threads() == []
     with pytest.raises(ClientClosed):
         next(iteration)
 
@@ -623,7 +623,7 @@ class Echo:
 
 
 @pytest.mark.usefixtures("restless")
-def test_whatever_learns_first_of_the_end_it_is_told_exactly_once(pool: ThreadPoolExecutor) -> None:
+def test_the_end_is_told_exactly_once_by_the_first_that_learns_of_it(pool: ThreadPoolExecutor) -> None:
     told = Told()
     called: Counter[str] = Counter()
     note = threading.Lock()
@@ -688,7 +688,7 @@ def test_watchers_come_and_go_in_many_threads_at_once(pool: ThreadPoolExecutor) 
             return len(seen)
 
         for future in [pool.submit(wait) for _ in range(8)]:
-            assert outcome(future) >= 40, "each is told at least of its own look"
+            assert outcome(future) >= 40, "each is told at least of its own poll"
     assert switch.polls >= 8
 
 

@@ -82,7 +82,7 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 @every_wire
-def test_a_hint_from_a_thread_wakes_whoever_sleeps_over_a_bundled_transport(
+def test_a_hint_from_a_thread_wakes_the_sleeper_of_a_bundled_transport(
     kind: str, transport: str, slow: Slow, server: RawServer, pool: ThreadPoolExecutor
 ) -> None:
     with session(kind) as run, run.client(server.url, TOKEN, transport=transport, polling=FOREVER) as client:

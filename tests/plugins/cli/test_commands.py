@@ -153,7 +153,7 @@ def test_the_token_of_a_refresh_knows_what_it_counts_and_the_heading_says_it(alt
     assert rows.splitlines()[1].startswith("7,")
 
 
-def test_the_status_of_a_task_is_one_look(altcraft) -> None:
+def test_the_status_of_a_task_is_one_poll(altcraft) -> None:
     ran = altcraft("tasks", "status", TASK_ID, script=[RUNNING])
     assert ran == (0, f"task {TASK_ID}: running, 40 %\n", "")
 

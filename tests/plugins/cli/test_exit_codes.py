@@ -77,7 +77,7 @@ def test_a_timeout_is_3_and_its_token_works_with_tasks_wait(altcraft) -> None:
     assert altcraft("tasks", "wait", token, script=[completed(SEGMENT)]).code == 0
 
 
-def test_a_timeout_of_zero_is_one_look(altcraft) -> None:
+def test_a_timeout_of_zero_is_one_poll(altcraft) -> None:
     assert altcraft("tasks", "wait", TASK_ID, "--timeout", "0", script=[RUNNING]).code == 3
     assert altcraft("tasks", "wait", TASK_ID, "--timeout", "0", script=[completed(SEGMENT)]).code == 0
 

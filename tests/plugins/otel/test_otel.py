@@ -236,7 +236,7 @@ def test_a_resumed_task_is_in_the_trace_of_its_submission(world: World, telemetr
         ([KeyboardInterrupt()], KeyboardInterrupt),
     ],
 )
-def test_every_span_ends_once_whatever_ends_a_wait(
+def test_every_span_ends_once_for_each_way_a_wait_can_end(
     world: World, telemetry: Telemetry, script: list[Any], error: type[BaseException]
 ) -> None:
     client = world.client([STARTED, *script], plugins=[telemetry.plugin])

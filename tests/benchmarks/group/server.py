@@ -1,6 +1,6 @@
-"""A loopback platform whose tasks are done with the third look: run by the benchmark as a process of its own.
+"""A loopback platform whose tasks are done with the third poll: run by the benchmark as a process of its own.
 
-python -m tests.benchmarks.fleet.server SECONDS      prints its port; every reply comes so many seconds late
+python -m tests.benchmarks.group.server SECONDS      prints its port; every reply comes so many seconds late
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def _replies() -> list[bytes]:
 
 
 class Connection(asyncio.Protocol):
-    """Answers one request after the other; each task's looks are counted over all connections."""
+    """Answers one request after the other; each task's polls are counted over all connections."""
 
-    looks: dict[bytes, int] = {}  # noqa: RUF012
+    polls: dict[bytes, int] = {}  # noqa: RUF012
     replies = _replies()
     delay = 0.0
 
@@ -45,8 +45,8 @@ class Connection(asyncio.Protocol):
             return
         self.data = b""
         task = body.partition(b'"task_id":"')[2].partition(b'"')[0]
-        look = self.looks[task] = self.looks.get(task, -1) + 1
-        reply = self.replies[min(look, POLLS - 1)]
+        poll = self.polls[task] = self.polls.get(task, -1) + 1
+        reply = self.replies[min(poll, POLLS - 1)]
         if self.delay:
             asyncio.get_running_loop().call_later(self.delay, self.transport.write, reply)
         else:

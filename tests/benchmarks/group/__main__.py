@@ -1,6 +1,6 @@
-"""Ten thousand outstanding tasks, three looks at each: throughput, CPU, threads and memory, side by side.
+"""Ten thousand outstanding tasks, three polls of each: throughput, CPU, threads and memory, side by side.
 
-    python -m tests.benchmarks.fleet [--quick] [--json] [--tasks N] [--rounds N]
+    python -m tests.benchmarks.group [--quick] [--json] [--tasks N] [--rounds N]
 
 The server is a process of its own on loopback; it answers after 0 ms, then after 20 ms. Each contender is a process of
 its own, over the same number of connections as the one that it is compared with: 4 or 8 where replies come at once, for
@@ -44,9 +44,9 @@ PER_THREAD = ("a thread per task, ours", "a thread per task, urllib3")
 PER_COROUTINE = "a coroutine per task, aiohttp"
 BARE = "bare polls, urlopen"
 QUICK = (
-    "fleet, urllib3", "bare polls, urllib3", BARE, "fleet, aiohttp", "bare polls, aiohttp", *PER_THREAD, PER_COROUTINE,
+    "group, urllib3", "bare polls, urllib3", BARE, "group, aiohttp", "bare polls, aiohttp", *PER_THREAD, PER_COROUTINE,
 )  # fmt: skip
-ONCE = (*PER_THREAD, "fleet, httpx", "bare polls, httpx")
+ONCE = (*PER_THREAD, "group, httpx", "bare polls, httpx")
 """They take too long for another round."""
 GROWTH = (1_000, 10_000, 100_000)
 COUNTED = (200, 1_000)
@@ -59,8 +59,8 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "16777216",
 }
 SHARE = {  # what is to take at most 1.15 times the instructions of what
-    "fleet, urllib3": BARE,
-    "fleet, aiohttp": "bare polls, aiohttp",
+    "group, urllib3": BARE,
+    "group, aiohttp": "bare polls, aiohttp",
 }
 
 
@@ -93,7 +93,7 @@ class Goal(NamedTuple):
 
 
 def module(name: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", f"tests.benchmarks.fleet.{name}", *map(str, arguments)]
+    return [sys.executable, "-m", f"tests.benchmarks.group.{name}", *map(str, arguments)]
 
 
 def measured(name: str, *arguments: object) -> Any:
@@ -181,7 +181,7 @@ def table(rows: list[Row]) -> str:
         if row.note:
             lines.append(f"  {row.name:<30} {row.note}")
             continue
-        plain = best.get(row.name.replace("fleet", "bare polls"))
+        plain = best.get(row.name.replace("group", "bare polls"))
         ratio = f"{row.cpu / plain.cpu:6.2f}" if plain and plain.cpu else ""
         lines.append(
             f"  {row.name:<30} {row.connections:>11} {row.polls:>8,.0f} {row.cpu:>11.1f} {ratio:>6} {row.kib:>12.2f}"
@@ -208,7 +208,7 @@ def goals(
             yield Goal(f"CPU time of {name} over {plain}", ratio(cpu[name], cpu[plain]), 1.15)
     for delay_ms in sorted({row.delay_ms for row in rows}):
         by_name = {row.name: row for row in rows if row.delay_ms == delay_ms}
-        ours, ours_async = by_name["fleet, urllib3"], by_name["fleet, aiohttp"]
+        ours, ours_async = by_name["group, urllib3"], by_name["group, aiohttp"]
         after = f"{delay_ms} ms"
         yield Goal(f"{after}: threads beyond the consumer and the bound", ours.threads - ours.connections - 1, 0)
         limit = 3.0 if delay_ms else 2.0

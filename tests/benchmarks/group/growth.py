@@ -1,6 +1,6 @@
 """Time a poll, however many tasks there are: in a time of its own, without any I/O.
 
-python -m tests.benchmarks.fleet.growth TASKS      prints microseconds of CPU a poll, as JSON
+python -m tests.benchmarks.group.growth TASKS      prints microseconds of CPU a poll, as JSON
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DONE = HttpResponse(200, _JSON, b'{"data":{"status":"completed","result":[]},"e
 
 
 class Platform(FakeTransport):
-    """A FakeTransport that keeps no requests, for they would outweigh the tasks; each third look finds a task done."""
+    """A FakeTransport that keeps no requests, for they would outweigh the tasks; each third poll finds a task done."""
 
     def __init__(self, tasks: int) -> None:
         super().__init__([], clock=FakeClock())
@@ -36,7 +36,7 @@ class Platform(FakeTransport):
 
 
 def measure(tasks: int) -> float:
-    """Microseconds of CPU a poll. Each is looked at once before any is looked at again, so all stay outstanding."""
+    """Microseconds of CPU a poll. Each is polled once before any is polled again, so all stay outstanding."""
     platform = Platform(tasks)
     polling = Polling(initial=30, maximum=30, predict=False)
     with Client("https://example.com", "t", transport=platform, polling=polling) as client:

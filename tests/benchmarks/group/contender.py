@@ -1,6 +1,6 @@
 """One way to follow many tasks, in a process of its own: run by the benchmark, prints a line of JSON.
 
-    python -m tests.benchmarks.fleet.contender NAME PORT TASKS CONNECTIONS
+    python -m tests.benchmarks.group.contender NAME PORT TASKS CONNECTIONS
 
 Every contender makes the same exchanges over at most so many connections, and every task is outstanding before the
 first is done. What it measures lies between two moments: the ids exist and the connections are open, and the last task
@@ -56,7 +56,7 @@ class Watch:
     def __init__(self, tasks: int) -> None:
         gc.collect()
         self.tasks = tasks
-        self.threads = self.looks = 0
+        self.threads = self.polls = 0
         self.memory = _kib("VmRSS")
         self.cpu = _cpu()
         self.began = time.perf_counter()
@@ -66,9 +66,9 @@ class Watch:
         self.cpu = _cpu()
         self.began = time.perf_counter()
 
-    def look(self) -> None:
-        self.looks += 1
-        if self.looks % 50 == 1:  # counting threads must not slow the contender down
+    def poll(self) -> None:
+        self.polls += 1
+        if self.polls % 50 == 1:  # counting threads must not slow the contender down
             self.threads = max(self.threads, threading.active_count())
 
     def stop(self) -> Run:
@@ -104,7 +104,7 @@ def _async_client(port: int, name: str, connections: int) -> AsyncClient:
 # Ours
 
 
-def fleet(name: str, port: int, ids: list[str], connections: int) -> Run:
+def group(name: str, port: int, ids: list[str], connections: int) -> Run:
     """`client.tasks.as_completed`."""
     with _client(port, name, connections) as client:
         for _ in range(connections):
@@ -112,18 +112,18 @@ def fleet(name: str, port: int, ids: list[str], connections: int) -> Run:
         watch = Watch(len(ids))
         tasks = [client.tasks.resume(task_id) for task_id in ids]
         for _ in client.tasks.as_completed(tasks, max_in_flight=connections):
-            watch.look()
+            watch.poll()
         return watch.stop()
 
 
-async def async_fleet(name: str, port: int, ids: list[str], connections: int) -> Run:
+async def async_group(name: str, port: int, ids: list[str], connections: int) -> Run:
     """The same over AsyncClient."""
     async with _async_client(port, name, connections) as client:
         await asyncio.gather(*(client.tasks.status("warm") for _ in range(connections)))
         watch = Watch(len(ids))
         tasks = [client.tasks.resume(task_id) for task_id in ids]
         async for _ in client.tasks.as_completed(tasks, max_in_flight=connections):
-            watch.look()
+            watch.poll()
         return watch.stop()
 
 
@@ -149,11 +149,11 @@ def bare(name: str, port: int, ids: list[str], connections: int) -> Run:
 
 def bare_urlopen(name: str, port: int, ids: list[str], connections: int) -> Run:
     """As `bare`, but over urllib3's own `urlopen` and with json.loads: the least that polls in Python take."""
-    look = _plain_look(port, connections)
+    poll = _plain_poll(port, connections)
 
     def work(queue: Iterator[str]) -> None:
         for task_id in queue:
-            look(task_id)
+            poll(task_id)
 
     return _round_and_round(work, ids, connections)
 
@@ -164,7 +164,7 @@ def _round_and_round(work: Callable[[Iterator[str]], None], ids: list[str], conn
     threads = [threading.Thread(target=work, args=(queue,)) for _ in range(connections)]
     for thread in threads:
         thread.start()
-    watch.look()
+    watch.poll()
     for thread in threads:
         thread.join()
     return watch.stop()
@@ -184,7 +184,7 @@ async def async_bare(name: str, port: int, ids: list[str], connections: int) -> 
     async with client:
         await asyncio.gather(*(client.tasks.status("warm") for _ in range(connections)))
         watch = Watch(len(ids))
-        watch.look()
+        watch.poll()
         queue = itertools.chain.from_iterable(itertools.repeat(ids, POLLS))
         await asyncio.gather(*(work(queue) for _ in range(connections)))
         return watch.stop()
@@ -209,29 +209,29 @@ def thread_per_task(name: str, port: int, ids: list[str], connections: int) -> R
 
 def plain_thread_per_task(name: str, port: int, ids: list[str], connections: int) -> Run:
     """The same with urllib3's pool and json.loads, as one would write it without a library."""
-    look = _plain_look(port, connections)
+    poll = _plain_poll(port, connections)
 
     def follow(task_id: str) -> None:
-        while look(task_id) != "completed":
+        while poll(task_id) != "completed":
             time.sleep(PAUSE)
 
     return _in_threads(follow, ids)
 
 
-def _plain_look(port: int, connections: int) -> Callable[[str], str]:
+def _plain_poll(port: int, connections: int) -> Callable[[str], str]:
     import urllib3
 
     pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=connections, block=True)
     headers = {"Content-Type": "application/json"}
 
-    def look(task_id: str) -> str:
+    def poll(task_id: str) -> str:
         body = json.dumps({"token": "t", "format": "json", "task_id": task_id}, separators=(",", ":")).encode()
         reply = pool.urlopen("POST", "/api/v1.1/tasks/status", body=body, headers=headers)
         return str(json.loads(reply.data)["data"]["status"])
 
     for _ in range(connections):
-        look("warm")
-    return look
+        poll("warm")
+    return poll
 
 
 def _in_threads(follow: Callable[[str], None], ids: list[str]) -> Run:
@@ -246,7 +246,7 @@ def _in_threads(follow: Callable[[str], None], ids: list[str]) -> Run:
     threads = [threading.Thread(target=begin, args=(task_id,)) for task_id in ids]
     for thread in threads:
         thread.start()
-    watch.look()
+    watch.poll()
     watch.restart()
     all_there.set()
     for thread in threads:
@@ -262,18 +262,18 @@ async def coroutine_per_task(name: str, port: int, ids: list[str], connections: 
     async with aiohttp.ClientSession(connector=connector) as session:
         url = f"{_url(port)}/api/v1.1/tasks/status"
 
-        async def look(task_id: str) -> str:
+        async def poll(task_id: str) -> str:
             body = json.dumps({"token": "t", "format": "json", "task_id": task_id}, separators=(",", ":")).encode()
             async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as reply:
                 return str(json.loads(await reply.read())["data"]["status"])
 
         async def follow(task_id: str) -> None:
-            while await look(task_id) != "completed":  # noqa: ASYNC110  # it is not ours to signal
+            while await poll(task_id) != "completed":  # noqa: ASYNC110  # it is not ours to signal
                 await asyncio.sleep(PAUSE)
 
-        await asyncio.gather(*(look("warm") for _ in range(connections)))
+        await asyncio.gather(*(poll("warm") for _ in range(connections)))
         watch = Watch(len(ids))
-        watch.look()
+        watch.poll()
         await asyncio.gather(*(follow(task_id) for task_id in ids))
         return watch.stop()
 
@@ -281,11 +281,11 @@ async def coroutine_per_task(name: str, port: int, ids: list[str], connections: 
 Contender = Callable[[str, int, list[str], int], "Run | Awaitable[Run]"]
 
 CONTENDERS: dict[str, tuple[Contender, str]] = {
-    "fleet, urllib3": (fleet, "urllib3"),
-    "fleet, http_client": (fleet, "http_client"),
-    "fleet, pycurl": (fleet, "pycurl"),
-    "fleet, aiohttp": (async_fleet, "aiohttp"),
-    "fleet, httpx": (async_fleet, "httpx"),
+    "group, urllib3": (group, "urllib3"),
+    "group, http_client": (group, "http_client"),
+    "group, pycurl": (group, "pycurl"),
+    "group, aiohttp": (async_group, "aiohttp"),
+    "group, httpx": (async_group, "httpx"),
     "bare polls, urllib3": (bare, "urllib3"),
     "bare polls, urlopen": (bare_urlopen, "urllib3"),
     "bare polls, http_client": (bare, "http_client"),
@@ -300,7 +300,7 @@ CONTENDERS: dict[str, tuple[Contender, str]] = {
 
 def main() -> None:
     name, port, connections = sys.argv[1], int(sys.argv[2]), int(sys.argv[4])
-    ids = [f"{name}-{time.time_ns() % 10**12}-{number:06}" for number in range(TASKS)]
+    ids = [f"task-{time.time_ns() % 10**12}-{number:06}" for number in range(TASKS)]
     contender, transport = CONTENDERS[name]
     outcome: Any = contender(transport, port, ids, connections)
     run = asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome

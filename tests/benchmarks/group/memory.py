@@ -1,8 +1,8 @@
 """What an outstanding task takes in memory, byte by byte: run by the benchmark, prints a line of JSON.
 
-    python -m tests.benchmarks.fleet.memory TASKS WITH_PROGRESS LOOKS
+    python -m tests.benchmarks.group.memory TASKS WITH_PROGRESS POLLS
 
-Every task has been polled LOOKS times, and stands in the schedule. The figure is the memory allocated since the ids
+Every task has been polled POLLS times, and stands in the schedule. The figure is the memory allocated since the ids
 were made, over the number of tasks: the handle, the machine, what its polls have shown, the place in the schedule, all
 the times; `listed` with the caller's list of handles, and `with_ids` with the ids too.
 """
@@ -21,19 +21,19 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class Platform:
-    """Answers so many looks, and holds back the next one; lives by the machine's clock."""
+    """Answers so many polls, and holds back the next one; lives by the machine's clock."""
 
-    def __init__(self, looks: int, *, with_progress: bool) -> None:
-        self.left = looks
+    def __init__(self, polls: int, *, with_progress: bool) -> None:
+        self.left = polls
         self.progress = with_progress
         self.tasks = 1
         self.answered = 0
-        self.all_looked = threading.Event()
+        self.all_polled = threading.Event()
         self._closed = threading.Event()
 
     def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:
         if self.answered == self.left:
-            self.all_looked.set()
+            self.all_polled.set()
             self._closed.wait()
         shown = b',"progress":%d' % (10 * (1 + self.answered // self.tasks)) if self.progress else b""
         self.answered += 1
@@ -48,9 +48,9 @@ class Platform:
         self._closed.set()
 
 
-def measure(tasks: int, looks: int, *, with_progress: bool) -> dict[str, float]:
+def measure(tasks: int, polls: int, *, with_progress: bool) -> dict[str, float]:
     """Bytes a task."""
-    platform = Platform(tasks * looks, with_progress=with_progress)
+    platform = Platform(tasks * polls, with_progress=with_progress)
     platform.tasks = tasks
     with Client(
         "https://example.com", "t", transport=platform, polling=Polling(initial=0.5, maximum=0.5, predict=False)
@@ -65,7 +65,7 @@ def measure(tasks: int, looks: int, *, with_progress: bool) -> dict[str, float]:
         iteration = client.tasks.as_completed(handles, max_in_flight=1)
         consumer = threading.Thread(target=_first, args=(iteration,))
         consumer.start()
-        platform.all_looked.wait()
+        platform.all_polled.wait()
         gc.collect()
         outstanding = _traced()
     consumer.join()
@@ -93,5 +93,5 @@ def _first(iteration: object) -> None:
 
 
 if __name__ == "__main__":
-    count, with_progress, looks = map(int, sys.argv[1:])
-    print(json.dumps(measure(count, looks, with_progress=bool(with_progress))))
+    count, with_progress, polls = map(int, sys.argv[1:])
+    print(json.dumps(measure(count, polls, with_progress=bool(with_progress))))
