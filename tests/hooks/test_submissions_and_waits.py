@@ -9,7 +9,7 @@ import pytest
 
 import altcraft
 from altcraft import HttpResponse, TaskFailed, WaitTimeout
-from altcraft.schema import SegmentsRefreshCounters
+from altcraft.schema import Feedback, SegmentsRefreshCounters
 from altcraft.testing import reply
 from hooks.plugins import DONE, FAILED, RUNNING, STARTED, Recorder, client, plugin, raises
 
@@ -37,6 +37,15 @@ def test_a_submission_is_announced_and_ends_in_a_task_or_a_failure() -> None:
     failed = recorder.of("altcraft_submission_failed")
     assert [call["submission"] for call in failed] == [second, third]
     assert [call["in_doubt"] for call in failed] == [False, True]
+
+
+def test_a_submission_tells_plain_values_without_the_token_feedback_and_defaults() -> None:
+    recorder = Recorder()
+    feedback = Feedback(url="https://caller.example/cb/secret")
+    with client([STARTED], recorder) as made:
+        made.submit(SegmentsRefreshCounters(7, 24, feedback=feedback))
+    (call,) = recorder.of("altcraft_submitting")
+    assert call["submission"].fields == {"id": 7, "resource_id": 24}
 
 
 @pytest.mark.parametrize(

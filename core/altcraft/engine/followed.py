@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from altcraft.engine.submission import own_fields
 from altcraft.hooks import Submission, guarded, refuse_coroutines
 from altcraft.schema import TaskStatus
 from altcraft.tasks.events import (
@@ -115,7 +114,7 @@ class Followed(Generic[R]):
         return ResumeToken(
             task_id=self.id,
             operation=self.operation,
-            request=None if submission is None else own_fields(submission.request),
+            request=None if submission is None else submission.fields,
             key=None if submission is None else submission.key,
             note="" if submission is None else submission.note,
             traceparent="" if submission is None else submission.traceparent,

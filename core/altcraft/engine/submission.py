@@ -11,7 +11,7 @@ import msgspec
 from altcraft.errors import AltcraftError, ApiError, ClientClosed, ConnectError, EncodeError
 from altcraft.hooks import Submission
 from altcraft.operations import Operation
-from altcraft.schema import Feedback, Request
+from altcraft.schema import Request
 from altcraft.tasks.resume import KEY_LENGTH, NOTE_LENGTH, ResumeToken, is_traceparent
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "checked_key",
     "checked_note",
     "may_be_processed",
-    "own_fields",
     "resumed_submission",
     "without_credentials",
 ]
@@ -65,16 +64,6 @@ def may_be_processed(error: BaseException) -> bool:
     if isinstance(error, (ConnectError, ClientClosed, EncodeError)):  # nothing was sent
         return False
     return isinstance(error, AltcraftError) or not isinstance(error, Exception)
-
-
-def own_fields(request: Request[Any]) -> dict[str, Any]:
-    """A request's fields as plain values, without the token, and without addresses that the platform is to call."""
-    plain = {}
-    for field in msgspec.structs.fields(request):
-        value = getattr(request, field.name)
-        if field.name not in ("token", "format") and value != field.default and not isinstance(value, Feedback):
-            plain[field.encode_name] = msgspec.to_builtins(value)
-    return plain
 
 
 def resumed_submission(token: ResumeToken, operation: Operation[Any]) -> Submission | None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import pluggy
 
-from altcraft.schema import Request
+from altcraft.schema import Feedback, Request
 
 if TYPE_CHECKING:
     from altcraft.codecs import CodecRegistry
     from altcraft.errors import AltcraftError
     from altcraft.operations import OperationRegistry
-    from altcraft.schema import Feedback, TaskStatus
+    from altcraft.schema import TaskStatus
     from altcraft.wire.messages import Delivery, HttpRequest, HttpResponse
     from altcraft.wire.transport import TransportRegistry
 
@@ -204,6 +204,16 @@ class Submission(msgspec.Struct):
     note: str = ""
     host: str = ""
     traceparent: str = ""
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What the request asks, as plain values under the wire's names: no default, no token, no feedback URL."""
+        plain: dict[str, object] = {}
+        for field in msgspec.structs.fields(self.request):
+            value = getattr(self.request, field.name)
+            if field.name not in ("token", "format") and value != field.default and not isinstance(value, Feedback):
+                plain[field.encode_name] = msgspec.to_builtins(value)
+        return plain
 
 
 class ObservedExchange:

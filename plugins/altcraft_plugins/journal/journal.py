@@ -8,11 +8,11 @@ import time
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from altcraft import AltcraftError, Feedback, Submission, TaskHandle, TaskStatus, hookimpl
+from altcraft import AltcraftError, Submission, TaskHandle, TaskStatus, hookimpl
 from altcraft_plugins._sqlite import SqliteFile
 from altcraft_plugins.journal.entries import Entry, Outstanding
 from altcraft_plugins.journal.file import KIND, JournalError
@@ -170,7 +170,7 @@ class Journal:
             submission.key,
             submission.host,
             submission.operation,
-            _as_json(_plain_request(submission.request)),
+            _as_json(submission.fields),
             submission.note,
             submission.submitted_at.timestamp(),
             self._owner(),
@@ -305,16 +305,6 @@ def _is_owned(row: sqlite3.Row, now: float) -> bool:
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
-
-
-def _plain_request(request: msgspec.Struct) -> dict[str, Any]:
-    """The request's own fields that are set, without addresses that the platform is to call."""
-    values = {
-        field.encode_name: getattr(request, field.name)
-        for field in msgspec.structs.fields(request)
-        if field.name not in ("token", "format")
-    }
-    return {name: value for name, value in values.items() if value is not None and not isinstance(value, Feedback)}
 
 
 def _as_json(value: object) -> str:
