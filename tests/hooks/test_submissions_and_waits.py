@@ -9,7 +9,7 @@ import pytest
 
 import altcraft
 from altcraft import HttpResponse, TaskFailed, WaitTimeout
-from altcraft.schema import Feedback, SegmentsRefreshCounters
+from altcraft.schema import Feedback, ResourcesRefreshCounters, SegmentsRefreshCounters
 from altcraft.testing import reply
 from hooks.plugins import DONE, FAILED, RUNNING, STARTED, Recorder, client, plugin, raises
 
@@ -43,9 +43,9 @@ def test_a_submission_tells_plain_values_without_the_token_feedback_and_defaults
     recorder = Recorder()
     feedback = Feedback(url="https://caller.example/cb/secret")
     with client([STARTED], recorder) as made:
-        made.submit(SegmentsRefreshCounters(7, 24, feedback=feedback))
+        made.submit(ResourcesRefreshCounters(24, feedback=feedback))
     (call,) = recorder.of("altcraft_submitting")
-    assert call["submission"].fields == {"id": 7, "resource_id": 24}
+    assert call["submission"].fields == {"id": 24}
 
 
 @pytest.mark.parametrize(
