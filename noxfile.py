@@ -14,6 +14,7 @@ import subprocess
 import nox
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+NEXT_PYTHON = "3.14"  # not promised yet; tried where it is installed
 PACKAGES = ["altcraft", "altcraft_transports", "altcraft_plugins"]
 PACKAGE_FOLDERS = ["core", "transports", "plugins"]
 
@@ -22,7 +23,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["lint", "types", "tests"]
 
 
-@nox.session(python=PYTHONS)
+@nox.session(python=[*PYTHONS, NEXT_PYTHON])
 def tests(session: nox.Session) -> None:
     """The test suite, with the newest versions of everything."""
     session.install("-e", ".[test]")
@@ -180,7 +181,7 @@ def release(session: nox.Session) -> None:
     archives = [str(path) for path in builds[0].iterdir()]
     session.run("twine", "check", "--strict", *archives)
     session.run("check-wheel-contents", *(path for path in archives if path.endswith(".whl")))
-    for version in PYTHONS:
+    for version in [*PYTHONS, NEXT_PYTHON]:
         python = shutil.which(f"python{version}")
         probe = [python or "python", "-c", "import ensurepip"]  # a version manager's shim may be there without one
         if python is None or subprocess.run(probe, check=False, capture_output=True).returncode:
