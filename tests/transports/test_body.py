@@ -76,13 +76,26 @@ def test_codings_without_end_are_refused() -> None:
         Body(1000, "gzip, gzip, deflate, gzip")
 
 
-def test_a_body_that_is_no_such_coding_or_ends_too_early_is_lost() -> None:
-    for sent in (b"hello, world", b"\x1f\x8bhello, world", b"h"):
-        with pytest.raises(ConnectionLost):
-            read(sent, "gzip")
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "gzip, gzip", "deflate, gzip"])
+@pytest.mark.parametrize("size", [1, 1 << 16])
+def test_a_body_that_is_not_in_its_coding_is_a_decode_error_that_says_so(coding: str, size: int) -> None:
+    sent = b'{"data": {"task_id": "t-1"}}'
+    if coding == "deflate, gzip":
+        sent = gzip.compress(sent)  # the outer coding is right, and the inner one is not
+    with pytest.raises(DecodeError, match="header says that the body is compressed, but it can't be decompressed"):
+        read(sent, coding, size)
+
+
+@pytest.mark.parametrize("sent", [b"\x1f\x8bhello, world", b"{", b"{}", gzip.compress(b"hello" * 100)[:-8] + b"\0" * 8])
+def test_a_body_that_is_damaged_or_short_and_no_gzip_is_a_decode_error(sent: bytes) -> None:
+    with pytest.raises(DecodeError):
+        read(sent, "gzip")
+
+
+def test_a_compressed_body_that_ends_too_early_is_lost() -> None:
     whole = gzip.compress(b"hello" * 100)
     for size in range(1, len(whole)):
-        with pytest.raises(ConnectionLost):
+        with pytest.raises(ConnectionLost, match="cut short"):
             read(whole[:size], "gzip")
     with pytest.raises(ConnectionLost):
         read(whole + whole[:-9], "gzip")

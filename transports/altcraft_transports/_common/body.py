@@ -26,8 +26,8 @@ class Body:
     """Takes the bytes of a reply's body as they arrive. `coding` is its Content-Encoding.
 
     Raises ResponseTooLarge as soon as more than `limit` bytes have come out, so that a small reply that would become a
-    huge one costs no memory. Raises ConnectionLost if the bytes can't be decompressed, or end too early, and
-    DecodeError for a coding that this library doesn't read.
+    huge one costs no memory. Raises ConnectionLost if the bytes end too early, and DecodeError if they can't be
+    decompressed, or if their coding is one that this library doesn't read.
     """
 
     def __init__(self, limit: int, coding: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Body:
         try:
             self._take(data)
         except zlib.error as error:
-            raise ConnectionLost(f"the reply can't be decompressed: {error}") from None
+            raise _not_compressed(str(error)) from None
 
     def expect(self, size: int) -> None:
         """Refuses a body that announces more than the limit, before any of it is read."""
@@ -53,6 +53,8 @@ class Body:
 
     def whole(self) -> bytes:
         """Returns all of it, once nothing more comes."""
+        for decoder in self._decoders:
+            decoder.check_beginning()
         if not all(decoder.is_complete() for decoder in self._decoders):
             raise ConnectionLost("the reply's compressed body is cut short")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -84,6 +86,10 @@ def _codings(header: str) -> list[str]:
     return codings
 
 
+def _not_compressed(reason: str) -> DecodeError:
+    return DecodeError(f"the reply's header says that the body is compressed, but it can't be decompressed: {reason}")
+
+
 class _Decoder:
     """Undoes one coding, and hands on what comes out, at most a quarter of a MiB at once."""
 
@@ -112,6 +118,11 @@ class _Decoder:
     def is_complete(self) -> bool:
         """Whether the stream has ended where it may: after a member, or before anything came."""
         return self._inflate is None and (self._members > 0 or not self._held)
+
+    def check_beginning(self) -> None:
+        """Raises DecodeError where the only byte that has come begins no gzip stream."""
+        if self._held and not self._members and not self._is_deflate and not _MAGIC.startswith(self._held):
+            raise _not_compressed("it does not begin as gzip does")
 
     def _decompress(self, inflate: zlib._Decompress, data: bytes) -> bytes:
         """Hands on what the bytes come to, and returns those that follow the end of a member."""

@@ -192,6 +192,15 @@ class ReplyCases(Case):
             with Loopback(script) as server, self.made(make_transport) as tested:
                 assert coding in str(self.fails(tested, request(server.url + "/"), DecodeError))
 
+    def test_a_body_that_is_not_in_its_coding_is_a_decode_error(self, make_transport: MakeTransport) -> None:
+        def plain(received: Received) -> bytes:
+            asks = "gzip" in received.headers.get("accept-encoding", "")
+            return reply(_TEXT, f"Content-Encoding: {'gzip' if asks else 'br'}")
+
+        with Loopback(answering(plain)) as server, self.made(make_transport) as tested:
+            self.fails(tested, request(server.url + "/"), DecodeError)
+            self.fails(tested, request(server.url + "/"), DecodeError)  # and the transport stays whole
+
     def test_a_token_that_a_server_repeats_as_a_coding_is_not_shown(self, make_transport: MakeTransport) -> None:
         for name in ("Content-Encoding", "Transfer-Encoding"):
 
