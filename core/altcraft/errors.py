@@ -215,7 +215,13 @@ class UsedAfterFork(AltcraftError, RuntimeError):
 
 
 class DecodeError(AltcraftError):
-    """The reply is not in the format that it claims, or does not have the expected shape."""
+    """The reply is not in the format that it claims, or does not have the expected shape.
+
+    `is_lasting` is True where the reply reports the end of a task, and a result that does not fit its type: another
+    exchange would bring the same. Otherwise a poll within a wait is repeated a few times.
+    """
+
+    is_lasting: bool = False
 
 
 class UnsafeXml(DecodeError):

@@ -116,7 +116,8 @@ def test_an_error_that_a_client_raises_keeps_no_body(world: World, unreadable: U
 
 def test_an_error_that_ends_a_wait_keeps_no_body(world: World) -> None:
     def fail(size: int) -> Exception:
-        script = [reply({"task_id": "t-1"}), lambda request: UNREADABLE["JSON of another shape"](size)]
+        polls = [lambda request: UNREADABLE["JSON of another shape"](size)] * 4  # the fourth in a row ends the wait
+        script = [reply({"task_id": "t-1"}), *polls]
         task = world.do(world.client(script).databases.refresh_counters(5, resource_id=24))
         return caught(lambda: world.do(task.result(timeout=60)))
 

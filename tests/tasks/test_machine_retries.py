@@ -19,10 +19,11 @@ from altcraft import (
     RequestTimeout,
     Retry,
     TaskStatus,
+    UnsafeXml,
     WaitTimeout,
 )
 from altcraft.tasks.events import Began, Command, Emit, Failed, Finish, Responded, Send, Sleep, Woke
-from altcraft.tasks.machine import FAILURES_KEPT, State
+from altcraft.tasks.machine import FAILURES_KEPT, State, TaskMachine
 from tasks.machines import DONE, REQUEST_TIMEOUT, RUNNING, STEADY, call, error_of, only, sleeping, task, waiting
 
 # Rule 3: three things, three names.
@@ -88,9 +89,61 @@ def test_a_new_wait_begins_with_all_its_patience() -> None:
     assert isinstance(only(machine.handle(Failed(10.0, ConnectionLost("reset")))), Sleep)
 
 
-@pytest.mark.parametrize("error", [BadRequest(400), NotFound(404), ApiError(500, "", 500), DecodeError("html")])
+@pytest.mark.parametrize("error", [BadRequest(400), NotFound(404), ApiError(500, "", 500), UnsafeXml("dtd")])
 def test_a_refusal_that_a_retry_cannot_cure_ends_the_wait(error: AltcraftError) -> None:
     assert error_of(waiting(polling=STEADY.replace(grace=0)).handle(Failed(1.0, error))) is error
+
+
+def unreadable(machine: TaskMachine, at: float) -> float:
+    """Fails the poll under way, wakes the machine, and returns the time."""
+    (command,) = machine.handle(Failed(at, DecodeError("cut short")))
+    assert isinstance(command, Sleep)
+    at += command.seconds
+    assert isinstance(only(machine.handle(Woke(at))), Send)
+    return at
+
+
+def test_a_poll_whose_answer_cannot_be_read_is_repeated_three_times_in_a_row() -> None:
+    machine = waiting()
+    at = 0.0
+    for _ in range(3):
+        at = unreadable(machine, at)
+    last = DecodeError("cut short")
+    assert error_of(machine.handle(Failed(at, last))) is last
+
+
+def test_an_answer_or_another_failure_lets_the_count_of_unreadable_ones_begin_anew() -> None:
+    machine = waiting()
+    at = 0.0
+    for interruption in (Responded, ConnectionLost, Responded, ConnectionLost):
+        for _ in range(3):
+            at = unreadable(machine, at)
+        event = Responded(at, RUNNING) if interruption is Responded else Failed(at, ConnectionLost("reset"))
+        command = machine.handle(event)[-1]
+        assert isinstance(command, Sleep)
+        at += command.seconds
+        machine.handle(Woke(at))
+
+
+def test_unreadable_answers_are_repeated_no_longer_than_the_patience() -> None:
+    machine = waiting(retry=Retry(patience=0.1, base=1.0))
+    machine.handle(Failed(0.0, DecodeError("cut short")))
+    machine.handle(Woke(0.1))
+    assert isinstance(error_of(machine.handle(Failed(0.1, DecodeError("cut short")))), DecodeError)
+    assert isinstance(error_of(waiting(retry=Retry(patience=0)).handle(Failed(0.0, DecodeError("x")))), DecodeError)
+
+
+def test_a_result_that_does_not_fit_its_type_ends_the_wait_at_once() -> None:
+    error = DecodeError("no number")
+    error.is_lasting = True
+    assert error_of(waiting().handle(Failed(1.0, error))) is error
+
+
+def test_an_unreadable_answer_at_the_deadline_is_the_cause_of_the_timeout() -> None:
+    cause = DecodeError("cut short")
+    error = error_of(waiting(deadline=10.0).handle(Failed(10.0, cause)))
+    assert isinstance(error, WaitTimeout)
+    assert error.__cause__ is cause
 
 
 def test_a_wait_that_times_out_over_a_failing_exchange_names_it_as_the_cause() -> None:

@@ -417,7 +417,7 @@ class Engine:
             try:
                 yield from self.poll(task, LAST_POLL, observed)
             except AltcraftError as error:
-                if not self.policies.retry.may_help(error, safe=True):
+                if not followed.may_cure(error):
                     raise
                 cause = error
         return followed.expired(cause)

@@ -243,6 +243,10 @@ class Followed(Generic[R]):
             if leader is not None:
                 leader.notified(self)
 
+    def may_cure(self, error: AltcraftError) -> bool:
+        """Whether another poll may be answered although one has failed so."""
+        return self._machine.may_cure(error)
+
     def expired(self, cause: AltcraftError | None = None) -> Finish:
         """The end of a wait whose time is up and that did not lead."""
         return self.outcome or self._completed(self._machine.out_of_time(cause), self._machine.failed)

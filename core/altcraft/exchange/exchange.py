@@ -151,9 +151,10 @@ class Exchange:
         is_typed = True
         try:
             state: TaskStatus[Any] = self._state(operation.status, response)
-        except DecodeError:
+        except DecodeError as error:
             state = self._state(_UNTYPED, response)
             if state.status in done:
+                error.is_lasting = True
                 raise
             is_typed = False
         if state.status in done:
@@ -211,7 +212,9 @@ class Exchange:
         try:
             return operation.result_in(self._read(path, operation.demanding, response))
         except DecodeError:
-            raise self._lacking("result", path) from None
+            error = self._lacking("result", path)
+        error.is_lasting = True
+        raise error
 
     def _is_null(self, operation: Operation[Any], path: str, response: HttpResponse) -> bool:
         """Whether an empty text is how the format writes null, as XML does."""

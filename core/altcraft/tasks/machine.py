@@ -13,8 +13,8 @@ Rules (docs/explanation/task-machine.md numbers them alike):
 4. Watchers of the progress see the terminal state too. Each task handle emits exactly one of completed and failed.
 5. A hint makes the machine poll now, and only the poll is believed. A hint during a poll earns one more poll after it,
    however many hints there were. A hint during a backoff does not shorten the backoff.
-6. A poll may be repeated after any failure that another attempt may cure. A submission is repeated only when nothing
-   can have been sent.
+6. A poll may be repeated after any failure that another attempt may cure. For an answer that can't be read, that is so
+   three times in a row. A submission is repeated only when nothing can have been sent.
 7. An unknown status is data: the task goes on. `progress` never ends a task, not even at 100.
 8. When a wait ends without an outcome, the task goes on, and the same handle may be waited for again.
 9. A task with feedback is not polled until its hint is late, as long as the circuit breaker for hints is closed. The
@@ -38,9 +38,11 @@ from altcraft.errors import (
     AltcraftError,
     ApiError,
     ClientClosed,
+    DecodeError,
     NotFound,
     TaskFailed,
     TaskStalled,
+    UnsafeXml,
     WaitTimeout,
     at_progress,
 )
@@ -75,6 +77,9 @@ FAILURES_KEPT = 16
 
 LONGEST_REASON = 200
 """Characters of a failure's text that a machine remembers."""
+
+UNREADABLE_POLLS = 3
+"""How often in a row a poll is repeated when its answer can't be read."""
 
 TOO_LATE_TO_POLL = 0.1
 """Seconds before the deadline in which no poll starts."""
@@ -331,7 +336,7 @@ class TaskMachine(_Machine):
         retry, limit = self.policies.retry, self._wait.deadline
         if self._may_appear(event):
             delay = self.policies.polling.next_delay(self.history)
-        elif not retry.may_help(event.error, safe=True):
+        elif not self.may_cure(event.error):
             return self._give_up(event.error)
         else:
             since = self.failed[0][0] if self.failed else event.at
@@ -344,6 +349,18 @@ class TaskMachine(_Machine):
         if event.at >= limit:
             return self._give_up(self._expired(event.error))
         return self._sleep(event.at, min(event.at + delay, limit), _BACKING_OFF)
+
+    def may_cure(self, error: AltcraftError) -> bool:
+        """Whether another poll may be answered although this one has failed so.
+
+        A proxy may have cut an answer short, or have given one of its own: what can't be read is asked for a few times.
+        """
+        if not isinstance(error, DecodeError):
+            return self.policies.retry.may_help(error, safe=True)
+        if error.is_lasting or isinstance(error, UnsafeXml):
+            return False
+        last = self.failed[-UNREADABLE_POLLS:]
+        return len(last) < UNREADABLE_POLLS or not all(text.startswith("DecodeError:") for _, text in last)
 
     def _may_appear(self, event: Failed) -> bool:
         """Whether the platform may not know the task yet: its replicas lag behind a submission."""
