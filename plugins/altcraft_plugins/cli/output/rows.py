@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows"]
 
+# A spreadsheet takes a cell for a formula by its beginning. Where its separator is a semicolon or a tab, one of those
+# begins a cell too.
+_FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[\s\ufeff\0]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
 
 class Rows:
     """Collects the rows of all results. They are written at the end, since the header names the counters of all.
 
     The columns: what a plan says; what was counted and the documented counters, as `altcraft.rows` orders them; other
-    counters, sorted by name; `task_id` and `read_at`. Or exactly those of `put`. With `bom`, the text begins with a
-    byte-order mark, by which Excel tells UTF-8.
+    counters, sorted by name; `task_id` and `read_at`. Or exactly those of `put`. A text that a spreadsheet would
+    compute gets an apostrophe in front. With `bom`, a byte-order mark begins the text, by which Excel tells UTF-8.
     """
 
     def __init__(self, destination: Destination, *, bom: bool = False) -> None:
@@ -67,9 +73,24 @@ class Rows:
         """Writes the header and the rows; nothing where there was no result."""
         if not self._has_results:
             return
-        text = io.StringIO()
-        names = [*self._before, *self._usual, *sorted(self._others), *self._behind]
-        writer = csv.DictWriter(text, list(dict.fromkeys(names)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(msgspec.to_builtins(self._rows))
+        text = _Lines()
+        names = list(dict.fromkeys([*self._before, *self._usual, *sorted(self._others), *self._behind]))
+        writer = csv.writer(text, lineterminator="\r\n")
+        writer.writerow(map(_harmless, names))
+        for row in msgspec.to_builtins(self._rows):
+            writer.writerow([_harmless(row.get(name)) for name in names])
         self._destination.write(("\ufeff" if self._bom else "") + text.getvalue())
+
+
+class _Lines(io.StringIO):
+    """Lines that end in a line feed. The writer quotes a lone carriage return only if its own lines end in one."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
+
+
+def _harmless(value: object) -> object:
+    """The value, or a text that no spreadsheet takes for a formula. Numbers stay as they are, also as texts."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    return _FORMULA.sub(r"\1'", value)
