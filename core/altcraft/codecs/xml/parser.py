@@ -111,7 +111,7 @@ def recode(data: bytes, charset: str | None) -> bytes:
             if not data.startswith(b"<?xml"):
                 return data
             declared = _ENCODING.match(data[:LONGEST_DECLARATION].decode("latin-1"))
-            if declared is None or declared[2].lower() in ("utf-8", "utf8"):
+            if declared is None or declared[2].lower() == "utf-8":
                 return data
     text = text_of(data, charset)
     if text is None:
@@ -123,8 +123,9 @@ def recode(data: bytes, charset: str | None) -> bytes:
 def _read_suspect(data: bytes, root: str) -> Element:
     if data.startswith(MARKS):
         recoded = recode(data, None)
-        if recoded is not data:  # its bytes are those of its mark
-            return parse(recoded, root)
+        if recoded is data:  # the mark counts, and not a declaration of another encoding (RFC 7303)
+            raise DecodeError("the XML is not in the encoding that its byte order mark tells")
+        return parse(recoded, root)
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
@@ -132,6 +133,11 @@ def _read_suspect(data: bytes, root: str) -> Element:
     if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > LONGEST_DECLARATION:
         raise DecodeError("the XML's declaration is too long")
     declared = _ENCODING.search(head.decode("latin-1"))
+    if declared is not None and declared[2].lower() in ("utf8", "utf_8"):  # expat reads ASCII alone under these names
+        recoded = recode(data, "utf-8")
+        if recoded is data:
+            raise DecodeError("the XML is not in UTF-8, as it declares")
+        return parse(recoded, root)
     if declared is not None and not is_known(declared[2].replace("_", "-")):
         raise DecodeError(f"the XML declares an encoding that is not read: {declared[2][:40]!r}")
     check_names(data)
