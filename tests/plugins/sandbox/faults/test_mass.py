@@ -1,7 +1,12 @@
-"""A thousand refreshes at 30 % faults: none lost, doubled, wrong or unexplained. `pytest -s` prints the table.
+"""A thousand refreshes at 30 % faults, with a journal: none lost, doubled, wrong or unexplained.
+
+    python -m pytest -q -s -m slow tests/plugins/sandbox/faults/test_mass.py
+
+prints the tables: both clients, in process and over sockets. A smaller run is among the quick tests.
 
 The caller does what a careful program does. It submits what the platform has refused again. Where a reply was lost, it
 looks (here: into the sandbox) whether the submission was processed before it submits again.
+At the end, what the journal says is compared with what the sandbox knows.
 """
 
 from __future__ import annotations
@@ -9,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +35,7 @@ from altcraft import (
 )
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import FakeClock
+from altcraft_plugins.journal import Journal
 from altcraft_plugins.sandbox import FaultPlan, Sandbox, Submission, serve
 from altcraft_plugins.sandbox.faults import (
     Drip,
@@ -49,9 +56,8 @@ from altcraft_transports.threads import ThreadsTransport
 from altcraft_transports.wsgi import WsgiTransport
 from integration.carriers import Session, session
 
-pytestmark = pytest.mark.slow
-
 COUNT = 1_000
+QUICK = 20
 FIRST = 1_000
 
 # 30 % of the exchanges.
@@ -103,40 +109,58 @@ def test_the_rates_are_30_percent():
     assert sum(fault.rate for fault in EXCHANGES) == pytest.approx(0.3)
 
 
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "journal.sqlite3") as journal:
+        yield journal
+
+
 @pytest.fixture(params=["Client", "AsyncClient"])
 def made(request: pytest.FixtureRequest) -> Iterator[Session]:
     with session(request.param) as made:
         yield made
 
 
-def test_in_process_with_the_default_settings_in_a_clocks_time(made: Session) -> None:
+def test_a_few_in_process(made: Session, journal: Journal) -> None:
+    in_process(made, journal, QUICK)
+
+
+@pytest.mark.slow
+def test_in_process_with_the_default_settings_in_a_clocks_time(made: Session, journal: Journal) -> None:
+    in_process(made, journal, COUNT)
+
+
+@pytest.mark.slow
+def test_over_sockets(made: Session, journal: Journal) -> None:
+    quick: dict[str, Any] = {
+        "retry": Retry(base=0.05, maximum=1.0, budget=None),
+        "polling": Polling(initial=0.1, maximum=1.0),
+        "request_timeout": 1.0,
+        "plugins": [ends := Ends(), journal],
+    }
+    with serve(port=0, pace=(0.2, 2.0), faults=PLAN) as server, made.client(server.url, "sandbox", **quick) as client:
+        assert_nothing_is_lost(made, client, ends, server.sandbox, journal, "over sockets", COUNT)
+
+
+def in_process(made: Session, journal: Journal, count: int) -> None:
     clock = FakeClock()
     sandbox = Sandbox(clock=clock, pace=(0.5, 20.0), faults=PLAN)
     transport: Any = WsgiTransport(sandbox, clock=clock)
     if made.is_async:
         transport = ThreadsTransport(transport)
-    ends = Ends()
-    with made.client("https://sandbox.example", "sandbox", transport=transport, plugins=[ends]) as client:
-        assert_nothing_is_lost(made, client, ends, sandbox, "in process")
+    plugins = [ends := Ends(), journal]
+    with made.client("https://sandbox.example", "sandbox", transport=transport, plugins=plugins) as client:
+        assert_nothing_is_lost(made, client, ends, sandbox, journal, "in process", count)
 
 
-def test_over_sockets(made: Session) -> None:
-    quick: dict[str, Any] = {
-        "retry": Retry(base=0.05, maximum=1.0, budget=None),
-        "polling": Polling(initial=0.1, maximum=1.0),
-        "request_timeout": 1.0,
-        "plugins": [ends := Ends()],
-    }
-    with serve(port=0, pace=(0.2, 2.0), faults=PLAN) as server, made.client(server.url, "sandbox", **quick) as client:
-        assert_nothing_is_lost(made, client, ends, server.sandbox, "over sockets")
-
-
-def assert_nothing_is_lost(made: Session, client: Any, ends: Ends, sandbox: Sandbox, where: str) -> None:
-    expected = plant_segments(sandbox)
+def assert_nothing_is_lost(
+    made: Session, client: Any, ends: Ends, sandbox: Sandbox, journal: Journal, where: str, count: int
+) -> None:
+    expected = plant_segments(sandbox, count)
     seen: Counter[str] = Counter()
     tasks: dict[Any, int] = {}
     in_doubt: set[int] = set()
-    left = list(range(COUNT))
+    left = list(range(count))
     while left:
         seen["rounds of submissions"] += 1
         again = []
@@ -153,7 +177,7 @@ def assert_nothing_is_lost(made: Session, client: Any, ends: Ends, sandbox: Sand
                 assert may_be_processed(outcome), f"the error denies a submission that was processed: {outcome!r}"
         left = again
 
-    assert len(tasks) + len(in_doubt) == COUNT
+    assert len(tasks) + len(in_doubt) == count
     following = list(tasks)
     while following:
         finished = made.do(client.tasks.as_completed(following, timeout=7200))
@@ -166,9 +190,25 @@ def assert_nothing_is_lost(made: Session, client: Any, ends: Ends, sandbox: Sand
                 following.append(task)
 
     counts = sandbox.submissions()
-    assert len(counts) == COUNT, "lost"
+    assert len(counts) == count, "lost"
     assert set(counts.values()) == {1}, "doubled"
-    print_table(f"{made.kind.__name__}, {where}", seen, sandbox.injected())
+    compare(journal, tasks, in_doubt, sandbox, seen)
+    print_table(f"{made.kind.__name__}, {where}: {count} refreshes", seen, sandbox.injected())
+
+
+def compare(journal: Journal, tasks: dict[Any, int], in_doubt: set[int], sandbox: Sandbox, seen: Counter[str]) -> None:
+    """The journal knows every task and its outcome, and doubts every submission whose reply was lost."""
+    entries = {entry.task_id: entry for entry in journal.entries() if entry.task_id is not None}
+    assert entries.keys() == {task.id for task in tasks}, "the journal and the caller know different tasks"
+    assert all(entries[task.id].request["id"] == FIRST + number for task, number in tasks.items())
+    with sandbox.rows() as rows:
+        states = dict(rows.execute("SELECT id, status FROM tasks"))
+    for id_, entry in entries.items():
+        assert entry.state == states.get(id_, "running"), f"the journal says {entry.state} of {id_}"
+        seen[f"journal: {entry.state if id_ in states else 'running, and vanished from the platform'}"] += 1
+    doubted = {entry.request["id"] - FIRST for entry in journal.outstanding().in_doubt}
+    assert in_doubt <= doubted, f"processed, without an id, and not in doubt: {in_doubt - doubted}"
+    seen["journal: submissions in doubt"] = len(journal.outstanding().in_doubt)
 
 
 def submit(made: Session, client: Any, numbers: list[int]) -> dict[int, Any]:
@@ -218,7 +258,7 @@ def was_processed(sandbox: Sandbox, number: int) -> bool:
     return sandbox.submissions()[Submission("segments/refresh_counters", f'{{"id":{asked.id},"resource_id":24}}')] > 0
 
 
-def plant_segments(sandbox: Sandbox) -> list[int]:
+def plant_segments(sandbox: Sandbox, count: int) -> list[int]:
     """Makes a segment for each refresh. Returns the number that each refresh has to give."""
     with sandbox.rows() as rows:
         profiles = rows.execute(
@@ -226,7 +266,7 @@ def plant_segments(sandbox: Sandbox) -> list[int]:
             " ON s.profile_id = p.id AND s.resource_id = 24 AND s.channel = 'email' WHERE p.database_id = 5"
         ).fetchall()
         expected = []
-        for number in range(COUNT):
+        for number in range(count):
             segment, members = FIRST + number, profiles[number % 311 :: 13]
             rows.execute("INSERT INTO segments VALUES (?, ?, 5, NULL)", (segment, f"Segment {segment}"))
             rows.executemany("INSERT INTO members VALUES (?, ?)", [(segment, id_) for id_, _ in members])
@@ -235,7 +275,7 @@ def plant_segments(sandbox: Sandbox) -> list[int]:
 
 
 def print_table(title: str, seen: Counter[str], injected: Counter[str]) -> None:
-    lines = [f"\n{title}: {COUNT} refreshes, {sum(injected.values())} faults", "-" * 78]
+    lines = [f"\n{title}, {sum(injected.values())} faults", "-" * 78]
     lines += [f"{what:70} {count:7}" for what, count in sorted(seen.items(), reverse=True)]
     lines += [f"{what:70} {0:7}" for what in ("lost", "doubled", "wrong", "unexplained")]
     lines.append("faults: " + ", ".join(f"{kind} {count}" for kind, count in injected.most_common()))
