@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -209,7 +211,30 @@ class _Stream(httpcore.AsyncNetworkStream):
         return self._lane.stream is not self or not is_quiet(self._inner.get_extra_info("socket"))
 
     async def _write_and_listen(self, buffer: bytes) -> None:
-        """Sends a large message, unless the peer refuses it before it has all of it."""
+        """Sends a large message, unless the peer refuses it before it has all of it.
+
+        Where the peer resets the connection after its reply, the event loop may see the reset first, and close its
+        socket with the reply unread. A duplicate of the socket has it still.
+        """
+        duplicate = self._duplicate()
+        try:
+            await self._send_and_listen(buffer)
+        except httpcore.WriteError:
+            if duplicate is not None:
+                self._heard += _left_in(duplicate)
+            self._has_ended = True
+            raise
+        finally:
+            if duplicate is not None:
+                duplicate.close()
+
+    def _duplicate(self) -> socket.socket | None:
+        """The connection's socket once more; None under TLS, where what it holds can't be read."""
+        if self._inner.get_extra_info("ssl_object") is not None:
+            return None
+        return socket.socket(fileno=os.dup(self._inner.get_extra_info("socket").fileno()))
+
+    async def _send_and_listen(self, buffer: bytes) -> None:
         failures: list[Exception] = []
 
         async def listen() -> None:
@@ -232,3 +257,13 @@ class _Stream(httpcore.AsyncNetworkStream):
             group.cancel_scope.cancel()
         if failures:
             raise failures[0]
+
+
+def _left_in(sock: socket.socket) -> bytes:
+    """What a socket has received, and has not handed out."""
+    sock.setblocking(False)
+    data = b""
+    with suppress(OSError):  # nothing more has come, or the reset's turn has come
+        while len(data) < _LARGE and (piece := sock.recv(_RECEIVE)):
+            data += piece
+    return data
