@@ -217,8 +217,9 @@ class UsedAfterFork(AltcraftError, RuntimeError):
 class DecodeError(AltcraftError):
     """The reply is not in the format that it claims, or does not have the expected shape.
 
-    `is_lasting` is True where the reply reports the end of a task, and a result that does not fit its type: another
-    exchange would bring the same. Otherwise a poll within a wait is repeated a few times.
+    `is_lasting` is True where another exchange would bring the same: the reply reports the end of a task, and a result
+    that does not fit its type, or it is beyond a limit of the codec. Otherwise a poll within a wait is repeated a few
+    times.
     """
 
     is_lasting: bool = False
@@ -226,6 +227,8 @@ class DecodeError(AltcraftError):
 
 class UnsafeXml(DecodeError):
     """The XML declares a document type or entities, or refers to the outside. The whole document is refused."""
+
+    is_lasting = True
 
 
 class EncodeError(AltcraftError, ValueError):

@@ -84,6 +84,36 @@ def test_a_result_of_another_type_ends_the_wait_at_once(world: World) -> None:
     assert caught.value.attempts == ()
 
 
+XML = {"Content-Type": "application/xml"}
+BEYOND_LIMITS = {
+    "too deep, JSON": HttpResponse(200, JSON, b'{"data": {"status": "running", "result": ' + b"[" * 100_000),
+    "too deep, XML": HttpResponse(200, XML, b"<xml>" + b"<a>" * 200 + b"</a>" * 200 + b"</xml>"),
+    "too many values": HttpResponse(200, JSON, b'{"data": [' + b"0," * 1_000_000 + b"0]}"),
+    "too many elements": HttpResponse(200, XML, b"<xml>" + b"<a/>" * 1_000_001 + b"</xml>"),
+    "too many attributes": HttpResponse(200, XML, b"<xml " + b"".join(b" a%d=''" % n for n in range(1_001)) + b"/>"),
+}
+
+
+@pytest.mark.parametrize("answer", BEYOND_LIMITS.values(), ids=BEYOND_LIMITS.keys())
+def test_a_reply_beyond_a_limit_ends_the_wait_at_once(world: World, answer: HttpResponse) -> None:
+    """The next one would take as much time and memory."""
+    client = world.client([STARTED, answer])
+    task = submit(world, client)
+    with pytest.raises(DecodeError) as caught:
+        world.do(task.result(timeout=600))
+    assert caught.value.is_lasting
+
+
+def test_another_kind_of_decode_error_counts_as_one(world: World) -> None:
+    class CborError(DecodeError):
+        """A codec of a plugin may have a kind of its own."""
+
+    client = world.client([STARTED, *[CborError("cut short")] * 4])
+    task = submit(world, client)
+    with pytest.raises(CborError):
+        world.do(task.result(timeout=600))
+
+
 def test_a_document_type_ends_the_wait_at_once(world: World) -> None:
     alarm = HttpResponse(200, {"Content-Type": "application/xml"}, b"<!DOCTYPE xml [<!ENTITY a 'b'>]><xml>&a;</xml>")
     client = world.client([STARTED, alarm])

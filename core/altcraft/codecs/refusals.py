@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from altcraft.errors import DecodeError
 
-__all__ = ["LONGEST_REASON", "bare", "too_large", "too_many"]
+__all__ = ["LONGEST_REASON", "bare", "beyond_limits", "too_large", "too_many"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -23,11 +23,18 @@ def bare(error: E) -> E:
     return error
 
 
+def beyond_limits(text: str) -> DecodeError:
+    """The error for a document beyond a limit. Another exchange would bring the same, at the same cost."""
+    error = DecodeError(text)
+    error.is_lasting = True
+    return error
+
+
 def too_large(size: int, limit: int) -> DecodeError:
     """The error for a document of more bytes than the limit."""
-    return DecodeError(f"the body has {size:,} bytes, and this codec's max_bytes is {limit:,}")
+    return beyond_limits(f"the body has {size:,} bytes, and this codec's max_bytes is {limit:,}")
 
 
 def too_many(format_: str, limit: int) -> DecodeError:
     """The error for a document of more elements than the limit."""
-    return DecodeError(f"the {format_} has too many elements: this codec's max_elements is {limit:,}")
+    return beyond_limits(f"the {format_} has too many elements: this codec's max_elements is {limit:,}")

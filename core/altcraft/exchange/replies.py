@@ -134,7 +134,9 @@ class Replies:
             value.error, value.error_text = code, text
             return value
         reason = self.scrub(first.message())
-        raise type(first)(f"{reason}; it begins: {self._excerpt(response)}")
+        quoting = type(first)(f"{reason}; it begins: {self._excerpt(response)}")
+        quoting.is_lasting = first.is_lasting
+        raise quoting
 
     def _excerpt(self, response: HttpResponse) -> str:
         return excerpt(response.body, _content_type(response), self._token)

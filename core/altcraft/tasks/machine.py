@@ -42,7 +42,6 @@ from altcraft.errors import (
     NotFound,
     TaskFailed,
     TaskStalled,
-    UnsafeXml,
     WaitTimeout,
     at_progress,
 )
@@ -80,6 +79,8 @@ LONGEST_REASON = 200
 
 UNREADABLE_POLLS = 3
 """How often in a row a poll is repeated when its answer can't be read."""
+
+_UNREADABLE = "DecodeError: "  # how the text of such a failure begins, also of a codec's own kind of DecodeError
 
 TOO_LATE_TO_POLL = 0.1
 """Seconds before the deadline in which no poll starts."""
@@ -219,7 +220,8 @@ class CallMachine(_Machine):
 
 
 def _described(event: Failed) -> tuple[float, str]:
-    return event.at, f"{type(event.error).__name__}: {event.error.message()[:LONGEST_REASON]}"
+    kind = _UNREADABLE if isinstance(event.error, DecodeError) else f"{type(event.error).__name__}: "
+    return event.at, kind + event.error.message()[:LONGEST_REASON]
 
 
 class TaskMachine(_Machine):
@@ -357,10 +359,9 @@ class TaskMachine(_Machine):
         """
         if not isinstance(error, DecodeError):
             return self.policies.retry.may_help(error, safe=True)
-        if error.is_lasting or isinstance(error, UnsafeXml):
-            return False
         last = self.failed[-UNREADABLE_POLLS:]
-        return len(last) < UNREADABLE_POLLS or not all(text.startswith("DecodeError:") for _, text in last)
+        is_used_up = len(last) == UNREADABLE_POLLS and all(text.startswith(_UNREADABLE) for _, text in last)
+        return not (error.is_lasting or is_used_up)
 
     def _may_appear(self, event: Failed) -> bool:
         """Whether the platform may not know the task yet: its replicas lag behind a submission."""

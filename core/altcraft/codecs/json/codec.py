@@ -13,7 +13,7 @@ from altcraft.codecs.json.nulls import Nulls
 from altcraft.codecs.limits import MAX_BYTES, MAX_ELEMENTS, check_limits
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.readable import check_readable
-from altcraft.codecs.refusals import LONGEST_REASON, bare, too_large, too_many
+from altcraft.codecs.refusals import LONGEST_REASON, bare, beyond_limits, too_large, too_many
 from altcraft.errors import DecodeError, EncodeError
 
 __all__ = ["JsonCodec"]
@@ -100,7 +100,7 @@ class JsonCodec:
         if isinstance(first, DecodeError):
             raise first
         if isinstance(first, RecursionError):
-            raise DecodeError("JSON nested too deeply")
+            raise beyond_limits("JSON nested too deeply")
         if not isinstance(first, (TypeError, msgspec.ValidationError)):  # TypeError: an item of a set without a hash
             if data.startswith(BOM) and not data.startswith(BOM, len(BOM)):
                 return self.decode(data[len(BOM) :], type)

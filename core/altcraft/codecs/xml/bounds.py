@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 from altcraft.codecs.charsets import MARKS
-from altcraft.codecs.refusals import too_many
-from altcraft.errors import DecodeError
+from altcraft.codecs.refusals import beyond_limits, too_many
 
 __all__ = ["LONGEST_DECLARATION", "MAX_ATTRIBUTES", "check_names", "check_size"]
 
@@ -41,7 +40,7 @@ def check_size(data: bytes, max_elements: int) -> None:
     if elements + data.count(b"=", start) + data.count(b"&") > max_elements:
         raise too_many("XML", max_elements)
     if data.count(b"\n") + data.count(b"\r") > LINES * max_elements:
-        raise DecodeError(f"the XML has too many lines: this codec's max_elements is {max_elements:,}")
+        raise beyond_limits(f"the XML has too many lines: this codec's max_elements is {max_elements:,}")
 
 
 def check_names(data: bytes) -> None:
@@ -51,9 +50,9 @@ def check_names(data: bytes) -> None:
         room = _ROOM_FOR_NAMES + 8 * len(data)
         names = data.count(b"<") - data.count(b"</") + (data.count(b":") if b"xmlns:" in data else 0)
         if names * len(data) > room and names * max((len(it[1]) for it in _NAMESPACE.finditer(data)), default=0) > room:
-            raise DecodeError("the XML has namespaces too long for so many names")
+            raise beyond_limits("the XML has namespaces too long for so many names")
     if data.count(b"=") > MAX_ATTRIBUTES and _CROWDED.search(data):
-        raise DecodeError(f"the XML has an element with more than {MAX_ATTRIBUTES:,} attributes")
+        raise beyond_limits(f"the XML has an element with more than {MAX_ATTRIBUTES:,} attributes")
 
 
 def _in_utf8(data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
+from altcraft.codecs.refusals import beyond_limits
 from altcraft.codecs.shapes import ABSENT, Member, Members, Shape
 from altcraft.errors import DecodeError
 
@@ -352,4 +353,4 @@ def _repeated(element: Element, known: Container[str]) -> DecodeError:
 
 
 def _too_deep() -> DecodeError:
-    return DecodeError("the XML is nested more deeply than this codec's max_depth")
+    return beyond_limits("the XML is nested more deeply than this codec's max_depth")
