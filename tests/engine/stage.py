@@ -7,13 +7,16 @@ import threading
 from concurrent.futures import Future
 from typing import Any
 
-from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse
+from altcraft import ConnectError, ConnectionLost, HttpRequest, HttpResponse, Polling
 from altcraft.engine.schedule import Due
 from altcraft.testing import reply
 from altcraft_transports._common.sleeper import Sleeper
 
 PATIENCE = 20.0
 """Seconds until a test that waits for something fails, instead of hanging."""
+
+FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
+"""No task is polled a second time unless a hint wakes the sleepers."""
 
 STARTED = reply({"task_id": "t-1"})
 RUNNING = reply({"status": "running", "progress": 50})

@@ -10,20 +10,18 @@ from typing import Any
 
 import pytest
 
-from altcraft import AsyncClient, AsyncTask, ClientClosed, Polling, WaitTimeout
+from altcraft import AsyncClient, AsyncTask, ClientClosed, WaitTimeout
 from altcraft.engine.group import Group
 from altcraft.schema import SegmentsRefreshCounters
 from altcraft.testing import AsyncFakeTransport
 from engine.loops import LOOPS, AsyncStage, in_every_loop, leftovers
-from engine.stage import DONE, RUNNING, STARTED, is_scheduled
+from engine.stage import DONE, FOREVER, RUNNING, STARTED, is_scheduled
 
 pytestmark = pytest.mark.parametrize("loop_kind", LOOPS)
 
-SELDOM = Polling(initial=1000, maximum=1000, jitter=False, predict=False)
-
 
 def made(stage: AsyncStage, count: int) -> tuple[AsyncClient, list[AsyncTask[object]]]:
-    client = AsyncClient("https://example.com", token="t", transport=stage, polling=SELDOM)
+    client = AsyncClient("https://example.com", token="t", transport=stage, polling=FOREVER)
     return client, [client.tasks.resume(f"t-{number}") for number in range(count)]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from altcraft import AsyncClient, AsyncTask, ClientClosed, Polling
 from altcraft_plugins.sandbox import Sandbox
+from engine.stage import FOREVER
 from integration.carriers import over_a_socket
 from integration.servers import serving
 
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.leaves_threads  # the server is shared by the module
 WIRES = [name for kind, name in over_a_socket() if kind == "AsyncClient"]
 TRIO_WIRES = [name for name in WIRES if name != "aiohttp"]
 BRISK = Polling(initial=0.01, maximum=0.05)
-FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
 
 
 @pytest.fixture(scope="module")

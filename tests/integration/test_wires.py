@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 
-from altcraft import AsyncClient, Client, ClientClosed, Polling, TransportSettings
+from altcraft import AsyncClient, Client, ClientClosed, TransportSettings
 from altcraft.testing import reply
 from altcraft.wire.transport import TransportRegistry
-from engine.stage import DONE, PATIENCE, RUNNING
+from engine.stage import DONE, FOREVER, PATIENCE, RUNNING
 from integration.carriers import over_a_socket, session
 from integration.servers import RawServer
 
-FOREVER = Polling(initial=1e6, maximum=1e6, jitter=False, predict=False)
-"""No task is polled a second time unless a hint wakes the sleepers."""
 TOKEN = "a-token"
 SOON = 5.0
 """Seconds within which something is to happen at once, also on a busy machine."""
