@@ -37,7 +37,7 @@ def slow(session: nox.Session) -> None:
     Those that need more than Python packages, or a build, have sessions of their own.
     """
     session.install("-e", ".[test]")
-    apart = "not servers and not frozen and not browser and not redis"
+    apart = "not servers and not frozen and not browser and not redis and not postgresql and not engines"
     session.run(
         "python",
         "-m",
@@ -71,6 +71,20 @@ def celery(session: nox.Session) -> None:
     """Celery's workers on a real Redis, one of them killed. Needs redis-server, from the system's packages."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "-q", "-s", "-m", "redis", "tests/plugins/celery", *session.posargs)
+
+
+@nox.session
+def procrastinate(session: nox.Session) -> None:
+    """The recipe with Procrastinate, a worker killed. Needs PostgreSQL's server, from the system's packages."""
+    session.install("-e", ".[procrastinate,test]")
+    session.run("python", "-m", "pytest", "-q", "-m", "postgresql", "tests/engines", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """The pages on Dagster and Prefect, whose dependencies are many: an environment without the other extras."""
+    session.install("-e", ".[engines,feedback]", "hypothesis", "pytest>=8.1", "pytest-asyncio", "trio")
+    session.run("python", "-m", "pytest", "-q", "-m", "engines", "tests/engines", *session.posargs)
 
 
 @nox.session

@@ -37,8 +37,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # Tests to which the interpreter's version hardly matters. CI runs them on the default interpreter alone: on the others,
 # `-m "not once"` leaves them out.
 ONCE = (
-    "browser", "codecs/test_xml_limits.py", "exchange/test_echoes.py", "examples", "faults", "fuzz", "hostile",
-    "plugins/celery", "plugins/cli", "plugins/feedback", "plugins/history", "plugins/logs", "plugins/otel",
+    "browser", "codecs/test_xml_limits.py", "engines", "exchange/test_echoes.py", "examples", "faults", "fuzz",
+    "hostile", "plugins/celery", "plugins/cli", "plugins/feedback", "plugins/history", "plugins/logs", "plugins/otel",
     "plugins/plan", "plugins/pytest_plugin", "plugins/report", "site", "test_codec_benchmark.py",
     "test_docs_complete.py", "test_packaging.py", "test_readme_and_docs.py", "testing/test_transport_contract.py",
 )  # fmt: skip

@@ -25,6 +25,12 @@ SLOW = [
     for page in ("notebooks.md", "prometheus.md", "testing-with-pytest.md", "writing-a-transport.md")
 ]
 """Three start processes of their own, the last runs the whole contract of transports, with its slow peers."""
+ENGINES = {
+    ROOT / "docs/how-to/job-engines.md": "postgresql",
+    ROOT / "docs/how-to/dagster.md": "engines",
+    ROOT / "docs/how-to/prefect.md": "engines",
+}
+"""Pages on job engines, which have sessions of their own in noxfile.py: tests/engines runs them."""
 
 
 class Block(NamedTuple):
@@ -96,7 +102,7 @@ def page_name(page: Path) -> str:
     [
         pytest.param(page, id=page_name(page), marks=pytest.mark.slow if page in SLOW else ())
         for page in PAGES
-        if python_blocks(page)
+        if page not in ENGINES and python_blocks(page)
     ],
 )
 def test_the_examples_of_a_page_run(
