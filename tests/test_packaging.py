@@ -120,8 +120,9 @@ def test_every_entry_point_leads_to_something_that_imports() -> None:
 
 def test_no_import_package_holds_a_file_without_being_declared() -> None:
     for root in PACKAGES.values():
-        found = {path.name for path in (ROOT / root).iterdir() if path.is_dir() and path.name != "__pycache__"}
-        assert found <= set(PACKAGES)
+        folders = {path for path in (ROOT / root).iterdir() if path.is_dir() and path.name != "__pycache__"}
+        distributions = {path for path in folders if (path / "pyproject.toml").exists()}
+        assert {path.name for path in folders - distributions} <= set(PACKAGES)
 
 
 def test_every_changelog_fragment_has_a_known_type_and_says_something(settings: dict[str, Any]) -> None:
