@@ -182,11 +182,29 @@ class _Connector(aiohttp.TCPConnector):
             if isinstance(req.body, _Message):
                 req.body.seen.connection = connection
             protocol = connection.protocol
+            hearing = self.hearing(connection)
+            if isinstance(req.body, _Message):
+                req.body.seen.hearing = hearing
             since = self.idle_since.get(protocol)
             if since is None or (self.doubted < since and elapsed() - since < self.keep_idle and _is_good(connection)):
                 connection.add_callback(partial(self.note_release, protocol))
                 return connection
             connection.close()
+
+    def hearing(self, connection: Connection) -> _Hearing | None:
+        """The protocol over a connection's own that hears what came before a reset. None under TLS."""
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or not isinstance(transport, asyncio.Transport) or transport.get_extra_info("sslcontext"):
+            return None
+        outermost = transport.get_protocol()
+        if isinstance(outermost, _Hearing):
+            return outermost
+        number = transport.get_extra_info("socket").fileno()
+        for sock in tuple(self.sockets):
+            if sock.fileno() == number:
+                transport.set_protocol(hearing := _Hearing(protocol, sock))
+                return hearing
+        return None
 
     def note_release(self, protocol: object) -> None:
         """Notes since when a connection is idle."""
@@ -218,6 +236,42 @@ class _Seen:
         self.progress = progress
         self.is_kept = False
         self.connection: Connection | None = None
+        self.hearing: _Hearing | None = None
+
+
+class _Hearing(asyncio.Protocol):
+    """A protocol of aiohttp's that also hears what the peer said just before it reset the connection.
+
+    An event loop drops that with the connection, where its sending meets the reset before its receiving.
+    """
+
+    def __init__(self, inner: asyncio.Protocol, sock: socket.socket) -> None:
+        self._inner = inner
+        self._sock = sock
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hears the rest first."""
+        if exc is not None:
+            self.hear_rest()
+        self._inner.connection_lost(exc)
+
+    def hear_rest(self) -> None:
+        """Takes what the socket has received, and the loop has not read. The connection is dead."""
+        with contextlib.suppress(OSError):  # nothing more has come, the reset's turn has come, or the socket is closed
+            while data := self._sock.recv(_PIECE):
+                self._inner.data_received(data)
 
 
 class _Message(Payload):
@@ -248,7 +302,13 @@ class _Message(Payload):
             raise OSError(errno.ENOTCONN, ENDED)
         self.seen.progress.is_sent = True
         for start in range(0, len(self._body), _PIECE):
-            await writer.write(self._body[start : start + _PIECE])
+            try:
+                await writer.write(self._body[start : start + _PIECE])
+            except OSError:
+                if self.seen.hearing is not None:
+                    self.seen.hearing.hear_rest()
+                raise
+            await asyncio.sleep(0)  # in this turn the loop hears a refusal, or learns that the connection is lost
 
 
 async def _note_reuse(session: object, context: Any, params: object) -> None:

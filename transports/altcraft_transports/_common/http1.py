@@ -11,7 +11,7 @@ import functools
 import re
 import socket
 
-from altcraft.errors import ConnectError, ResponseTooLarge
+from altcraft.errors import ConnectError, ConnectionLost, ResponseTooLarge
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.secret import MaskedBytes
 from altcraft_transports._common.body import Body
@@ -20,7 +20,7 @@ from altcraft_transports._common.proxies import Proxy
 from altcraft_transports._common.requests import TOKEN, head
 from altcraft_transports._common.sending import END_OF_HEAD, begins_final, bounded, send
 
-__all__ = ["exchange", "fields", "tunnel"]
+__all__ = ["exchange", "fields", "heard_before_the_end", "tunnel"]
 
 _HEAD_LIMIT = 1 << 16
 _INTERIM_LIMIT = 16
@@ -73,6 +73,14 @@ def exchange(
     except OSError as error:
         raise progress.failed(f"the connection broke: {said(error)}") from error
     return reply, persists and is_whole
+
+
+def heard_before_the_end(sock: socket.socket, method: str, deadline: float, limit: int) -> HttpResponse | None:
+    """The whole reply that a broken connection has received, and that nothing has read. None if there is none."""
+    try:
+        return _Reader(sock, deadline).reply(method, limit)[0]
+    except (OSError, ConnectionLost, _Unusable):
+        return None
 
 
 class _Unusable(ValueError):

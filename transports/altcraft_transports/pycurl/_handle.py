@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import threading
+import time
 from typing import Any
 
 import pycurl
@@ -15,7 +16,7 @@ from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft_transports._common.body import Body
 from altcraft_transports._common.errors import CLOSED, ENDED, FAILURES
 from altcraft_transports._common.forks import detach
-from altcraft_transports._common.http1 import fields
+from altcraft_transports._common.http1 import fields, heard_before_the_end
 from altcraft_transports._common.ready import is_quiet
 from altcraft_transports._common.requests import word
 from altcraft_transports._common.routes import Route
@@ -32,6 +33,7 @@ _HONEST = {
     )
 }  # fmt: skip
 """Errors whose texts repeat nothing that the server sent."""
+_BROKEN = {pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING}
 _ABORT: int = pycurl.READFUNC_ABORT
 _abandoned: list[Handle] = []
 """In a forked child: those that a thread of the parent used. libcurl can neither go on with them nor free them."""
@@ -45,6 +47,7 @@ class Handle:
         self._lock = threading.Lock()
         self._sockets: dict[int, socket.socket] = {}  # by the number of libcurl's own descriptor
         self._opened: socket.socket | None = None
+        self._lost: list[socket.socket] = []  # those that libcurl has let go of during an exchange
         self._aborted = self._is_busy = self._is_kept = self._has_body = False
         self._url = self._method = ""
         self._lines: list[bytes] = []
@@ -78,13 +81,19 @@ class Handle:
         self._prepare(request, route, lines)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))  # connecting included
         self._is_busy = True
+        deadline = time.monotonic() + left
         try:
             curl.perform()
         except pycurl.error as error:
             if not self._is_whole():
-                raise self._error(error, timeout) from None
+                refusal = self._unheard(request.method, route, error, deadline)
+                if refusal is None:
+                    raise self._error(error, timeout) from None
+                return refusal
         finally:
             self._is_busy = False
+            while self._lost:
+                self._lost.pop().close()
         body = self._begun()
         if body is None:
             raise ConnectionLost(NO_HEADER)
@@ -176,6 +185,20 @@ class Handle:
             return False
         return self._headers.get("content-length", "") == str(self._received)
 
+    def _unheard(self, method: str, route: Route, error: pycurl.error, deadline: float) -> HttpResponse | None:
+        """The reply to a request that libcurl could not send to its end, where it has read none of it. None under TLS.
+
+        A server may refuse a request, and reset the connection. libcurl's sending may meet the reset before its
+        receiving meets the reply, which our socket has still.
+        """
+        proxy = route.place.proxy
+        if route.place.is_secure or (proxy is not None and proxy.scheme == "https"):
+            return None
+        if error.args[0] not in _BROKEN or self._failure is not None or self._aborted or self._head.tell():
+            return None
+        sockets = [*self._lost, *self._sockets.values()]
+        return heard_before_the_end(sockets[-1], method, deadline, self._limit) if sockets else None
+
     def _error(self, error: pycurl.error, timeout: float) -> TransportError | DecodeError:
         if self._failure is not None:
             return self._failure
@@ -211,7 +234,10 @@ class Handle:
             sock = self._sockets.pop(descriptor, None)
         os.close(descriptor)
         if sock is not None:
-            sock.close()
+            if self._is_busy:
+                self._lost.append(sock)
+            else:
+                sock.close()
         return 0
 
 

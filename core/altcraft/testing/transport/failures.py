@@ -196,7 +196,8 @@ class FailureCases(Case):
         self, make_transport: MakeTransport
     ) -> None:
         statuses = (401, 407, 413, 503)
-        for pause, body in ((0.05, b"x"), (0, b"x"), (0.05, b"x" * (8 << 20))):
+        large = b"x" * (8 << 20)
+        for pause, body in ((0.05, b"x"), (0, b"x"), (0.05, large), (0, large)):
 
             def script(talk: Talk, pause: float = pause, body: bytes = body) -> None:
                 if len(body) > 1:
