@@ -241,6 +241,21 @@ def test_done_callbacks_are_called_once_and_late_ones_at_once(world: World) -> N
     assert called[2:] == ["late"]
 
 
+def test_a_callback_that_is_added_while_the_task_ends_is_called_once(world: World) -> None:
+    called: list[str] = []
+
+    class Adding:
+        @altcraft.hookimpl
+        def altcraft_task_completed(self, task: Any) -> None:
+            task.add_done_callback(lambda _: called.append("added by a hook"))
+
+    task = follow(world, running(), DONE, repeat=True, plugins=[Adding()])
+    task.add_done_callback(lambda task: task.add_done_callback(lambda _: called.append("added by a callback")))
+    world.do(task.result())
+    world.do(task.poll())
+    assert called == ["added by a hook", "added by a callback"]
+
+
 def test_a_resume_token_leads_back_to_a_typed_task(world: World) -> None:
     task = follow(world)
     client = world.client([running(), DONE])

@@ -109,6 +109,26 @@ def test_polls_keep_to_the_rate_limit(world: World) -> None:
     assert min(gaps) >= 0.0999
 
 
+def test_a_hint_between_an_answer_and_the_next_place_in_the_schedule_leads_to_a_poll_at_once(world: World) -> None:
+    class Hinting:
+        @altcraft.hookimpl
+        def altcraft_task_progress(self, task: Any, status: Any) -> None:
+            if status.status == "running":
+                task.notify()
+
+    times: list[float] = []
+    answers = iter([RUNNING, DONE])
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        times.append(world.clock.now)
+        return next(answers)
+
+    client = world.client([answer], repeat=True, plugins=[Hinting()])
+    task = client.tasks.resume("t-1")
+    assert world.do(client.tasks.as_completed([task])) == [task]
+    assert times[1] == times[0]
+
+
 @pytest.mark.parametrize(("status", "retry"), [(429, Retry()), (418, Retry(statuses=frozenset({418})))])
 def test_all_hold_back_together_when_the_platform_refuses(world: World, status: int, retry: Retry) -> None:
     refused = reply(error=status, status=status, headers={"Retry-After": "30"})

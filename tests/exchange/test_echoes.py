@@ -113,3 +113,9 @@ def test_a_short_token_does_not_change_a_status() -> None:
 def test_a_reference_beyond_the_last_character_neither_hides_a_token_nor_costs_the_error(reference: str) -> None:
     error = refused(answer(f'{{"error":401,"error_text":"{reference}{TOKEN}{reference}"}}'), Unauthorized)
     assert f"{reference}***{reference}" in str(error)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_body_in_utf_16_is_quoted_as_text_without_the_token(encoding: str) -> None:
+    error = refused(answer(f"no token {TOKEN} here".encode(encoding), {}, 502), ApiError)
+    assert "no token *** here" in str(error)

@@ -190,6 +190,17 @@ def test_any_change_of_status_or_progress_restarts_the_stall_time(moved: TaskSta
     assert isinstance(only(machine.handle(Responded(30.0, moved))), Sleep)
 
 
+def test_a_second_wait_starts_its_stall_time_anew() -> None:
+    machine = waiting(polling=STEADY.replace(initial=15.0, stall_after=20.0))
+    machine.handle(Responded(1.0, RUNNING))
+    machine.handle(Woke(21.0))
+    assert isinstance(error_of(machine.handle(Responded(21.0, RUNNING))), TaskStalled)
+    machine.handle(Began(100.0))
+    assert only(machine.handle(Responded(100.0, RUNNING))) == Sleep(20.0)
+    machine.handle(Woke(120.0))
+    assert isinstance(error_of(machine.handle(Responded(120.0, RUNNING))), TaskStalled)
+
+
 def test_a_task_that_is_done_is_not_stalled_however_late_the_poll_is() -> None:
     machine = waiting(polling=STEADY.replace(stall_after=20.0))
     machine.handle(Responded(1.0, RUNNING))

@@ -100,6 +100,14 @@ def test_a_feedback_does_not_show_the_path_that_keeps_strangers_out() -> None:
     assert "https://me.example:8443/…" in repr(request)
 
 
+@pytest.mark.parametrize("between", [" ", "\t", "\n", "\r\n", "\0", "\x1b", "\x7f", "\u00a0", "\u2028", "\u200b"])
+def test_a_token_with_a_blank_a_line_break_or_a_control_character_is_refused(between: str) -> None:
+    for token in (f"{TOKEN[:9]}{between}{TOKEN[9:]}", f"{TOKEN}{between}"):
+        with pytest.raises(ValueError, match="the token has blanks, line breaks or control characters in it") as caught:
+            plain_client("https://your.host", token, [])
+        assert TOKEN[:9] not in renderings(caught.value)
+
+
 @every_mode
 @both_formats
 def test_an_http_request_shows_no_token(auth: Auth, codec: str) -> None:
