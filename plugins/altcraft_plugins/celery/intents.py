@@ -103,9 +103,10 @@ class KeepsIntents:
     @hookimpl(tryfirst=True)
     def altcraft_submitting(self, submission: Submission) -> None:
         """Keeps the intent. SubmissionInDoubt for a job that has one; what the store raises ends the submission."""
-        if not self._intents.begin(submission.key, Intent(submission.submitted_at.isoformat())):
+        while not self._intents.begin(submission.key, Intent(submission.submitted_at.isoformat())):
             known = self._intents.get(submission.key)
-            raise SubmissionInDoubt(submission.key, known.submitted_at if known else "an unknown time")
+            if known is not None:  # else the other delivery has just been refused by the platform
+                raise SubmissionInDoubt(submission.key, known.submitted_at)
         self._begun.add(submission.key)
 
     @hookimpl(tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any, cast
 
 import msgspec
@@ -10,9 +11,13 @@ import msgspec
 from altcraft import Client, TaskRequest, TaskStatus, rows
 from altcraft_plugins.celery.api import App, call_at_shutdown, counted_down, job_id, register_type, task_of
 from altcraft_plugins.celery.connections import Connections
+from altcraft_plugins.celery.errors import SubmissionInDoubt
 from altcraft_plugins.celery.intents import Intents
 
 __all__ = ["Jobs", "install"]
+
+_LONGEST_LOOK = 10.0
+"""Seconds between two looks at a submission that another delivery of the job has begun, at most."""
 
 
 class Jobs(msgspec.Struct, frozen=True):
@@ -26,11 +31,14 @@ class Jobs(msgspec.Struct, frozen=True):
     follow: Any
 
 
-def install(app: App, *, intents: Intents | None = None) -> Jobs:
+def install(app: App, *, intents: Intents | None = None, lease: float = 60.0) -> Jobs:
     """Registers the tasks `altcraft.submit` and `altcraft.follow` with a Celery application.
 
     `intents` is where submissions are noted; None stands for the application's Redis result backend, or, with another
     backend, for the memory of each process, which does not survive a killed worker.
+
+    `lease` is how many seconds a submission may take, all its attempts included. A second delivery of its message waits
+    so long for the resume token; after that the submission is in doubt.
     """
     connections = Connections(app, intents)
     call_at_shutdown(connections.close)
@@ -45,7 +53,19 @@ def install(app: App, *, intents: Intents | None = None) -> Jobs:
         if known is not None and known.resume_token:
             return known.resume_token
         client = connections.client(connection)
-        return client.submit(_request(client, operation, fields), key=key, note=note).resume_token
+        try:
+            return client.submit(_request(client, operation, fields), key=key, note=note).resume_token
+        except SubmissionInDoubt as doubt:  # raised before anything is sent: another delivery has begun
+            left = lease - (datetime.now(timezone.utc) - datetime.fromisoformat(doubt.submitted_at)).total_seconds()
+            if left <= 0 or self.request.is_eager:
+                raise
+            again: dict[str, object] = {
+                "operation": operation,
+                "fields": fields,
+                "connection": connection,
+                "note": note,
+            }
+            raise counted_down(self, again, min(left, _LONGEST_LOOK)) from None
 
     def follow(self: Any, token: str, connection: str = "default") -> object:
         task = connections.client(connection).tasks.resume(token)

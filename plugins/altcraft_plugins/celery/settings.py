@@ -11,8 +11,8 @@ def redis_settings(longest_countdown: float = 30.0) -> dict[str, object]:
     `longest_countdown` is the longest time between two polls, in seconds: `Polling.maximum`, or `Retry.maximum` where
     that is longer. A message that waits counts as lost after the visibility timeout, which must be longer.
 
-    The settings hold for all jobs of the application. Redis delivers each job twice that runs or waits longer than the
-    visibility timeout: where there are such jobs, give the longest of their times.
+    The settings hold for all jobs of the application. Redis delivers a job twice that waits for longer than the
+    visibility timeout, or that is acknowledged late and runs for longer: give the longest of their times.
     """
     return {
         "broker_transport_options": {
@@ -20,8 +20,8 @@ def redis_settings(longest_countdown: float = 30.0) -> dict[str, object]:
             # Seconds between two searches for lost messages; without the throttle, only each tenth is made. kombu 5.7
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
+            # A worker that is killed within a search keeps the others from searching for so many seconds.
+            "unacked_mutex_expire": 15,
         },
-        "task_acks_late": True,
-        "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
     }

@@ -8,19 +8,32 @@ from pathlib import Path
 
 import celery
 
-from altcraft import TaskHandle, hookimpl
+from altcraft import HttpResponse, TaskHandle, hookimpl
+from altcraft.hooks import ObservedExchange
 from altcraft_plugins.celery import install, redis_settings
 
 LONGEST = 3.0
+LEASE = 2.0
 
 
 class CountsPolls:
-    """Writes the polls of each task that has ended to a file that the workers share."""
+    """Writes id, polls and time of each task that has ended to a file that the workers share."""
 
     @hookimpl
     def altcraft_task_completed(self, task: TaskHandle) -> None:
         with Path(os.environ["SHOP_POLLS"]).open("a") as file:
-            file.write(f"{task.polls}\n")
+            file.write(f"{task.id} {task.polls} {time.time()}\n")
+
+
+class PausesAfterAnswers:
+    """While the gate is there: stops a process when a submission is answered, and says which process it is."""
+
+    @hookimpl
+    def altcraft_exchange_finished(self, exchange: ObservedExchange, response: HttpResponse | None) -> None:
+        gate = Path(os.environ["SHOP_GATE"])
+        if gate.exists() and response is not None and exchange.operation.endswith("refresh_counters"):
+            gate.rename(gate.with_name(f"{gate.name}-{os.getpid()}"))
+            time.sleep(3600)
 
 
 app = celery.Celery("shop", broker=os.environ["SHOP_REDIS"], backend=os.environ["SHOP_REDIS"])
@@ -31,10 +44,10 @@ app.conf.altcraft = {
         "url": os.environ["SHOP_URL"],
         "token_env": "SHOP_TOKEN",
         "polling": {"initial": 0.5, "maximum": LONGEST},
-        "plugins": [CountsPolls()],
+        "plugins": [CountsPolls(), PausesAfterAnswers()],
     }
 }
-jobs = install(app)
+jobs = install(app, lease=LEASE)
 
 
 @app.task(name="shop.report", acks_late=True, reject_on_worker_lost=True)

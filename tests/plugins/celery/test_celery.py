@@ -6,6 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 import celery
 import pytest
@@ -39,14 +40,14 @@ def count_of(results):
 class Shop:
     """An application with the jobs, a job of its own at the end of the chain, and what the brokers carried."""
 
-    def __init__(self, url: str, **options: object) -> None:
+    def __init__(self, url: str, intents: IntentsInMemory | None = None, **options: object) -> None:
         self.app = celery.Celery("shop", broker="memory://", backend="cache+memory://", set_as_current=False)
         self.app.conf.altcraft = {
             "default": {"url": url, "token_env": "SHOP_TOKEN", "polling": {"initial": 0.05}, **options}
         }
         self.app.conf.broker_transport_options = {"polling_interval": 0.02}
         self.app.conf.worker_hijack_root_logger = False
-        self.intents = IntentsInMemory()
+        self.intents = intents or IntentsInMemory()
         self.jobs: Jobs = install(self.app, intents=self.intents)
         self.report = self.app.task(name="shop.report", shared=False)(channels_of)
         self.count = self.app.task(name="shop.count", shared=False)(count_of)
@@ -127,6 +128,48 @@ def test_a_second_delivery_without_a_token_is_in_doubt_and_submits_nothing(shop,
     with pytest.raises(SubmissionInDoubt, match=f"job-2 sent its submission at {SUBMITTED[:19]}"):
         job.get(timeout=20)
     assert platform.sandbox.submissions().total() == before
+
+
+class Elsewhere(Shop):
+    """An application whose messages no worker takes, and a job of it that is delivered."""
+
+    def delivered(self, key: str) -> object:
+        self.app.conf.task_default_queue = "elsewhere"
+        self.jobs.submit.push_request(id=key, called_directly=False, is_eager=False, retries=0)
+        try:
+            return self.jobs.submit.run("segments/refresh_counters", FIELDS)
+        finally:
+            self.jobs.submit.pop_request()
+
+
+def test_a_second_delivery_waits_for_the_first_which_is_still_sending(platform, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "demo")
+    before = platform.sandbox.submissions().total()
+    shop = Elsewhere(platform.url)
+    shop.intents.begin("job-5", Intent(datetime.now(timezone.utc).isoformat()))
+    with pytest.raises(celery.exceptions.Retry) as retried:
+        shop.delivered("job-5")
+    assert 0 < retried.value.when <= 10
+    assert retried.value.sig.kwargs["fields"] == FIELDS
+    shop.intents.complete("job-5", Intent(SUBMITTED, "token"))
+    assert shop.delivered("job-5") == "token"
+    assert platform.sandbox.submissions().total() == before
+
+
+def test_a_second_delivery_submits_when_the_first_was_refused_meanwhile(platform, monkeypatch):
+    class Refused(IntentsInMemory):
+        """Another delivery's intent is there once, and then forgotten."""
+
+        busy = True
+
+        def begin(self, key: str, intent: Intent) -> bool:
+            busy, self.busy = self.busy, False
+            return not busy and super().begin(key, intent)
+
+    monkeypatch.setenv("SHOP_TOKEN", "demo")
+    before = platform.sandbox.submissions().total()
+    assert Elsewhere(platform.url, intents=Refused()).delivered("job-6")
+    assert platform.sandbox.submissions().total() == before + 1
 
 
 @pytest.mark.leaves_threads
@@ -242,7 +285,12 @@ def test_the_settings_of_the_plugin_are_not_warned_of(platform, monkeypatch):
 
 def test_the_settings_make_lost_messages_come_back_at_the_pace_that_they_name():
     options = redis_settings(30)["broker_transport_options"]
-    assert options == {"visibility_timeout": 45, "unacked_restore_interval": 5, "unacked_restore_throttle": 1}
+    assert options == {
+        "visibility_timeout": 45,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": 15,
+    }
 
 
 def test_a_request_is_checked_against_its_declaration(platform, monkeypatch):
