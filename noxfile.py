@@ -90,14 +90,14 @@ def engines(session: nox.Session) -> None:
 @nox.session
 def frozen(session: nox.Session) -> None:
     """Programs that PyInstaller packs, from an installation that is not editable."""
-    session.install(".[freeze,test]")
+    session.install(".[freeze,test-core]", "hatchling>=1.26")
     session.run("python", "-m", "pytest", "-q", "-m", "frozen", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def lowest(session: nox.Session) -> None:
-    """The test suite, with the lowest version of each required dependency that pyproject.toml admits."""
-    session.install("-e", ".[test]")
+    """The essential tests (`--essential`), with the lowest version of each requirement that pyproject.toml admits."""
+    session.install("-e", ".[test-core]")
     # pytest is built on pluggy too: 8.1 is the last that takes the lowest one. A resolver would refuse its plugins.
     session.install("--no-deps", "pytest==8.1.*", *lowest_requirements())
     session.run("python", "-m", "pip", "list")

@@ -34,24 +34,27 @@ hypothesis.settings.register_profile("explore", max_examples=2000, **_PATIENT)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-# Tests to which the interpreter's version hardly matters. CI runs them on the default interpreter alone: on the others,
-# `-m "not once"` leaves them out.
+# Places whose tests the interpreter's version hardly matters to, or that need more than the extra `test-core`. CI runs
+# them on the default interpreter alone.
 ONCE = (
-    "browser", "codecs/test_xml_limits.py", "engines", "exchange/test_echoes.py", "examples", "faults", "fuzz",
-    "hostile", "plugins/celery", "plugins/cli", "plugins/feedback", "plugins/history", "plugins/logs", "plugins/otel",
-    "plugins/plan", "plugins/pytest_plugin", "plugins/report", "site", "test_codec_benchmark.py",
-    "test_docs_complete.py", "test_packaging.py", "test_readme_and_docs.py", "testing/test_transport_contract.py",
+    "browser", "codecs/test_xml_limits.py", "engines", "exchange/test_echoes.py", "examples", "faults", "fuzz", "hostile",
+    "integration/test_fork_servers.py", "integration/test_framework_pages.py", "integration/test_notebook_page.py",
+    "packed", "plugins/celery", "plugins/cli", "plugins/feedback", "plugins/history", "plugins/logs",
+    "plugins/notebook", "plugins/otel", "plugins/plan", "plugins/pytest_plugin", "plugins/report", "servers", "site",
+    "test_codec_benchmark.py", "test_docs_complete.py", "test_packaging.py", "test_per_loop.py", "test_readme_and_docs.py",
+    "testing/test_transport_contract.py",
 )  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of those places."""
-    here = pathlib.Path(__file__).parent
-    places = [here / place for place in ONCE]
-    once = {path: any(path.is_relative_to(place) for place in places) for path in {item.path for item in items}}
-    for item in items:
-        if once[item.path]:
-            item.add_marker(pytest.mark.once)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for the other interpreters."""
+    parser.addoption("--essential", action="store_true", help="leave out the tests that one interpreter is enough for")
+
+
+def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
+    """Leave those places out, before they import what may not be installed."""
+    place = collection_path.relative_to(pathlib.Path(__file__).parent).as_posix()
+    return True if config.getoption("--essential") and place in ONCE else None
 
 
 def pytest_collection_finish() -> None:

@@ -205,10 +205,10 @@ class Loopback:
         except BaseException as error:
             self._mishap = error
         finally:
-            with self._lock:
-                self._open.discard(sock)
             wrapped.close()
             sock.close()
+            with self._lock:
+                self._open.discard(sock)  # last: what is no longer open holds no descriptor either
 
 
 def reply(
