@@ -37,12 +37,12 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # Places whose tests the interpreter's version hardly matters to, or that need more than the extra `test-core`. CI runs
 # them on the default interpreter alone.
 ONCE = (
-    "browser", "codecs/test_xml_limits.py", "engines", "exchange/test_echoes.py", "examples", "faults", "fuzz", "hostile",
-    "integration/test_fork_servers.py", "integration/test_framework_pages.py", "integration/test_notebook_page.py",
-    "packed", "plugins/celery", "plugins/cli", "plugins/feedback", "plugins/history", "plugins/logs",
-    "plugins/notebook", "plugins/otel", "plugins/plan", "plugins/pytest_plugin", "plugins/report", "servers", "site",
-    "test_codec_benchmark.py", "test_docs_complete.py", "test_packaging.py", "test_per_loop.py", "test_readme_and_docs.py",
-    "testing/test_transport_contract.py",
+    "browser", "codecs/test_xml_limits.py", "engines", "exchange/test_echoes.py", "examples", "faults", "fuzz",
+    "hostile", "integration/test_fork_servers.py", "integration/test_framework_pages.py",
+    "integration/test_notebook_page.py", "packed", "plugins/celery", "plugins/cli", "plugins/feedback",
+    "plugins/history", "plugins/logs", "plugins/notebook", "plugins/otel", "plugins/plan", "plugins/pytest_plugin",
+    "plugins/report", "servers", "site", "test_codec_benchmark.py", "test_docs_complete.py", "test_packaging.py",
+    "test_per_loop.py", "test_readme_and_docs.py", "testing/test_transport_contract.py",
 )  # fmt: skip
 
 

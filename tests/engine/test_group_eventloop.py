@@ -135,6 +135,7 @@ async def test_a_client_keeps_no_group_whose_workers_have_slept() -> None:
     async with AsyncClient("https://example.com", "t", transport=AsyncFakeTransport([RUNNING, DONE] * 20)) as client:
         for number in range(20):
             await _all(client.tasks.as_completed([client.tasks.resume(f"t-{number}")]))
+        await leftovers()
         gc.collect()
         assert not [each for each in gc.get_objects() if type(each) is Group and each._engine is client._engine]
 

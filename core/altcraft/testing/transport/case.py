@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ClassVar, TypeVar
 
-from altcraft.errors import AltcraftError
+from altcraft.errors import AltcraftError, ConnectError, RequestTimeout
 from altcraft.testing.contract import Contract, skip
 from altcraft.testing.transport.tested import BODY_TOKEN, HEADER_TOKEN, Loop, MakeTransport, Tested
 from altcraft.wire.messages import HttpRequest, HttpResponse
@@ -44,6 +44,14 @@ class Case(Contract):
         taken = time.monotonic() - began
         assert taken < timeout + SLACK, f"an exchange of at most {timeout:g} s took {taken:.1f} s"
         return error
+
+    def times_out(self, tested: Tested, request: HttpRequest, timeout: float) -> None:
+        """Demands a RequestTimeout in time. A busy machine may take as long to connect: then it gets more."""
+        for more in (1, 3, 9):
+            error = self.fails(tested, request, (RequestTimeout, ConnectError), timeout * more)
+            if isinstance(error, RequestTimeout):
+                return
+        raise AssertionError(f"expected RequestTimeout, got {error!r}, because of {error.__cause__!r}")
 
     def failed(self, future: Future[HttpResponse], kinds: type[E] | tuple[type[E], ...]) -> E:
         """Returns the error of an exchange under way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from altcraft.errors import ConnectionLost, RequestTimeout, TransportError
+from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
 from altcraft.testing.transport.case import Case
 from altcraft.testing.transport.loopback import Loopback, Talk, answering, reply
 from altcraft.testing.transport.tested import MakeTransport, request
@@ -154,15 +154,20 @@ class KeepingCases(Case):
                 time.sleep(0.15)
 
     def test_a_late_reply_is_no_reply_to_the_next_request(self, make_transport: MakeTransport) -> None:
+        late = threading.Event()
+
         def script(talk: Talk) -> None:
             while received := talk.receive():
-                talk.pause(0.25 if received.body == b"first" else 0)
+                if received.body == b"first":
+                    late.wait(20)
                 talk.send(reply(received.body))
 
         with Loopback(script) as server, self.made(make_transport) as tested:
-            self.fails(tested, request(server.url + "/", b"first"), RequestTimeout, 0.1)
+            tested.send(request(server.url + "/", b"warm"))
+            self.fails(tested, request(server.url + "/", b"first"), (RequestTimeout, ConnectError), 0.1)
             assert tested.send(request(server.url + "/", b"second")).body == b"second"
-            time.sleep(0.2)
+            late.set()
+            time.sleep(0.1)  # for the late reply to arrive
             assert tested.send(request(server.url + "/", b"third")).body == b"third"
 
     def test_a_body_that_was_not_read_to_its_end_is_no_reply_to_the_next_request(
