@@ -88,6 +88,29 @@ def engines(session: nox.Session) -> None:
 
 
 @nox.session
+def airflow(session: nox.Session) -> None:
+    """The provider for Airflow 3, beside the library, both from wheels: mypy, then its tests with a whole Airflow.
+
+    Skipped, with a warning, where Airflow can't be installed.
+    """
+    folder = pathlib.Path("plugins/airflow-provider-altcraft")
+    wheels = pathlib.Path(session.create_tmp()).resolve() / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    try:
+        session.install("apache-airflow>=3.0", "mypy>=1.15,<3", "pytest>=8.1")
+    except nox.command.CommandFailed:
+        session.skip("apache-airflow could not be installed: the provider for Airflow is NOT tested")
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), ".", f"./{folder}")
+    (library,) = wheels.glob("altcraft_client-*.whl")
+    (provider,) = wheels.glob("airflow_provider_altcraft-*.whl")
+    session.install("--force-reinstall", "--no-deps", str(library), str(provider))
+    session.install(f"{library}[cli]", str(provider))
+    session.run("python", "-m", "pip", "check")
+    session.run("mypy", "--config-file", str(folder / "pyproject.toml"), str(folder / "src"))
+    session.run("python", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(folder), *session.posargs)
+
+
+@nox.session
 def frozen(session: nox.Session) -> None:
     """Programs that PyInstaller packs, from an installation that is not editable."""
     session.install(".[freeze,test-core]", "hatchling>=1.26")

@@ -31,6 +31,8 @@ ENGINES = {
     ROOT / "docs/how-to/prefect.md": "engines",
 }
 """Pages on job engines, which have sessions of their own in noxfile.py: tests/engines runs them."""
+AIRFLOW = ROOT / "docs/how-to/airflow.md"
+"""The session `airflow` runs it, by the tests of plugins/airflow-provider-altcraft."""
 
 
 class Block(NamedTuple):
@@ -102,7 +104,7 @@ def page_name(page: Path) -> str:
     [
         pytest.param(page, id=page_name(page), marks=pytest.mark.slow if page in SLOW else ())
         for page in PAGES
-        if page not in ENGINES and python_blocks(page)
+        if page not in {*ENGINES, AIRFLOW} and python_blocks(page)
     ],
 )
 def test_the_examples_of_a_page_run(

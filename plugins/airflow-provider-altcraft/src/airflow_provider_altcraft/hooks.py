@@ -12,7 +12,7 @@ from airflow_provider_altcraft.settings import Settings, settings_of
 try:
     from airflow.sdk import BaseHook
 except ImportError:  # Airflow 3.0
-    from airflow.hooks.base import BaseHook
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined,no-redef]  # which newer ones lack
 
 if TYPE_CHECKING:
     from types import TracebackType

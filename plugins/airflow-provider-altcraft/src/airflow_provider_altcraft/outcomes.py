@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from altcraft import rows
 
-from airflow.exceptions import AirflowException
+from airflow.exceptions import AirflowException  # type: ignore[attr-defined]  # it comes from another module
 
 __all__ = ["RefreshFailed", "Rows", "failure", "plain", "success", "taken"]
 

@@ -43,11 +43,9 @@ class Settings:
 
     def keywords(self) -> dict[str, Any]:
         """The keyword arguments of a client, apart from its URL and its token."""
-        polling = {"initial": self.polling_initial, "maximum": self.polling_maximum}
-        given: dict[str, Any] = {"codec": self.codec, "auth": self.auth}
-        if self.request_timeout is not None:
-            given["request_timeout"] = self.request_timeout
-        return {**given, "polling": Polling(**{name: value for name, value in polling.items() if value is not None})}
+        polling = _given(initial=self.polling_initial, maximum=self.polling_maximum)
+        limits = _given(request_timeout=self.request_timeout)
+        return {"codec": self.codec, "auth": self.auth, "polling": Polling(**polling), **limits}
 
 
 def settings_of(connection: AirflowConnection) -> Settings:
@@ -75,6 +73,11 @@ def _url(connection: AirflowConnection) -> str:
     if connection.port and parts.port is None:
         host = parts._replace(netloc=f"{parts.netloc}:{connection.port}").geturl()
     return host
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """The values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _number(name: str, extra: Mapping[str, Any], key: str) -> float | None:

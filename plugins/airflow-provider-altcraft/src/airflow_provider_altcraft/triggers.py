@@ -23,7 +23,7 @@ class AltcraftTaskTrigger(BaseTrigger):
     """
 
     def __init__(self, task: str, altcraft_conn_id: str = "altcraft_default") -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's
         self.task_token = task
         self.altcraft_conn_id = altcraft_conn_id
 
@@ -37,7 +37,7 @@ class AltcraftTaskTrigger(BaseTrigger):
         settings = await asyncio.to_thread(_ready, self.altcraft_conn_id)
         from airflow_provider_altcraft.following import follow  # loaded by the thread
 
-        yield TriggerEvent(await follow(settings, self.task_token))
+        yield TriggerEvent(await follow(settings, self.task_token))  # type: ignore[no-untyped-call]  # Airflow's
 
 
 def _ready(altcraft_conn_id: str) -> Any:
