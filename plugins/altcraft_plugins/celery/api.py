@@ -9,15 +9,32 @@ from altcraft import MissingExtra
 
 try:
     from celery import Task
+    from celery.backends.base import KeyValueStoreBackend
     from celery.backends.redis import RedisBackend
+    from celery.exceptions import Ignore
     from celery.signals import worker_process_shutdown, worker_shutdown
-    from kombu.utils.json import register_type
+    from kombu.utils.json import dumps, loads, register_type
 except ImportError as error:
     raise MissingExtra(
         "altcraft_plugins.celery needs the packages celery and redis: pip install celery redis"
     ) from error
 
-__all__ = ["App", "KeyValues", "call_at_shutdown", "counted_down", "job_id", "redis_of", "register_type", "task_of"]
+__all__ = [
+    "App",
+    "Ignore",
+    "KeyValues",
+    "Texts",
+    "call_at_shutdown",
+    "counted_down",
+    "has_ended",
+    "job_id",
+    "message_of",
+    "redis_of",
+    "register_type",
+    "send",
+    "task_of",
+    "texts_of",
+]
 
 
 class App(Protocol):
@@ -35,6 +52,10 @@ class App(Protocol):
 
     def task(self, *args: Any, **options: Any) -> Any:
         """Registers a function as a task."""
+        ...
+
+    def signature(self, *args: Any, **options: Any) -> Any:
+        """A message that can be sent."""
         ...
 
 
@@ -71,6 +92,45 @@ def counted_down(task: Any, arguments: dict[str, object], seconds: float) -> Bas
     The next message keeps the job's id, its links, its chain and its chord.
     """
     return task.retry(args=(), kwargs=arguments, countdown=seconds, throw=False)  # type: ignore[no-any-return]  # Celery's Retry
+
+
+def has_ended(task: Any) -> bool:
+    """Whether the job that a worker runs has its result or its error already, from another message."""
+    return bool(task.AsyncResult(task.request.id).ready())
+
+
+def message_of(task: Any, arguments: dict[str, object]) -> str:
+    """Another message of the job that a worker runs, with its id, its links, its chain and its chord, as text."""
+    message = task.signature_from_request(task.request, args=(), kwargs=arguments)
+    return str(dumps(message))  # type: ignore[no-untyped-call]  # kombu's JSON, which knows times and identifiers
+
+
+def send(app: App, message: str) -> None:
+    """Sends the text of `message_of`, for a worker to run at once."""
+    app.signature(loads(message)).apply_async()  # type: ignore[no-untyped-call]  # as above
+
+
+class Texts:
+    """Texts by a key in the application's result backend, kept as long as results are."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def get(self, key: str) -> str | None:
+        """The text of a key, None for a key that is not there."""
+        text: str | bytes | None = self._backend.get(key)
+        return text.decode() if isinstance(text, bytes) else text
+
+    def set(self, key: str, text: str) -> None:
+        """Keeps a text."""
+        self._backend.set(key, text)
+
+
+def texts_of(app: App) -> Texts:
+    """The texts in the result backend. ValueError for a backend that is no store of keys and values."""
+    if not isinstance(app.backend, KeyValueStoreBackend):
+        raise ValueError("feedback needs a result backend of keys and values, such as Redis")
+    return Texts(app.backend)
 
 
 def redis_of(app: App) -> KeyValues | None:

@@ -9,9 +9,19 @@ from typing import Any, cast
 import msgspec
 
 from altcraft import Client, TaskRequest, TaskStatus, rows
-from altcraft_plugins.celery.api import App, call_at_shutdown, counted_down, job_id, register_type, task_of
+from altcraft_plugins.celery.api import (
+    App,
+    Ignore,
+    call_at_shutdown,
+    counted_down,
+    has_ended,
+    job_id,
+    register_type,
+    task_of,
+)
 from altcraft_plugins.celery.connections import Connections
 from altcraft_plugins.celery.errors import SubmissionInDoubt
+from altcraft_plugins.celery.feedback import BringsForward, Receiver
 from altcraft_plugins.celery.intents import Intents
 
 __all__ = ["Jobs", "install"]
@@ -31,7 +41,7 @@ class Jobs(msgspec.Struct, frozen=True):
     follow: Any
 
 
-def install(app: App, *, intents: Intents | None = None, lease: float = 60.0) -> Jobs:
+def install(app: App, *, intents: Intents | None = None, lease: float = 60.0, receiver: Receiver | None = None) -> Jobs:
     """Registers the tasks `altcraft.submit` and `altcraft.follow` with a Celery application.
 
     `intents` is where submissions are noted; None stands for the application's Redis result backend, or, with another
@@ -39,8 +49,12 @@ def install(app: App, *, intents: Intents | None = None, lease: float = 60.0) ->
 
     `lease` is how many seconds a submission may take, all its attempts included. A second delivery of its message waits
     so long for the resume token; after that the submission is in doubt.
+
+    `receiver` is a FeedbackReceiver, in all processes with the same URL and secret. Its deliveries bring the next
+    message of `follow` forward. ValueError, at the first job, for a result backend that stores no keys and values.
     """
     connections = Connections(app, intents)
+    forward = BringsForward(app, receiver) if receiver is not None else None
     call_at_shutdown(connections.close)
     # An error crosses to another process as its arguments, in JSON; TaskFailed has the status for its argument.
     register_type(TaskStatus, "altcraft.TaskStatus", msgspec.to_builtins, _read_status)
@@ -53,8 +67,9 @@ def install(app: App, *, intents: Intents | None = None, lease: float = 60.0) ->
         if known is not None and known.resume_token:
             return known.resume_token
         client = connections.client(connection)
+        request = _request(client, operation, fields)
         try:
-            return client.submit(_request(client, operation, fields), key=key, note=note).resume_token
+            task = client.submit(forward.asked(request) if forward else request, key=key, note=note)
         except SubmissionInDoubt as doubt:  # raised before anything is sent: another delivery has begun
             left = lease - (datetime.now(timezone.utc) - datetime.fromisoformat(doubt.submitted_at)).total_seconds()
             if left <= 0 or self.request.is_eager:
@@ -66,13 +81,24 @@ def install(app: App, *, intents: Intents | None = None, lease: float = 60.0) ->
                 "note": note,
             }
             raise counted_down(self, again, min(left, _LONGEST_LOOK)) from None
+        if forward:
+            forward.submitted(task)
+        return task.resume_token
 
-    def follow(self: Any, token: str, connection: str = "default") -> object:
+    def follow(self: Any, token: str, connection: str = "default", hinted: bool = False) -> object:
+        if forward and has_ended(self):  # a delivery has brought the other message forward
+            raise Ignore
         task = connections.client(connection).tasks.resume(token)
         if self.request.is_eager:  # Celery runs it within the call, and knows no countdown there
             task.result()
+        if hinted:
+            task.notify()
+        elif forward and not self.request.retries:  # before the poll: a delivery may come at any time after it
+            forward.waits(self, task.id, {"token": token, "connection": connection, "hinted": True})
         step = task.step()
         if not step.done:
+            if hinted:  # the other message waits for its time
+                raise Ignore
             raise counted_down(self, {"token": task.resume_token, "connection": connection}, cast("float", step.delay))
         return _plain(task.result(timeout=0), task.request)
 

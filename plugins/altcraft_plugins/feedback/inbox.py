@@ -93,6 +93,10 @@ class Inbox:
         if key is not None:
             self.table.end(key, now)
 
+    def key(self, url: str) -> str | None:
+        """The key of a URL of ours that is still good. None for every other text."""
+        return self._key(url, self._clock())
+
     def notify(self, key: str) -> bool:
         """Hint at the task of a key that another process has received. False where the key or its task is unknown."""
         entry = self.table.find(key, self._clock())

@@ -124,6 +124,10 @@ class FeedbackReceiver:
         """
         return self._inbox.deliver(path, headers, body, method)
 
+    def key(self, url: str) -> str | None:
+        """The `Delivery.key` of a URL that a receiver with this secret has handed out. None for every other one."""
+        return self._inbox.key(url)
+
     def notify(self, key: str) -> bool:
         """Hint at the task of a `Delivery.key` from another process. False where this receiver does not know it."""
         return self._inbox.notify(key)

@@ -12,7 +12,7 @@ from altcraft import HttpResponse, TaskHandle, hookimpl
 from altcraft.hooks import ObservedExchange
 from altcraft_plugins.celery import install, redis_settings
 
-LONGEST = 3.0
+LONGEST = float(os.environ["SHOP_LONGEST"])
 LEASE = 2.0
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 import celery
@@ -15,14 +16,18 @@ from celery.contrib.testing.worker import start_worker
 from altcraft import Client, ConnectionLost, HttpRequest, NotFound, TaskFailed, TaskStatus, rows
 from altcraft_plugins.celery import (
     Intent,
+    IntentsError,
     IntentsInMemory,
     IntentsInRedis,
+    IntentsInSqlite,
     Jobs,
     ShortVisibilityWarning,
     SubmissionInDoubt,
     install,
     redis_settings,
 )
+from altcraft_plugins.feedback import FeedbackReceiver
+from altcraft_plugins.feedback.server import listening
 from altcraft_plugins.sandbox import SandboxServer, serve
 
 FIELDS = {"id": 7, "resource_id": 24, "db_id": 1}
@@ -40,7 +45,13 @@ def count_of(results):
 class Shop:
     """An application with the jobs, a job of its own at the end of the chain, and what the brokers carried."""
 
-    def __init__(self, url: str, intents: IntentsInMemory | None = None, **options: object) -> None:
+    def __init__(
+        self,
+        url: str,
+        intents: IntentsInMemory | None = None,
+        receiver: FeedbackReceiver | None = None,
+        **options: object,
+    ) -> None:
         self.app = celery.Celery("shop", broker="memory://", backend="cache+memory://", set_as_current=False)
         self.app.conf.altcraft = {
             "default": {"url": url, "token_env": "SHOP_TOKEN", "polling": {"initial": 0.05}, **options}
@@ -48,9 +59,13 @@ class Shop:
         self.app.conf.broker_transport_options = {"polling_interval": 0.02}
         self.app.conf.worker_hijack_root_logger = False
         self.intents = intents or IntentsInMemory()
-        self.jobs: Jobs = install(self.app, intents=self.intents)
+        self.jobs: Jobs = install(self.app, intents=self.intents, receiver=receiver)
         self.report = self.app.task(name="shop.report", shared=False)(channels_of)
         self.count = self.app.task(name="shop.count", shared=False)(count_of)
+
+    def named(self, connection: str, **options: object) -> None:
+        """Another connection to the same platform."""
+        self.app.conf.altcraft[connection] = {**self.app.conf.altcraft["default"], **options}
 
     def chain(self, operation: str = "segments/refresh_counters", **fields: object) -> celery.canvas._chain:
         return celery.chain(self.jobs.submit.s(operation, {**FIELDS, **fields}), self.jobs.follow.s(), self.report.s())
@@ -66,10 +81,12 @@ def platform() -> Iterator[SandboxServer]:
 def shop(platform: SandboxServer) -> Iterator[Shop]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SHOP_TOKEN", "demo")
-        shop, level = Shop(platform.url), logging.root.level
+        level = logging.root.level
         try:
-            with start_worker(shop.app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
-                yield shop
+            with listening() as receiver:
+                shop = Shop(platform.url, receiver=receiver)
+                with start_worker(shop.app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
+                    yield shop
         finally:
             logging.root.setLevel(level)  # Celery has set it, for all loggers of this process
 
@@ -130,16 +147,23 @@ def test_a_second_delivery_without_a_token_is_in_doubt_and_submits_nothing(shop,
     assert platform.sandbox.submissions().total() == before
 
 
+@contextlib.contextmanager
+def delivered(task, key: str) -> Iterator[Callable[..., object]]:
+    """The function of a task, as a worker calls it for a message of that job."""
+    task.push_request(id=key, called_directly=False, is_eager=False, retries=0)
+    try:
+        yield task.run
+    finally:
+        task.pop_request()
+
+
 class Elsewhere(Shop):
-    """An application whose messages no worker takes, and a job of it that is delivered."""
+    """An application whose messages no worker takes."""
 
     def delivered(self, key: str) -> object:
         self.app.conf.task_default_queue = "elsewhere"
-        self.jobs.submit.push_request(id=key, called_directly=False, is_eager=False, retries=0)
-        try:
-            return self.jobs.submit.run("segments/refresh_counters", FIELDS)
-        finally:
-            self.jobs.submit.pop_request()
+        with delivered(self.jobs.submit, key) as submit:
+            return submit("segments/refresh_counters", FIELDS)
 
 
 def test_a_second_delivery_waits_for_the_first_which_is_still_sending(platform, monkeypatch):
@@ -253,15 +277,43 @@ class FakeRedis:
         self.kept.pop(name, None)
 
 
-@pytest.mark.parametrize("make", [IntentsInMemory, lambda: IntentsInRedis(FakeRedis())])
-def test_one_delivery_of_several_begins(make):
-    intents = make()
+@pytest.fixture(params=["memory", "redis", "sqlite"])
+def intents(request, tmp_path):
+    if request.param == "sqlite":
+        with contextlib.closing(IntentsInSqlite(tmp_path / "intents")) as kept:
+            yield kept
+    else:
+        yield IntentsInMemory() if request.param == "memory" else IntentsInRedis(FakeRedis())
+
+
+def test_one_delivery_of_several_begins(intents):
     assert intents.begin("a", Intent(SUBMITTED))
     assert not intents.begin("a", Intent(SUBMITTED, "late"))
     intents.complete("a", Intent(SUBMITTED, "token"))
     assert intents.get("a") == Intent(SUBMITTED, "token")
     intents.forget("a")
     assert intents.get("a") is None
+
+
+def test_processes_share_a_file_of_intents(tmp_path):
+    ours, theirs = IntentsInSqlite(tmp_path / "intents"), IntentsInSqlite(tmp_path / "intents")
+    with contextlib.closing(ours), contextlib.closing(theirs):
+        assert ours.begin("a", Intent(SUBMITTED))
+        assert not theirs.begin("a", Intent(SUBMITTED))
+        assert theirs.get("a") == Intent(SUBMITTED)
+
+
+def test_a_file_keeps_an_intent_as_long_as_it_is_told(tmp_path):
+    with contextlib.closing(IntentsInSqlite(tmp_path / "intents", keep=-1)) as intents:
+        assert intents.begin("a", Intent(SUBMITTED))
+        assert intents.begin("b", Intent(SUBMITTED))
+        assert intents.get("a") is None
+
+
+def test_a_file_that_is_no_file_of_intents_is_refused(tmp_path):
+    (tmp_path / "intents").write_text("something else")
+    with pytest.raises(IntentsError):
+        IntentsInSqlite(tmp_path / "intents")
 
 
 def test_a_visibility_timeout_shorter_than_a_countdown_is_warned_of(platform, monkeypatch):
@@ -298,3 +350,37 @@ def test_a_request_is_checked_against_its_declaration(platform, monkeypatch):
     wrong = {**FIELDS, "id": "seven"}
     with pytest.raises(ValueError, match="id"):
         Shop(platform.url).jobs.submit.apply(("segments/refresh_counters", wrong)).get()
+
+
+@pytest.mark.leaves_threads
+def test_a_delivery_brings_the_waiting_message_forward_and_the_chain_goes_on(shop):
+    never = {"initial": 600.0, "maximum": 600.0, "jitter": False, "predict": False}
+    with serve(port=0, profiles=100, pace=0.5, tokens=["demo"]) as slow:
+        shop.named("slow", url=slow.url, polling=never)
+        submit = shop.jobs.submit.s("databases/refresh_counters", {"id": 5, "resource_id": 24}, connection="slow")
+        chain = celery.chain(submit, shop.jobs.follow.s(connection="slow"), shop.report.s())()
+        assert chain.get(timeout=60) == ["email", "push", "sms"]
+
+
+def test_a_message_whose_job_a_delivery_has_ended_does_nothing(shop, platform):
+    token = shop.jobs.submit.delay("segments/refresh_counters", FIELDS).get(timeout=20)
+    job = shop.jobs.follow.delay(token)
+    job.get(timeout=20)
+    with delivered(shop.jobs.follow, job.id) as follow, pytest.raises(celery.exceptions.Ignore):
+        follow(token)
+
+
+def test_a_delivery_that_comes_too_early_leaves_the_waiting_message_alone(shop):
+    with serve(port=0, profiles=100, pace=3600, tokens=["demo"]) as stuck, Client(stuck.url, "demo") as client:
+        shop.named("stuck", url=stuck.url)
+        token = client.segments.refresh_counters(7, resource_id=24, db_id=1).resume_token
+        with delivered(shop.jobs.follow, "early") as follow, pytest.raises(celery.exceptions.Ignore):
+            follow(token, connection="stuck", hinted=True)
+
+
+def test_feedback_needs_a_backend_that_keeps_keys_and_values(platform, monkeypatch):
+    monkeypatch.setenv("SHOP_TOKEN", "demo")
+    shop = Shop(platform.url, receiver=FeedbackReceiver("http://127.0.0.1:9/altcraft"))
+    shop.app.conf.result_backend = "rpc://"
+    with pytest.raises(ValueError, match="keys and values, such as Redis"):
+        shop.jobs.submit.apply(("databases/refresh_counters", {"id": 5, "resource_id": 24})).get()

@@ -31,8 +31,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.leaves_threads]
 
 REFRESHES = int(os.environ.get("ALTCRAFT_TEST_REFRESHES", "300"))
 BOUND = 120.0 + REFRESHES / 2
-"""Seconds after the kill by which all must have ended: visibility timeout 18, search 5, the work of one worker."""
-POLLING = Polling(initial=0.5, maximum=3.0)
+"""Seconds after the kill by which all must have ended: visibility timeout, search, the work of one worker."""
+LONGEST = min(30.0, max(3.0, REFRESHES / 66))
+"""Seconds between two polls, at most. More refreshes take longer, so that the workers keep up with their polls."""
+PACE = max(15.0, REFRESHES / 7)
+POLLING = Polling(initial=0.5, maximum=LONGEST)
 """As in shop.py."""
 
 
@@ -92,7 +95,7 @@ def wait_for(condition, seconds):
 
 @pytest.fixture
 def platform() -> Iterator[SandboxServer]:
-    with serve(port=0, profiles=50, pace=15.0, tokens=["demo"], feedback="never") as served:
+    with serve(port=0, profiles=50, pace=PACE, tokens=["demo"], feedback="never") as served:
         yield served
 
 
@@ -104,6 +107,7 @@ def environment(redis_url: str, platform: SandboxServer, tmp_path: Path) -> dict
         "SHOP_REDIS": redis_url,
         "SHOP_URL": platform.url,
         "SHOP_TOKEN": "demo",
+        "SHOP_LONGEST": str(LONGEST),
         "SHOP_POLLS": str(tmp_path / "polls"),
         "SHOP_GATE": str(tmp_path / "gate"),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -213,7 +217,7 @@ def test_a_killed_worker_loses_no_refresh_and_submits_none_twice(app, environmen
                     return -1
             return look()
 
-        wait_for(lambda: look() >= REFRESHES // 2, 60 + REFRESHES)
+        wait_for(lambda: look() >= REFRESHES // 2, PACE + BOUND)
         kill(first)
         killed = time.time()
         wait_for(lambda: look() == REFRESHES or (broker_holds_nothing() and look() == look_again()), BOUND)

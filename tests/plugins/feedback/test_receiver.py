@@ -326,3 +326,13 @@ def test_plugins_may_be_added_through_its_hooks():
     receiver.hooks.register(heard)
     receiver.deliver(receiver.feedback().url, TYPE)
     assert len(heard.deliveries) == 1
+
+
+def test_the_key_of_a_url_is_that_of_its_deliveries_in_every_process_with_the_secret(heard):
+    ours = FeedbackReceiver(BASE, secret=SECRET)
+    theirs = FeedbackReceiver(BASE, secret=SECRET, plugins=[heard])
+    url = ours.feedback().url
+    theirs.deliver(url, TYPE, b"{}")
+    assert [ours.key(url), theirs.key(url)] == [delivery.key for delivery in heard.deliveries] * 2
+    assert FeedbackReceiver(BASE, secret="another secret, of others").key(url) is None
+    assert ours.key(BASE) is None
