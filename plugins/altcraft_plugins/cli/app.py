@@ -7,24 +7,30 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
-from altcraft_plugins.cli.commands import root
 from altcraft_plugins.cli.commands.click_classes import MissingCommand
-from altcraft_plugins.cli.connection import Connect, make_client, masked
+from altcraft_plugins.cli.commands.groups import root
 from altcraft_plugins.cli.exit_codes import BROKEN_PIPE, DONE, FAILED, USAGE
 from altcraft_plugins.cli.invocation import Invocation
 from altcraft_plugins.cli.options import COMPLETION_VARIABLE
 from altcraft_plugins.cli.output.streams import forgiving_streams, printable
-from altcraft_plugins.cli.problems import Misuse, Problem, Stopped, problem_of_interrupt
 from altcraft_plugins.cli.signals import as_interrupted, interrupted_by_signals
+from altcraft_plugins.cli.stopping import Misuse, Stopped
+
+if TYPE_CHECKING:
+    from altcraft_plugins.cli.connection import Connect
 
 __all__ = ["run"]
 
 
-def run(argv: Sequence[str], *, connect: Connect = make_client, is_last: bool = False) -> int:
-    """The exit code. `connect` makes the clients. `is_last` says that the process ends with this command."""
+def run(argv: Sequence[str], *, connect: Connect | None = None, is_last: bool = False) -> int:
+    """The exit code. `connect` makes the clients; None stands for `make_client`.
+
+    `is_last` says that the process ends with this command.
+    """
     forgiving_streams()
     invocation = Invocation(connect)
     if COMPLETION_VARIABLE in os.environ:  # the shell asks for completions; click answers and exits
@@ -56,6 +62,8 @@ def _carried_out(argv: Sequence[str], invocation: Invocation) -> int:
         invocation.reporter.problem(stopped.problem)
         return stopped.problem.exit_code
     except KeyboardInterrupt as error:
+        from altcraft_plugins.cli.problems import problem_of_interrupt
+
         problem = problem_of_interrupt(as_interrupted(error))
         invocation.reporter.problem(problem)
         return problem.exit_code
@@ -64,10 +72,13 @@ def _carried_out(argv: Sequence[str], invocation: Invocation) -> int:
 
 def _misused(argv: Sequence[str], error: click.UsageError) -> int:
     """Says what to type instead: in click's form or, where the arguments ask for JSON lines, as one of those."""
+    from altcraft_plugins.cli.connection import masked
+
     message = masked(error.format_message())
     if "--json" in argv[: argv.index("--") if "--" in argv else None]:
         from altcraft_plugins.cli.output.destination import Destination
         from altcraft_plugins.cli.output.jsonlines import JsonReporter
+        from altcraft_plugins.cli.problems import Problem
 
         JsonReporter(Destination(None)).problem(Problem("Usage", message, USAGE))
         return USAGE

@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec import Struct
 
 from altcraft_plugins.cli.exit_codes import FAILED
-from altcraft_plugins.cli.problems import Misuse, Problem, Stopped, problem_of
+from altcraft_plugins.cli.options import TOKEN_VARIABLE
+from altcraft_plugins.cli.problems import Problem, problem_of
+from altcraft_plugins.cli.stopping import Misuse, Stopped
 
 if TYPE_CHECKING:
     import ssl
@@ -20,12 +22,11 @@ if TYPE_CHECKING:
     from altcraft import Client, Polling, Retry, TransportSettings
 
 __all__ = [
-    "TOKEN_FILE_VARIABLE", "TOKEN_VARIABLE", "Connect", "Connection", "Token", "make_client", "masked", "open_client",
+    "TOKEN_FILE_VARIABLE", "Connect", "Connection", "Token", "make_client", "masked", "open_client",
     "read_token", "token_in",
 ]  # fmt: skip
 
-TOKEN_VARIABLE = "ALTCRAFT_TOKEN"  # noqa: S105  # the variable's name
-TOKEN_FILE_VARIABLE = "ALTCRAFT_TOKEN_FILE"  # noqa: S105  # likewise
+TOKEN_FILE_VARIABLE = "ALTCRAFT_TOKEN_FILE"  # noqa: S105  # the variable's name
 TOKEN_SIZE = 65_536
 """No token file is longer: a larger one is some other file."""
 
@@ -163,12 +164,15 @@ def _ssl_context(ca_file: str) -> ssl.SSLContext:
         raise Misuse(f"--ca-file: {ca_file} cannot be used: {error}") from None
 
 
-def open_client(connect: Connect, connection: Connection) -> Client:
-    """The same by way of `connect`. Misuse for settings that make no sense, Stopped for an error of the library."""
+def open_client(connect: Connect | None, connection: Connection) -> Client:
+    """The client that `connect` makes; None stands for `make_client`.
+
+    Raises Misuse for settings that make no sense, and Stopped for an error of the library.
+    """
     from altcraft import AltcraftError
 
     try:
-        return connect(connection)
+        return (connect or make_client)(connection)
     except Misuse:
         raise
     except AltcraftError as error:

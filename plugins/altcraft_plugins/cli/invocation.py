@@ -10,19 +10,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
-from msgspec import Struct
 
-from altcraft_plugins.cli.connection import Connect, Connection, Token, make_client, open_client, read_token, token_in
 from altcraft_plugins.cli.options import CONNECTION, POLLS, SharedOption
-from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
+from altcraft_plugins.cli.stopping import Misuse, Stopped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from altcraft import Client, Plugin, Polling, Retry
+    from altcraft_plugins.cli.connection import Connect, Connection, Token
     from altcraft_plugins.cli.output.reporter import Reporter
     from altcraft_plugins.cli.session import Session
+    from altcraft_plugins.cli.settings import Settings
     from altcraft_plugins.history import History
     from altcraft_plugins.journal import Journal
     from altcraft_plugins.plan import Plan
@@ -33,26 +32,13 @@ DAY: Final = 86_400.0
 """Seconds."""
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """The shared options that a command itself looks at, under the options' names."""
-
-    url: str = ""
-    plugins: tuple[str, ...] = ()
-    timeout: float | None = None
-    json: bool = False
-    csv: bool = False
-    bom: bool = False
-    output: str | None = None
-    verbose: int = 0
-    journal: str | None = None
-    history: str | None = None
-    history_keep: float | None = None
-
-
 class Invocation:
-    """One run of the program. `connect` makes the clients."""
+    """One run of the program. `connect` makes the clients; None stands for `make_client`.
 
-    def __init__(self, connect: Connect = make_client) -> None:
+    Its methods import what they need, so that `--help` and `--version` start quickly.
+    """
+
+    def __init__(self, connect: Connect | None = None) -> None:
         self.connect = connect
         self._typed: dict[SharedOption, object] = {}
         self._values: dict[str, object] = {}
@@ -81,7 +67,9 @@ class Invocation:
     @property
     def settings(self) -> Settings:
         """The values that are settled."""
-        return msgspec.convert(self._values, Settings)
+        from altcraft_plugins.cli.settings import settings_of
+
+        return settings_of(self._values)
 
     @property
     def reporter(self) -> Reporter:
@@ -102,11 +90,15 @@ class Invocation:
 
     def sandbox(self, codec: str, polling: Polling) -> AbstractContextManager[Session]:
         """The same for an embedded sandbox, which needs no setting."""
+        from altcraft_plugins.cli.connection import Connection, Token
+
         return self._open(Connection(url="sandbox:", token=Token("", ""), codec=codec, polling=polling))
 
     @contextmanager
     def plugins(self) -> Iterator[Sequence[Plugin]]:
         """The plugins of --plugin and of all installed distributions. Sends nothing."""
+        from altcraft_plugins.cli.connection import Connection, Token, open_client
+
         nowhere = "https://plugins.invalid"
         connection = Connection(url=nowhere, token=Token("", ""), plugins=self.settings.plugins, entry_points=True)
         with open_client(self.connect, connection) as client:
@@ -115,6 +107,8 @@ class Invocation:
     @contextmanager
     def client(self, connection: Connection) -> Iterator[Client]:
         """A client, while the block lasts."""
+        from altcraft_plugins.cli.connection import open_client
+
         with ExitStack() as stack:
             with self._reported_warnings():
                 client = stack.enter_context(open_client(self.connect, connection))
@@ -129,11 +123,15 @@ class Invocation:
 
         `name` None stands for the command's own. Misuse for a token that is not there.
         """
+        from msgspec.structs import replace
+
+        from altcraft_plugins.cli.connection import Token, token_in
+
         if name is None:
             return self._connection()
         planned = plan.connections[name]
         given = {"codec": planned.codec, "auth": planned.auth}
-        return msgspec.structs.replace(
+        return replace(
             self._connected(planned.url, token_in(planned.token_env) if planned.token_env else Token("", "")),
             **{key: value for key, value in given.items() if value is not None},
         )
@@ -164,6 +162,7 @@ class Invocation:
 
     def opened_journal(self, path: str | Path) -> Journal:
         """A journal that the caller closes. Stopped where its file can't be used."""
+        from altcraft_plugins.cli.problems import problem_of
         from altcraft_plugins.journal import Journal, JournalError
 
         try:
@@ -177,6 +176,7 @@ class Invocation:
 
         Misuse where there is no such file, unless it `is_made` by the command.
         """
+        from altcraft_plugins.cli.problems import problem_of
         from altcraft_plugins.history import History, HistoryError
 
         settings = self.settings
@@ -207,6 +207,8 @@ class Invocation:
                 warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
     def _connection(self) -> Connection:
+        from altcraft_plugins.cli.connection import read_token
+
         settings = self.settings
         if not settings.url:
             raise click.UsageError(
@@ -217,9 +219,13 @@ class Invocation:
         return self._connected(settings.url, read_token())
 
     def _connected(self, url: str, token: Token) -> Connection:
+        from msgspec.structs import replace
+
+        from altcraft_plugins.cli.connection import Connection
+
         given = {name: value for name, value in self._values.items() if name in Connection.__struct_fields__}
         connection = Connection(url=url, token=token, polling=self._polling(), retry=self._retry())
-        return msgspec.structs.replace(connection, **{**given, "url": url})
+        return replace(connection, **{**given, "url": url})
 
     def _polling(self) -> Polling | None:
         from altcraft import Polling

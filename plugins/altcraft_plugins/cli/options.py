@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from altcraft_plugins.cli.connection import TOKEN_VARIABLE
 from altcraft_plugins.cli.parameter_types import DURATION, POSITIVE_DURATION
 
 if TYPE_CHECKING:
@@ -30,11 +29,13 @@ __all__ = [
     "RESULTS",
     "RETRIES",
     "TIMEOUT",
+    "TOKEN_VARIABLE",
     "VERBOSE",
     "SharedOption",
     "shared",
 ]
 
+TOKEN_VARIABLE: Final = "ALTCRAFT_TOKEN"  # noqa: S105  # the variable's name
 COMPLETION_VARIABLE: Final = "_ALTCRAFT_COMPLETE"
 """In the environment, it has the program print completions: the shell's script sets it."""
 

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
     from altcraft import TaskHandle
     from altcraft_plugins.cli.signals import Interrupted
 
-__all__ = ["Misuse", "Problem", "Stopped", "problem_of", "problem_of_interrupt"]
-
-
-class Misuse(Exception):
-    """The command cannot be carried out as it was typed. The text says what to type instead."""
+__all__ = ["Problem", "problem_of", "problem_of_interrupt"]
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -39,14 +35,6 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     progress: int | float | None = None
     hint: str | None = None
     resume_token: str | None = None
-
-
-class Stopped(Exception):
-    """The command cannot go on; `problem` says why."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
 
 
 def problem_of(error: Exception, *, resume_token: str | None = None, hint: str | None = None) -> Problem:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct
 
 from altcraft_plugins.cli.exit_codes import FAILED
-from altcraft_plugins.cli.problems import Misuse, Problem, Stopped
+from altcraft_plugins.cli.problems import Problem
+from altcraft_plugins.cli.stopping import Misuse, Stopped
 
 if TYPE_CHECKING:
     from altcraft import Client, Feedback

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from altcraft import AltcraftError, Client, NotFound, TaskFailed, Unauthorized
-from altcraft_plugins.cli.connection import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Connection
+from altcraft_plugins.cli.connection import TOKEN_FILE_VARIABLE, Connection
 from altcraft_plugins.cli.exit_codes import DONE
+from altcraft_plugins.cli.options import TOKEN_VARIABLE
 from altcraft_plugins.cli.output.reporter import Reporter, Result
-from altcraft_plugins.cli.problems import Problem, Stopped, problem_of, problem_of_interrupt
+from altcraft_plugins.cli.problems import Problem, problem_of, problem_of_interrupt
 from altcraft_plugins.cli.signals import Interrupted
+from altcraft_plugins.cli.stopping import Stopped
 from altcraft_plugins.cli.subjects import Subject, subject_of
 
 if TYPE_CHECKING:

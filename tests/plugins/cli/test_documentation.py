@@ -10,14 +10,20 @@ import click
 import pytest
 
 from altcraft_plugins.cli import exit_codes
-from altcraft_plugins.cli.commands import root
+from altcraft_plugins.cli.commands.groups import root
 from altcraft_plugins.cli.problems import Problem
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "command-line.md").read_text("utf-8")
 
 
+def commands_in(group: click.Group) -> dict[str, click.Command]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
 def commands(group: click.Group, path: tuple[str, ...] = ("altcraft",)) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, command in commands_in(group).items():
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:

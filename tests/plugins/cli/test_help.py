@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
 from altcraft_plugins.cli.app import run
-from altcraft_plugins.cli.commands import root
+from altcraft_plugins.cli.commands.groups import root
 from altcraft_plugins.cli.invocation import Invocation
-from plugins.cli.test_documentation import COMMANDS
+from plugins.cli.test_documentation import COMMANDS, commands_in
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -84,8 +86,8 @@ def test_every_command_line_of_the_documentation_parses(page: Path) -> None:
     for words in commands_of(page):
         names = [word for word in words if not word.startswith("-")]
         command: click.Command = root
-        while isinstance(command, click.Group) and names and names[0] in command.commands:
-            command = command.commands[names[0]]
+        while isinstance(command, click.Group) and names and names[0] in commands_in(command):
+            command = commands_in(command)[names[0]]
             words.remove(names.pop(0))
         for option in [word.partition("=")[0] for word in words if word.startswith("-")]:
             known = {name for param in command.params for name in param.opts} | {"-h", "--help"}
@@ -102,7 +104,35 @@ def test_no_line_of_a_help_is_wider_than_the_screen(capsys, monkeypatch, name: s
 
 
 def test_every_group_lists_its_commands(capsys) -> None:
-    for name, group in root.commands.items():
+    for name, group in commands_in(root).items():
         if isinstance(group, click.Group):
             text = help_of(capsys, name)
-            assert all(f"\n  {command} " in text for command in group.commands)
+            assert all(f"\n  {command} " in text for command in commands_in(group))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_summary_in_a_list_of_commands_is_the_first_sentence_of_the_help(name: str) -> None:
+    group: click.Group = root
+    *path, last = name.split()[1:]
+    for word in path:
+        within = commands_in(group)[word]
+        assert isinstance(within, click.Group)
+        group = within
+    assert group.later[last].summary == COMMANDS[name].get_short_help_str(1000)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["segments", "--help"]])
+def test_a_help_and_the_version_import_no_command_and_nothing_of_the_client(words: list[str]) -> None:
+    program = (
+        f"import sys; from altcraft_plugins.cli import main; main({words!r}); sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    imported = set(done.stderr.split())
+    assert "altcraft" in done.stdout
+    assert "click" in imported
+    assert not imported & {"altcraft", "msgspec", "rich", "importlib.metadata", "urllib.parse"}
+    assert not [
+        name
+        for name in imported
+        if name.startswith("altcraft_plugins.cli.commands.") and not name.endswith(("groups", "click_classes"))
+    ]

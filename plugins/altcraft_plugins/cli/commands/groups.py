@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec
+
 import click
 
-from altcraft_plugins.cli.commands.click_classes import Group
+from altcraft_plugins.cli.commands.click_classes import Group, Later
 from altcraft_plugins.cli.options import EVERY, OUTPUT, shared
 
 __all__ = ["databases", "plan", "resources", "root", "sandbox", "segments", "tasks"]
@@ -13,14 +17,21 @@ __all__ = ["databases", "plan", "resources", "root", "sandbox", "segments", "tas
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = version("altcraft-client")
-    except PackageNotFoundError:  # run from its sources, or packed. The import takes longer: it draws in the client
-        from altcraft import __version__ as found
-    click.echo(f"altcraft {found}")
+    click.echo(f"altcraft {_version()}")
     ctx.exit()
+
+
+def _version() -> str:
+    """`altcraft.__version__`, read from its source where there is one: the import would cost ten times as much."""
+    spec = find_spec("altcraft")
+    loader = spec.loader if spec is not None else None
+    source = loader.get_source("altcraft") if isinstance(loader, SourceFileLoader) else None
+    stated = re.search(r'^__version__ = "(.+)"$', source or "", re.MULTILINE)
+    if stated is not None:
+        return stated[1]
+    from altcraft import __version__
+
+    return __version__
 
 
 @click.group(
@@ -34,6 +45,25 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         altcraft databases counters 5 --resource 24
         altcraft run plan.toml --history counts.history --report report.html
     """,
+    later={
+        "completion": Later(
+            "completion",
+            "Print the script that completes commands and options in SHELL: bash 4.4 or newer, zsh, or fish.",
+        ),
+        "demo": Later("demo", "Recount a segment and a database of the embedded sandbox."),
+        "history": Later("history", "Show how the counters of NAME have changed, channel by channel."),
+        "listen": Later("listen", "Receive feedback until Ctrl-C, and print a line for each delivery."),
+        "plugins": Later(
+            "plugins",
+            "List the plugins of all installed distributions and of --plugin, with their hooks, "
+            "and what failed to load.",
+        ),
+        "report": Later(
+            "report",
+            "Make a page of the history: what changed most, what failed today, a chart for each channel of each NAME.",
+        ),
+        "run": Later("run", "Make the recounts of a plan, and show what has changed since the last count."),
+    },
 )
 @click.option(
     "--version",
@@ -60,31 +90,65 @@ def root() -> None:
     """
 
 
-@root.group("segments", params=shared(*EVERY))
+@root.group(
+    "segments",
+    params=shared(*EVERY),
+    later={
+        "counters": Later("counters", "Show the numbers of the last count of segments."),
+        "refresh": Later("refresh", "Recount segments, and show the new numbers."),
+    },
+)
 def segments() -> None:
     """Statistics of segments."""
 
 
-@root.group("databases", params=shared(*EVERY))
+@root.group(
+    "databases",
+    params=shared(*EVERY),
+    later={
+        "counters": Later("counters", "Show the numbers of the last count of databases."),
+        "refresh": Later("refresh", "Recount databases, and show the new numbers."),
+    },
+)
 def databases() -> None:
     """Statistics of databases."""
 
 
-@root.group("resources", params=shared(*EVERY))
+@root.group(
+    "resources",
+    params=shared(*EVERY),
+    later={"refresh": Later("refresh", "Recount resources, in one database, and show the new numbers.")},
+)
 def resources() -> None:
     """Statistics of resources."""
 
 
-@root.group("tasks", params=shared(*EVERY))
+@root.group(
+    "tasks",
+    params=shared(*EVERY),
+    later={
+        "list": Later("tasks", "Show what the journal holds: tasks that run, submissions in doubt, outcomes."),
+        "status": Later("tasks", "Poll tasks once, and show their status."),
+        "wait": Later("tasks", "Wait for tasks, and show each result as soon as it is there."),
+    },
+)
 def tasks() -> None:
     """Tasks that were submitted before."""
 
 
-@root.group("plan", params=shared(OUTPUT))
+@root.group(
+    "plan",
+    params=shared(OUTPUT),
+    later={"init": Later("run", "Write a plan with comments to begin with, in plan.toml or FILE.")},
+)
 def plan() -> None:
     """Plans: files that name the recounts of `altcraft run`."""
 
 
-@root.group("sandbox", params=shared(OUTPUT))
+@root.group(
+    "sandbox",
+    params=shared(OUTPUT),
+    later={"serve": Later("sandbox", "Serve the sandbox over HTTP until Ctrl-C.")},
+)
 def sandbox() -> None:
     """The sandbox: a small platform with invented profiles, on this machine."""

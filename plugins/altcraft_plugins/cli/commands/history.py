@@ -11,7 +11,7 @@ from altcraft_plugins.cli.commands.groups import root
 from altcraft_plugins.cli.exit_codes import DONE, FAILED
 from altcraft_plugins.cli.options import HISTORY, OUTPUT, RESULTS, shared
 from altcraft_plugins.cli.parameter_types import MOMENT
-from altcraft_plugins.cli.problems import Misuse
+from altcraft_plugins.cli.stopping import Misuse
 
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation

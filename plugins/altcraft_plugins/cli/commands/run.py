@@ -12,7 +12,8 @@ import msgspec
 from altcraft_plugins.cli.commands.groups import plan, root
 from altcraft_plugins.cli.exit_codes import DONE
 from altcraft_plugins.cli.options import CONNECTION, EVERY, HISTORY, JOURNAL, OUTPUT, POLLS, TIMEOUT, shared
-from altcraft_plugins.cli.problems import Misuse, Stopped, problem_of
+from altcraft_plugins.cli.problems import problem_of
+from altcraft_plugins.cli.stopping import Misuse, Stopped
 
 if TYPE_CHECKING:
     from altcraft_plugins.cli.invocation import Invocation

@@ -13,8 +13,9 @@ from altcraft_plugins.cli.commands.groups import sandbox
 from altcraft_plugins.cli.exit_codes import DONE, FAILED
 from altcraft_plugins.cli.options import OUTPUT, shared
 from altcraft_plugins.cli.parameter_types import DURATION, PACE
-from altcraft_plugins.cli.problems import Misuse, Problem, Stopped
+from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.signals import Interrupted
+from altcraft_plugins.cli.stopping import Misuse, Stopped
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -22,7 +22,7 @@ SOME_TASK_IDS = click.argument("ids", metavar="[TASK_ID...]", nargs=-1)
 def _resumed(client: Client, id_or_token: str) -> Task[object]:
     """A handle on the task. A token of an operation that no plugin declares here stands for its task id."""
     from altcraft.tasks.resume import parse_resume_token
-    from altcraft_plugins.cli.problems import Misuse
+    from altcraft_plugins.cli.stopping import Misuse
 
     try:
         return client.tasks.resume(id_or_token)

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from typing import TextIO
 
-from altcraft_plugins.cli.problems import Misuse
+from altcraft_plugins.cli.stopping import Misuse
 
 __all__ = ["Destination"]
 

@@ -14,7 +14,8 @@ from altcraft import ChannelStatistics, rows
 from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.destination import Destination
 from altcraft_plugins.cli.output.reporter import Result
-from altcraft_plugins.cli.problems import Problem, Stopped
+from altcraft_plugins.cli.problems import Problem
+from altcraft_plugins.cli.stopping import Stopped
 
 if TYPE_CHECKING:
     from altcraft.schema import Request

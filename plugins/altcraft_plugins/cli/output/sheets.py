@@ -15,7 +15,8 @@ from altcraft.schema.shares import in_order, shares
 from altcraft_plugins.cli.exit_codes import FAILED
 from altcraft_plugins.cli.output.reporter import Result
 from altcraft_plugins.cli.output.streams import shown_duration
-from altcraft_plugins.cli.problems import Problem, Stopped
+from altcraft_plugins.cli.problems import Problem
+from altcraft_plugins.cli.stopping import Stopped
 from altcraft_plugins.cli.subjects import Subject
 
 __all__ = ["Row", "Sheet", "as_json", "sheets"]

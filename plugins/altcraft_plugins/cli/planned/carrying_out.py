@@ -19,9 +19,10 @@ from altcraft_plugins.cli.exit_codes import FAILED, worst
 from altcraft_plugins.cli.planned.group import Event, Group, lost_answer
 from altcraft_plugins.cli.planned.outcomes import Outcome, Previous
 from altcraft_plugins.cli.planned.runs import Run, find_runs
-from altcraft_plugins.cli.problems import Problem, Stopped
+from altcraft_plugins.cli.problems import Problem
 from altcraft_plugins.cli.receiver import ReportTo
 from altcraft_plugins.cli.signals import as_interrupted
+from altcraft_plugins.cli.stopping import Stopped
 
 if TYPE_CHECKING:
     from altcraft import Client
