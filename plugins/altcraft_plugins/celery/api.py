@@ -9,10 +9,10 @@ from altcraft import MissingExtra
 
 try:
     from celery import Task
-    from celery.backends.base import KeyValueStoreBackend
+    from celery.backends.base import BaseKeyValueStoreBackend
     from celery.backends.redis import RedisBackend
     from celery.exceptions import Ignore
-    from celery.signals import worker_process_shutdown, worker_shutdown
+    from celery.signals import worker_init, worker_process_shutdown, worker_shutdown
     from kombu.utils.json import dumps, loads, register_type
 except ImportError as error:
     raise MissingExtra(
@@ -25,6 +25,7 @@ __all__ = [
     "KeyValues",
     "Texts",
     "call_at_shutdown",
+    "call_at_start",
     "counted_down",
     "has_ended",
     "job_id",
@@ -128,7 +129,7 @@ class Texts:
 
 def texts_of(app: App) -> Texts:
     """The texts in the result backend. ValueError for a backend that is no store of keys and values."""
-    if not isinstance(app.backend, KeyValueStoreBackend):
+    if not isinstance(app.backend, BaseKeyValueStoreBackend):
         raise ValueError("feedback needs a result backend of keys and values, such as Redis")
     return Texts(app.backend)
 
@@ -136,6 +137,16 @@ def texts_of(app: App) -> Texts:
 def redis_of(app: App) -> KeyValues | None:
     """The client of the application's Redis result backend; None where the results are kept elsewhere."""
     return app.backend.client if isinstance(app.backend, RedisBackend) else None
+
+
+def call_at_start(app: App, function: Callable[[], object]) -> None:
+    """Has a function called when a worker of this application starts, before it has processes of its own."""
+
+    def started(sender: Any, **_: object) -> None:
+        if sender.app is app:
+            function()
+
+    worker_init.connect(started, weak=False)
 
 
 def call_at_shutdown(function: Callable[..., object]) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
-from altcraft import Client, Polling
+from altcraft import Client, Polling, Retry
 from altcraft_plugins.celery.api import App, redis_of
 from altcraft_plugins.celery.errors import ShortVisibilityWarning
 from altcraft_plugins.celery.intents import Intents, IntentsInMemory, IntentsInRedis, KeepsIntents
@@ -53,8 +53,27 @@ class Connections:
                     client.close()
                 self._clients.clear()
 
+    def warn_of_short_visibility(self) -> None:
+        """Warns of each connection whose polls may be further apart than Redis lets a message wait."""
+        if not str(self._app.conf.broker_url or "").startswith(("redis", "rediss", "sentinel")):
+            return
+        visible = float((self._app.conf.broker_transport_options or {}).get("visibility_timeout", _REDIS_VISIBILITY))
+        for name, settings in self._known().items():
+            longest = max(_polling(settings).maximum, (settings.get("retry") or Retry()).maximum)
+            if visible <= longest:
+                warnings.warn(
+                    f"the visibility timeout of {visible:g} s is not longer than the longest countdown of the "
+                    f"connection {name!r}, {longest:g} s: Redis delivers waiting messages twice; "
+                    f"use altcraft_plugins.celery.redis_settings({longest:g})",
+                    ShortVisibilityWarning,
+                    stacklevel=2,
+                )
+
+    def _known(self) -> Mapping[str, Mapping[str, Any]]:
+        return cast("Mapping[str, Mapping[str, Any]]", self._app.conf.get("altcraft") or {})
+
     def _made(self, name: str) -> Client:
-        known = cast("Mapping[str, Mapping[str, Any]]", self._app.conf.get("altcraft") or {})
+        known = self._known()
         if name not in known:
             raise LookupError(f"no connection {name!r} in app.conf.altcraft; there are: {', '.join(known) or 'none'}")
         settings = dict(known[name])
@@ -63,22 +82,11 @@ class Connections:
             if variable not in os.environ:
                 raise LookupError(f"the connection {name!r} takes its token from {variable}, which is not set")
             settings["token"] = os.environ[variable]
-        if isinstance(settings.get("polling"), Mapping):
-            settings["polling"] = Polling(**settings["polling"])
+        settings["polling"] = _polling(settings)
         settings["plugins"] = [*settings.get("plugins", ()), KeepsIntents(self.intents())]
-        client = Client(settings.pop("url"), settings.pop("token", None), **settings)
-        self._warn_of_short_visibility(client)
-        return client
+        return Client(settings.pop("url"), settings.pop("token", None), **settings)
 
-    def _warn_of_short_visibility(self, client: Client) -> None:
-        if not str(self._app.conf.broker_url or "").startswith(("redis", "rediss", "sentinel")):
-            return
-        longest = max(client.polling.maximum, client.retry.maximum)
-        visible = float((self._app.conf.broker_transport_options or {}).get("visibility_timeout", _REDIS_VISIBILITY))
-        if visible <= longest:
-            warnings.warn(
-                f"the visibility timeout of {visible:g} s is not longer than the longest countdown, {longest:g} s: "
-                f"Redis delivers waiting messages twice; use altcraft_plugins.celery.redis_settings({longest:g})",
-                ShortVisibilityWarning,
-                stacklevel=2,
-            )
+
+def _polling(settings: Mapping[str, Any]) -> Polling:
+    given = settings.get("polling") or Polling()
+    return Polling(**given) if isinstance(given, Mapping) else given

@@ -13,6 +13,7 @@ from altcraft_plugins.celery.api import (
     App,
     Ignore,
     call_at_shutdown,
+    call_at_start,
     counted_down,
     has_ended,
     job_id,
@@ -55,6 +56,7 @@ def install(app: App, *, intents: Intents | None = None, lease: float = 60.0, re
     """
     connections = Connections(app, intents)
     forward = BringsForward(app, receiver) if receiver is not None else None
+    call_at_start(app, connections.warn_of_short_visibility)
     call_at_shutdown(connections.close)
     # An error crosses to another process as its arguments, in JSON; TaskFailed has the status for its argument.
     register_type(TaskStatus, "altcraft.TaskStatus", msgspec.to_builtins, _read_status)

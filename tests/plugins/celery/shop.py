@@ -11,9 +11,11 @@ import celery
 from altcraft import HttpResponse, TaskHandle, hookimpl
 from altcraft.hooks import ObservedExchange
 from altcraft_plugins.celery import install, redis_settings
+from altcraft_plugins.feedback import FeedbackReceiver
 
 LONGEST = float(os.environ["SHOP_LONGEST"])
 LEASE = 2.0
+SECRET = "the same in all processes"
 
 
 class CountsPolls:
@@ -45,9 +47,15 @@ app.conf.altcraft = {
         "token_env": "SHOP_TOKEN",
         "polling": {"initial": 0.5, "maximum": LONGEST},
         "plugins": [CountsPolls(), PausesAfterAnswers()],
-    }
+    },
+    "never": {
+        "url": os.environ["SHOP_URL"],
+        "token_env": "SHOP_TOKEN",
+        "polling": {"initial": 600.0, "maximum": 600.0, "jitter": False, "predict": False},
+    },
 }
-jobs = install(app, lease=LEASE)
+url = os.environ.get("SHOP_FEEDBACK")
+jobs = install(app, lease=LEASE, receiver=FeedbackReceiver(url, secret=SECRET) if url else None)
 
 
 @app.task(name="shop.report", acks_late=True, reject_on_worker_lost=True)

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 import celery
 import pytest
 from celery.contrib.testing.worker import start_worker
+from celery.signals import worker_init
 
 from altcraft import Client, ConnectionLost, HttpRequest, NotFound, TaskFailed, TaskStatus, rows
 from altcraft_plugins.celery import (
@@ -316,23 +317,21 @@ def test_a_file_that_is_no_file_of_intents_is_refused(tmp_path):
         IntentsInSqlite(tmp_path / "intents")
 
 
-def test_a_visibility_timeout_shorter_than_a_countdown_is_warned_of(platform, monkeypatch):
-    monkeypatch.setenv("SHOP_TOKEN", "demo")
+def test_a_worker_that_starts_warns_of_a_visibility_timeout_shorter_than_a_countdown(platform):
     shop = Shop(platform.url)
     shop.app.conf.broker_url = "redis://127.0.0.1:1/0"
     shop.app.conf.broker_transport_options = {"visibility_timeout": 20}
-    with pytest.warns(ShortVisibilityWarning, match="20 s is not longer than the longest countdown, 30 s"):
-        shop.jobs.submit.apply(("segments/refresh_counters", FIELDS)).get()
+    with pytest.warns(ShortVisibilityWarning, match="20 s is not longer than .* 'default', 30 s"):
+        worker_init.send(sender=shop)
 
 
-def test_the_settings_of_the_plugin_are_not_warned_of(platform, monkeypatch):
-    monkeypatch.setenv("SHOP_TOKEN", "demo")
+def test_the_settings_of_the_plugin_are_not_warned_of(platform):
     shop = Shop(platform.url)
     shop.app.conf.broker_url = "redis://127.0.0.1:1/0"
     shop.app.conf.update(redis_settings(30))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        shop.jobs.submit.apply(("segments/refresh_counters", FIELDS)).get()
+        worker_init.send(sender=shop)
 
 
 def test_the_settings_make_lost_messages_come_back_at_the_pace_that_they_name():

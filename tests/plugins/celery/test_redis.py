@@ -25,6 +25,8 @@ import redis
 from altcraft import Client, Feedback, Polling, TaskHandle, hookimpl
 from altcraft.schema import DatabasesRefreshCounters
 from altcraft_plugins.celery import SubmissionInDoubt, install
+from altcraft_plugins.feedback import FeedbackReceiver
+from altcraft_plugins.feedback.server import listening
 from altcraft_plugins.sandbox import SandboxServer, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.leaves_threads]
@@ -146,6 +148,19 @@ def test_a_process_killed_between_answer_and_token_leaves_a_doubt_and_one_submis
             job.get(timeout=120)
     assert doubt.value.key == job.id
     assert platform.sandbox.submissions().total() == 1
+
+
+def test_a_delivery_to_another_process_ends_the_job_of_a_worker(app, environment, redis_url, tmp_path):
+    with (
+        serve(port=0, profiles=50, pace=1.0, tokens=["demo"]) as platform,
+        listening(make=lambda url: FeedbackReceiver(url, secret="the same in all processes")) as receiver,
+    ):
+        jobs = install(app, receiver=receiver)
+        given = {**environment, "SHOP_URL": platform.url, "SHOP_FEEDBACK": receiver.base_url}
+        with worker("one", given, tmp_path):
+            submit = jobs.submit.s("databases/refresh_counters", {"id": 5, "resource_id": 24}, connection="never")
+            chain = celery.chain(submit, jobs.follow.s(connection="never"), app.signature("shop.report"))
+            assert chain().get(timeout=120)[0] == 3  # its next poll would come after ten minutes
 
 
 class Ends:
