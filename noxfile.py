@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pathlib
 import re
 import shutil
@@ -187,6 +188,60 @@ def examples(session: nox.Session) -> None:
     session.install("pyright[nodejs]==1.1.414")
     for folder in folders:
         session.run("pyright", "--pythonpath", str(pathlib.Path(session.bin) / "python"), "-p", str(folder))
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known weaknesses of what users install. Skipped where no database of them answers."""
+    session.install("pip-audit")
+    work = pathlib.Path(session.create_tmp()).resolve()
+    control = work / "control.txt"
+    control.write_text("urllib3==2.0.2\n")  # has known weaknesses: a service that names none has no data
+    service = next((name for name in ("pypi", "osv") if any(weaknesses(session, control, name).values())), None)
+    if service is None:
+        session.skip("neither PyPI nor OSV tells known weaknesses here; nothing was audited")
+    place = work / "installed"
+    session.run("python", "-m", "venv", "--clear", str(place))
+    session.run(
+        str(place / "bin/pip"), "install", "-q", ".[aiohttp,celery,cli,feedback,httpx,otel,pycurl]", external=True
+    )
+    frozen = session.run(
+        str(place / "bin/pip"), "freeze", "--exclude", "altcraft-client", silent=True, external=True, log=False
+    )
+    assert isinstance(frozen, str)
+    installed = work / "installed.txt"
+    installed.write_text("".join(f"{line}\n" for line in frozen.splitlines() if re.match(r"[\w.-]+==", line)))
+    found = weaknesses(session, installed, service)
+    known = {name: ids for name, ids in found.items() if ids}
+    if known:
+        session.error(f"known weaknesses: {known}")
+    session.log(f"{len(found)} packages, no known weakness, says {service}")
+
+
+def weaknesses(session: nox.Session, requirements: pathlib.Path, service: str) -> dict[str, list[str]]:
+    """The ids of each package's known weaknesses. Leaves out a package that the service does not know, and warns."""
+    answer = requirements.with_suffix(f".{service}.json")
+    answer.unlink(missing_ok=True)
+    options = [
+        "--no-deps",
+        "--disable-pip",
+        "--progress-spinner",
+        "off",
+        "-f",
+        "json",
+        "-o",
+        str(answer),
+        "-s",
+        service,
+    ]
+    session.run("pip-audit", "-r", str(requirements), *options, success_codes=[0, 1], silent=True)
+    if not answer.exists():  # the service does not answer
+        return {}
+    packages = json.loads(answer.read_text())["dependencies"]
+    for package in packages:
+        if "skip_reason" in package:
+            session.warn(f"not audited: {package['name']}: {package['skip_reason']}")
+    return {each["name"]: [weakness["id"] for weakness in each["vulns"]] for each in packages if "vulns" in each}
 
 
 @nox.session
