@@ -95,9 +95,16 @@ def counted_down(task: Any, arguments: dict[str, object], seconds: float) -> Bas
     return task.retry(args=(), kwargs=arguments, countdown=seconds, throw=False)  # type: ignore[no-any-return]  # Celery's Retry
 
 
-def has_ended(task: Any) -> bool:
-    """Whether the job that a worker runs has its result or its error already, from another message."""
-    return bool(task.AsyncResult(task.request.id).ready())
+def has_ended(task: Any, app: App, *, hinted: bool) -> bool:
+    """Whether the job that a worker runs has its result or its error already, from another message.
+
+    False for the first message of a job that has been sent again, and for a result backend that can't be asked.
+    """
+    request = task.request
+    first = not (hinted or request.retries or (request.delivery_info or {}).get("redelivered"))
+    if first or request.is_eager or not isinstance(app.backend, BaseKeyValueStoreBackend):
+        return False
+    return bool(task.AsyncResult(request.id).ready())
 
 
 def message_of(task: Any, arguments: dict[str, object]) -> str:

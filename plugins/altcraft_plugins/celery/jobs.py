@@ -88,7 +88,7 @@ def install(app: App, *, intents: Intents | None = None, lease: float = 60.0, re
         return task.resume_token
 
     def follow(self: Any, token: str, connection: str = "default", hinted: bool = False) -> object:
-        if forward and has_ended(self):  # a delivery has brought the other message forward
+        if has_ended(self, app, hinted=hinted):  # a kill or a delivery has made two messages of one
             raise Ignore
         task = connections.client(connection).tasks.resume(token)
         if self.request.is_eager:  # Celery runs it within the call, and knows no countdown there

@@ -149,9 +149,9 @@ def test_a_second_delivery_without_a_token_is_in_doubt_and_submits_nothing(shop,
 
 
 @contextlib.contextmanager
-def delivered(task, key: str) -> Iterator[Callable[..., object]]:
+def delivered(task, key: str, **message: object) -> Iterator[Callable[..., object]]:
     """The function of a task, as a worker calls it for a message of that job."""
-    task.push_request(id=key, called_directly=False, is_eager=False, retries=0)
+    task.push_request(**{"id": key, "called_directly": False, "is_eager": False, "retries": 0, **message})
     try:
         yield task.run
     finally:
@@ -361,12 +361,24 @@ def test_a_delivery_brings_the_waiting_message_forward_and_the_chain_goes_on(sho
         assert chain.get(timeout=60) == ["email", "push", "sms"]
 
 
-def test_a_message_whose_job_a_delivery_has_ended_does_nothing(shop, platform):
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [({"retries": 1}, {}), ({"delivery_info": {"redelivered": True}}, {}), ({}, {"hinted": True})],
+    ids=["one that waited", "one that came back", "one that a delivery sent"],
+)
+def test_a_second_message_of_a_job_that_has_ended_does_nothing(shop, message, arguments):
     token = shop.jobs.submit.delay("segments/refresh_counters", FIELDS).get(timeout=20)
     job = shop.jobs.follow.delay(token)
     job.get(timeout=20)
-    with delivered(shop.jobs.follow, job.id) as follow, pytest.raises(celery.exceptions.Ignore):
-        follow(token)
+    with delivered(shop.jobs.follow, job.id, **message) as follow, pytest.raises(celery.exceptions.Ignore):
+        follow(token, **arguments)
+
+
+def test_a_job_that_has_ended_may_be_sent_again(shop):
+    token = shop.jobs.submit.delay("segments/refresh_counters", FIELDS).get(timeout=20)
+    told = shop.jobs.follow.apply_async((token,), task_id="again").get(timeout=20)
+    with delivered(shop.jobs.follow, "again") as follow:
+        assert follow(token) == told
 
 
 def test_a_delivery_that_comes_too_early_leaves_the_waiting_message_alone(shop):
