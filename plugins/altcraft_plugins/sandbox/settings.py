@@ -18,7 +18,7 @@ from altcraft_plugins.sandbox.feedback.faults import DeliveryFaults
 __all__ = ["DEFAULT_TOKENS", "ServedTokens", "Settings", "check_settings", "parse_url", "served_tokens"]
 
 DEFAULT_TOKENS: Final = ("sandbox", "abcdefghijklmnqrstuvwxyz")
-"""Public tokens: the default of a client with a `sandbox:` URL, and the token of the documentation's examples."""
+"""Public tokens: one that is easily typed, and that of the platform's documentation, the default of `sandbox:` URLs."""
 
 VARIABLE: Final = "ALTCRAFT_SANDBOX_TOKEN"
 FILE_VARIABLE: Final = "ALTCRAFT_SANDBOX_TOKEN_FILE"

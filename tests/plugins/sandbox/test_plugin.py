@@ -38,6 +38,13 @@ def test_a_client_without_a_token_uses_the_default_token():
         assert altcraft.databases.get_counters(5, resource_id=24)[0].status.subscribed == 925
 
 
+def test_an_error_of_the_embedded_sandbox_names_it():
+    with client() as altcraft, pytest.raises(NotFound) as caught:
+        altcraft.databases.refresh_counters(6, resource_id=24)
+    assert caught.value.host == "sandbox"
+    assert str(caught.value) == "databases/refresh_counters at sandbox: error 404: no such database: 6"
+
+
 @pytest.mark.parametrize("codec", ["json", "xml"])
 def test_refusals_and_failures_are_the_clients_errors(codec):
     with client(codec=codec) as altcraft:
