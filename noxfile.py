@@ -77,14 +77,14 @@ def celery(session: nox.Session) -> None:
 @nox.session
 def procrastinate(session: nox.Session) -> None:
     """The recipe with Procrastinate, a worker killed. Needs PostgreSQL's server, from the system's packages."""
-    session.install("-e", ".[procrastinate,test]")
+    session.install("-e", ".[feedback,procrastinate]", "hypothesis", "pytest>=8.1")
     session.run("python", "-m", "pytest", "-q", "-m", "postgresql", "tests/engines", *session.posargs)
 
 
 @nox.session
 def engines(session: nox.Session) -> None:
     """The pages on Dagster and Prefect, whose dependencies are many: an environment without the other extras."""
-    session.install("-e", ".[engines,feedback]", "hypothesis", "pytest>=8.1", "pytest-asyncio", "trio")
+    session.install("-e", ".[engines,feedback]", "hypothesis", "pytest>=8.1")
     session.run("python", "-m", "pytest", "-q", "-m", "engines", "tests/engines", *session.posargs)
 
 
