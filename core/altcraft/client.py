@@ -52,8 +52,8 @@ _KIND = Kind(TransportRegistry.create, ThreadRunner, Task)
 class Client:
     """Asks one installation to recount, follows its tasks, hands the numbers over. Threads may share it.
 
-    * `url` is the installation's, "https://your.host", or "sandbox:" for the embedded service; one without a path
-      gets the API's.
+    * `url` is the installation's, "https://your.host", or "sandbox:" for the embedded service. A URL without a path
+      gets the API's path.
     * `token` is kept as a secret; `auth` sends it in the body, as documented, or as a "bearer".
     * `codec` names the format that is spoken.
     * `transport` is a registered name, or an object with the Transport protocol, which the client then owns and closes.

@@ -94,8 +94,9 @@ def arrow(start: str, end: str, events: list[str]) -> list[str]:
     control = (x1 + x2) / 2 + bend * (y2 - y1) / length, (y1 + y2) / 2 - bend * (x2 - x1) / length
     (ax, ay), (bx, by) = border((x1, y1), control), border((x2, y2), control)
     label_x, label_y = (ax + bx) / 4 + control[0] / 2, (ay + by) / 4 + control[1] / 2
+    on_the_arrow = (len(events) - 1) // 2
     lines = [
-        words("small halo", label_x, label_y + 4 + 15 * (number - len(events) / 2 + 0.5), event)
+        words("small halo", label_x, label_y + 4 + 15 * (number - on_the_arrow), event)
         for number, event in enumerate(events)
     ]
     path = f"M{ax:.0f} {ay:.0f}Q{control[0]:.0f} {control[1]:.0f} {bx:.0f} {by:.0f}"
