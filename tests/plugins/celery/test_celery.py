@@ -61,8 +61,9 @@ class Shop:
         self.app.conf.worker_hijack_root_logger = False
         self.intents = intents or IntentsInMemory()
         self.jobs: Jobs = install(self.app, intents=self.intents, receiver=receiver)
-        self.report = self.app.task(name="shop.report", shared=False)(channels_of)
-        self.count = self.app.task(name="shop.count", shared=False)(count_of)
+        # The tasks of docs/how-to/celery.md are in every application of the process, by other names than these.
+        self.report = self.app.task(name="tests.report", shared=False)(channels_of)
+        self.count = self.app.task(name="tests.count", shared=False)(count_of)
 
     def named(self, connection: str, **options: object) -> None:
         """Another connection to the same platform."""
