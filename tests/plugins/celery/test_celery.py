@@ -362,6 +362,7 @@ def test_a_delivery_brings_the_waiting_message_forward_and_the_chain_goes_on(sho
         assert chain.get(timeout=60) == ["email", "push", "sms"]
 
 
+@pytest.mark.leaves_threads
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [({"retries": 1}, {}), ({"delivery_info": {"redelivered": True}}, {}), ({}, {"hinted": True})],
@@ -375,6 +376,7 @@ def test_a_second_message_of_a_job_that_has_ended_does_nothing(shop, message, ar
         follow(token, **arguments)
 
 
+@pytest.mark.leaves_threads
 def test_a_job_that_has_ended_may_be_sent_again(shop):
     token = shop.jobs.submit.delay("segments/refresh_counters", FIELDS).get(timeout=20)
     told = shop.jobs.follow.apply_async((token,), task_id="again").get(timeout=20)
@@ -382,6 +384,7 @@ def test_a_job_that_has_ended_may_be_sent_again(shop):
         assert follow(token) == told
 
 
+@pytest.mark.leaves_threads
 def test_a_delivery_that_comes_too_early_leaves_the_waiting_message_alone(shop):
     with serve(port=0, profiles=100, pace=3600, tokens=["demo"]) as stuck, Client(stuck.url, "demo") as client:
         shop.named("stuck", url=stuck.url)
