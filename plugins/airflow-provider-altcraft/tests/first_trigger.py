@@ -11,7 +11,7 @@ import sys
 import time
 from importlib import import_module
 
-import airflow.triggers.base  # noqa: F401 - a triggerer has it
+import airflow.jobs.triggerer_job_runner  # noqa: F401 - a triggerer has it
 
 PATH = "airflow_provider_altcraft.triggers"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferred
 from airflow_provider_altcraft import begun
 from airflow_provider_altcraft.hooks import AltcraftHook
 from airflow_provider_altcraft.links import AltcraftLink

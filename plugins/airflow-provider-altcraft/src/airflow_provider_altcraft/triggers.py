@@ -1,12 +1,14 @@
 """The trigger: follows a task in the triggerer, beside thousands of others.
 
 Imports nothing of altcraft at the top: the triggerer imports this module in its event loop, and the library's first
-import and first client take several hundred milliseconds. Both happen in a thread.
+import and first client take several hundred milliseconds. Both happen in a thread, without the garbage collector:
+their many new objects would have it search all of Airflow's, for which it stops every thread for 150 ms and more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -42,9 +44,15 @@ class AltcraftTaskTrigger(BaseTrigger):
 
 def _ready(altcraft_conn_id: str) -> Any:
     """In a thread: reads the connection, and makes the next client a quick one."""
-    from airflow_provider_altcraft.following import warm_up
-    from airflow_provider_altcraft.hooks import AltcraftHook
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from airflow_provider_altcraft.following import warm_up
+        from airflow_provider_altcraft.hooks import AltcraftHook
 
-    settings = AltcraftHook(altcraft_conn_id).settings()
-    warm_up(settings)
-    return settings
+        settings = AltcraftHook(altcraft_conn_id).settings()
+        warm_up(settings)
+        return settings
+    finally:
+        if collects:
+            gc.enable()
