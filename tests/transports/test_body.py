@@ -86,7 +86,9 @@ def test_a_body_that_is_not_in_its_coding_is_a_decode_error_that_says_so(coding:
         read(sent, coding, size)
 
 
-@pytest.mark.parametrize("sent", [b"\x1f\x8bhello, world", b"{", b"{}", gzip.compress(b"hello" * 100, mtime=0)[:-8] + b"\0" * 8])
+@pytest.mark.parametrize(
+    "sent", [b"\x1f\x8bhello, world", b"{", b"{}", gzip.compress(b"hello" * 100, mtime=0)[:-8] + b"\0" * 8]
+)
 def test_a_body_that_is_damaged_or_short_and_no_gzip_is_a_decode_error(sent: bytes) -> None:
     with pytest.raises(DecodeError):
         read(sent, "gzip")
