@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from altcraft import ApiError, DecodeError, NotFound, UnsafeXml
+from altcraft.wire.excerpt import excerpt
+from altcraft.wire.secret import Secret
 from exchange import HTML, JSON, XML, answer, both_formats, refused
 
 XHTML = (
@@ -96,3 +98,16 @@ def test_a_page_without_a_word_is_said_to_be_empty(page: str) -> None:
 
 def test_a_document_type_in_the_answer_is_unsafe_xml() -> None:
     refused(answer('<!DOCTYPE xml [<!ENTITY e "x">]><xml><error>&e;</error></xml>', XML), UnsafeXml, "xml")
+
+
+@pytest.mark.parametrize("body", ['{\n  "message": "no route"\n}', '{"errors": ["no route"]}'])
+def test_a_refusal_in_another_services_json_quotes_it(body: str) -> None:
+    """Its status alone says little: a gateway tells in the body why it has refused."""
+    error = refused(answer(body, JSON, 502), ApiError, "json")
+    assert "no envelope of this API; it begins: " in error.text
+    assert "no route" in error.text
+
+
+def test_a_token_that_looks_like_a_tag_in_part_is_masked_in_a_page_too() -> None:
+    page = b"<html><title>unknown: Se+cret/Token<9></title></html>"
+    assert excerpt(page, "text/html", Secret("Se+cret/Token<9>")) == "'unknown: ***'"

@@ -93,6 +93,8 @@ class Replies:
             raise api_error(status, error.message(), status, retry_after(response.headers)) from error
         if value.error or not is_success:
             text = shortened(value.error_text or "", _LONGEST_TEXT, self._token)
+            if not text and value.error is None:
+                text = f"no envelope of this API; it begins: {self._excerpt(response)}"
             raise api_error(value.error or status, text, status, retry_after(response.headers))
         if value.error is None and getattr(value, "data", UNSET) is UNSET:
             raise DecodeError(

@@ -40,7 +40,10 @@ def excerpt(body: bytes, content_type: str, secret: Secret | None) -> str:
     """The title or the text of a page, the first words of any other body: quoted, on one line, without the token."""
     window = body[:_WINDOW]
     text = _decoded(window, content_type)
-    text = _text_of_page(text) if is_page(body, content_type) else text[_end_of(_AHEAD, text) :] or text
+    if is_page(body, content_type):  # masked first, since a token may look like a tag in part
+        text = _text_of_page(text if secret is None else secret.scrub(text))
+    else:
+        text = text[_end_of(_AHEAD, text) :] or text
     line = " ".join(text.split())
     if not line:
         return "an empty page" if body.strip() else "an empty body"
