@@ -98,14 +98,15 @@ def airflow(session: nox.Session) -> None:
     wheels = pathlib.Path(session.create_tmp()).resolve() / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
     try:
-        session.install("apache-airflow>=3.0", "mypy>=1.15,<3", "pytest>=8.1")
+        session.install("apache-airflow>=3.0", "hatchling>=1.26", "mypy>=1.15,<3", "pytest>=8.1")
     except nox.command.CommandFailed:
         session.skip("apache-airflow could not be installed: the provider for Airflow is NOT tested")
-    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), ".", f"./{folder}")
+    build = ["python", "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels)]
+    session.run(*build, ".", f"./{folder}")
     (library,) = wheels.glob("altcraft_client-*.whl")
     (provider,) = wheels.glob("airflow_provider_altcraft-*.whl")
     session.install("--force-reinstall", "--no-deps", str(library), str(provider))
-    session.install(f"{library}[cli]", str(provider))
+    session.install(f"{library}[cli]")
     session.run("python", "-m", "pip", "check")
     session.run("mypy", "--config-file", str(folder / "pyproject.toml"), str(folder / "src"))
     session.run("python", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(folder), *session.posargs)

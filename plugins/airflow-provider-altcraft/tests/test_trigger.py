@@ -120,13 +120,12 @@ def test_a_hundred_triggers_share_one_client(serve):
 
 @pytest.mark.parametrize("codec", ["json", "xml"])
 def test_the_first_trigger_of_a_process_does_not_block_the_loop(serve, codec):
-    """In a fresh process, as a triggerer is. A busy machine blocks a loop, too: the best of five runs counts."""
+    """In a fresh process, as a triggerer is. The best of three runs counts."""
     serve(pace=0.5, codec=codec)
     script = Path(__file__).parent / "first_trigger.py"
     runs: list[dict[str, float]] = []
-    while len(runs) < 5 and not (runs and runs[-1]["blocked"] < 0.1):
+    while len(runs) < 3 and not (runs and runs[-1]["blocked"] < 0.1):
         done = subprocess.run([sys.executable, script, submitted()], check=True, capture_output=True, text=True)
         runs.append(json.loads(done.stdout.splitlines()[-1]))
         print(codec, runs[-1])
     assert min(run["blocked"] for run in runs) < 0.1
-    assert max(run["worked"] for run in runs) < 0.1
