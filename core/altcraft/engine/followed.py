@@ -7,7 +7,9 @@ the machine; other threads may hint at news, observe a status, or watch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+
+import msgspec
 
 from altcraft.hooks import Submission, guarded, refuse_coroutines
 from altcraft.schema import TaskStatus
@@ -41,7 +43,7 @@ OnProgress: TypeAlias = "Callable[[TaskStatus[R]], object]"
 """What `result(on_progress=…)` calls with every status of the task that is seen during the wait."""
 
 
-class _Watcher(NamedTuple):
+class _Watcher(msgspec.Struct, frozen=True):
     """A function that hears of every "progress", or once that the task is "done"."""
 
     what: str

@@ -10,7 +10,6 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from types import ModuleType
-from typing import NamedTuple
 
 import msgspec
 import pluggy
@@ -45,7 +44,7 @@ class Plugin(msgspec.Struct, frozen=True):
         return f"{self.name!r} of {self.distribution} {self.version}" if self.distribution else repr(self.name)
 
 
-class _Offer(NamedTuple):
+class _Offer(msgspec.Struct, frozen=True):
     """An entry point of an installed distribution. `key` is its key in `broken`."""
 
     key: str
