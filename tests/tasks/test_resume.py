@@ -283,3 +283,9 @@ def test_any_text_is_a_token_or_a_bad_resume_token(text: str) -> None:
             assert parse_resume_token(candidate).task_id
         except BadResumeToken:
             continue
+
+
+@pytest.mark.parametrize("odd", [b"t-1", None, 7])
+def test_what_is_no_text_is_a_type_error_that_says_so(odd: object) -> None:
+    with pytest.raises(TypeError, match="pass it as a str"):
+        parse_resume_token(odd)  # type: ignore[arg-type]  # what a queue may hand out

@@ -121,6 +121,8 @@ def parse_resume_token(text: str) -> ResumeToken:
 
     The JSON form of version 1 is still read.
     """
+    if not isinstance(text, str):  # a queue or a database may hand out bytes
+        raise TypeError(f"the task id or resume token is of type {type(text).__name__}: pass it as a str")
     text = text.strip()
     if text.startswith("{"):
         return _version_1(text)
