@@ -17,7 +17,10 @@ def altcraft_register_transports(registry: TransportRegistry) -> None:
     """Registers the transport of `sandbox:` URLs. Page, with the settings of such a URL: docs/reference/sandbox.md."""
 
     def create(url: str) -> Transport:
-        app = Sandbox(**msgspec.structs.asdict(parse_url(url)))
+        settings = parse_url(url)
+        if DEFAULT_TOKENS[0] in settings.tokens:  # the client without a token sends the other public one
+            settings = msgspec.structs.replace(settings, tokens=(*settings.tokens, DEFAULT_TOKENS[1]))
+        app = Sandbox(**msgspec.structs.asdict(settings))
         # The client closes the transport, and the transport closes the app.
         return registry.create("wsgi", url, app=app)
 

@@ -38,6 +38,11 @@ def test_a_client_without_a_token_uses_the_default_token():
         assert altcraft.databases.get_counters(5, resource_id=24)[0].status.subscribed == 925
 
 
+def test_a_url_that_names_the_public_token_needs_no_other():
+    with client("sandbox:?pace=0&tokens=sandbox") as altcraft:
+        assert altcraft.databases.get_counters(5, resource_id=24)
+
+
 def test_an_error_of_the_embedded_sandbox_names_it():
     with client() as altcraft, pytest.raises(NotFound) as caught:
         altcraft.databases.refresh_counters(6, resource_id=24)
