@@ -48,6 +48,7 @@ def slow(session: nox.Session) -> None:
         "2",
         "-m",
         f"(slow or hypothesis) and {apart}",
+        "--durations=40",
         *session.posargs,
         env={"HYPOTHESIS_PROFILE": "thorough"},
     )
