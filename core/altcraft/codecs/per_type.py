@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # as threading.Lock, without what threading costs to import
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 import msgspec
-
-from altcraft.wire.forks import lock_for_forks
 
 __all__ = ["PerType", "make_ready"]
 
@@ -63,7 +62,7 @@ def _put(table: dict[K, W], key: K, value: W) -> None:
     table[key] = value
 
 
-_lock = lock_for_forks()
+_lock = allocate_lock()
 
 
 def make_ready(*types: object) -> None:

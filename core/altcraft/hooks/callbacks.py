@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Callable
 from typing import TypeVar
 
-from altcraft.wire.forks import importing
-
 __all__ = ["guarded", "log_error", "refuse_coroutines", "refuse_returned"]
 
 T = TypeVar("T")
@@ -46,7 +44,6 @@ def refuse_returned(returned: object) -> None:
 
 def log_error(text: str, *, traceback: bool = False) -> None:
     """Logs what a plugin or a callback did wrong, to the logger `altcraft.hooks`."""
-    with importing:
-        import logging  # a third of the core's import time, for the clients that have a failure to report
+    import logging  # a third of the core's import time, for the clients that have a failure to report
 
     logging.getLogger("altcraft.hooks").error(text, exc_info=traceback)

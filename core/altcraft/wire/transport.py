@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkabl
 
 import msgspec
 
-from altcraft.wire.forks import importing
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.secret import MASK
 from altcraft.wire.url import proxy_url
@@ -211,8 +210,7 @@ class TransportRegistry:
     def _bundled(self, name: str, function: str) -> object:
         """Returns a bundled module's factory, or None if the module has none of that kind."""
         if _is_bundled(name):
-            with importing:
-                return getattr(import_module(f"{_BUNDLED}.{name}"), function, None)
+            return getattr(import_module(f"{_BUNDLED}.{name}"), function, None)
         if name not in self:
             raise LookupError(f"no transport is named {name!r}; known: {', '.join(sorted(self))}")
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 
-from altcraft.wire.forks import importing
 from altcraft.wire.transport import TransportSettings
 from altcraft_transports._common.abilities import Abilities
 from altcraft_transports._common.over_sockets import OverSockets, Way
@@ -27,8 +26,7 @@ class Urllib3Transport(OverSockets):
     def _connect(self, way: Way) -> socket.socket:
         # Imported with the first connection, in the thread that makes it: urllib3 takes 50 ms and more, for which the
         # constructor of an AsyncClient would hold up its event loop.
-        with importing:
-            from altcraft_transports.urllib3.connections import connect
+        from altcraft_transports.urllib3.connections import connect
 
         return connect(way, self.settings)
 

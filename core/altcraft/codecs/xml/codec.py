@@ -6,13 +6,14 @@ the schema can tell them apart, so a reader is compiled for each type. See docs/
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.refusals import bare, too_large
 from altcraft.errors import DecodeError
-from altcraft.wire.forks import importing
 
 if TYPE_CHECKING:
     from altcraft.codecs.xml.reader import Reader
@@ -58,10 +59,7 @@ class XmlCodec:
 
     def encode(self, value: object) -> bytes:
         """A document in UTF-8, without a declaration. EncodeError for what XML can't carry: control characters, say."""
-        with importing:
-            from altcraft.codecs.xml.writer import write
-
-        return write(ROOT, value)
+        return self._write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""
@@ -84,25 +82,32 @@ class XmlCodec:
 
     def recode(self, data: bytes, charset: str | None) -> bytes:
         """The document in UTF-8, by its byte order mark or by the charset of the Content-Type header."""
-        with importing:
-            from altcraft.codecs.xml.parser import recode
-
-        return recode(data, charset)
+        return self._recode(data, charset)
 
     def reader(self, type: type[T]) -> Reader[T]:
         """The reader of a type, which is compiled once and kept. TypeError for a type that can't be read."""
         return self._readers.find(type)[1]
 
+    @cached_property
+    def _write(self) -> Callable[[str, object], bytes]:
+        from altcraft.codecs.xml.writer import write
+
+        return write
+
+    @cached_property
+    def _recode(self) -> Callable[[bytes, str | None], bytes]:
+        from altcraft.codecs.xml.parser import recode
+
+        return recode
+
     def _compile(self, type_: Any) -> Reader[Any]:
-        with importing:
-            from altcraft.codecs.xml.reader import compile_reader
+        from altcraft.codecs.xml.reader import compile_reader
 
         return compile_reader(type_, ROOT, self._max_depth, fast_path=self._fast_path)
 
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
-        with importing:
-            from altcraft.codecs.xml.bounds import check_size
+        from altcraft.codecs.xml.bounds import check_size
 
         check_size(data, self._max_elements)
