@@ -117,7 +117,7 @@ def airflow(session: nox.Session) -> None:
 def frozen(session: nox.Session) -> None:
     """Programs that PyInstaller packs, from an installation that is not editable."""
     session.install(".[freeze,test-core]", "hatchling>=1.26")
-    session.run("python", "-m", "pytest", "-q", "-m", "frozen", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-m", "frozen", "tests/packed", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
