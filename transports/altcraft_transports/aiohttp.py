@@ -179,12 +179,10 @@ class _Connector(aiohttp.TCPConnector):
         """Returns a connection that is new, or can be used again, and shows it to the message."""
         while True:
             connection = await super().connect(req, *args, **kwargs)
-            if isinstance(req.body, _Message):
-                req.body.seen.connection = connection
-            protocol = connection.protocol
             hearing = self.hearing(connection)
             if isinstance(req.body, _Message):
-                req.body.seen.hearing = hearing
+                req.body.seen.connection, req.body.seen.hearing = connection, hearing
+            protocol = connection.protocol
             since = self.idle_since.get(protocol)
             if since is None or (self.doubted < since and elapsed() - since < self.keep_idle and _is_good(connection)):
                 connection.add_callback(partial(self.note_release, protocol))

@@ -91,20 +91,21 @@ def has_ended(process: int) -> bool:
     return False
 
 
+def begun(url: str, folder: Path, other: int | None) -> int:
+    """A process that works; its id."""
+    process = os.fork()
+    if process == 0:
+        try:
+            work(url, folder, other)
+        finally:
+            os._exit(1)
+    return process
+
+
 def run_round(url: str, folder: Path, dice: random.Random) -> int:
     """One round; returns the process that was killed."""
-    killed = os.fork()
-    if killed == 0:
-        try:
-            work(url, folder, None)
-        finally:
-            os._exit(1)
-    stays = os.fork()
-    if stays == 0:
-        try:
-            work(url, folder, killed)
-        finally:
-            os._exit(1)
+    killed = begun(url, folder, None)
+    stays = begun(url, folder, killed)
     time.sleep(dice.uniform(0.3, 1.2))
     os.kill(killed, signal.SIGKILL)
     _, status = os.waitpid(killed, 0)
