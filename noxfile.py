@@ -45,7 +45,7 @@ def slow(session: nox.Session) -> None:
         "pytest",
         "-q",
         "-n",
-        "3",  # they wait more than they work
+        "2",
         "-m",
         f"(slow or hypothesis) and {apart}",
         "--durations=40",
