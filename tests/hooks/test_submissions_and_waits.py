@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_submission_is_announced_and_ends_in_a_task_or_a_failure() -> None:
     failed = recorder.of("altcraft_submission_failed")
     assert [call["submission"] for call in failed] == [second, third]
     assert [call["in_doubt"] for call in failed] == [False, True]
+
+
+def test_a_submission_in_the_time_of_a_test_is_one_of_this_process_however_long_the_machine_runs() -> None:
+    with client([STARTED]) as made:
+        task = made.segments.refresh_counters(7, resource_id=24)
+    assert task.submitted_at is not None
+    assert datetime.now(timezone.utc) - task.submitted_at < timedelta(hours=1)
 
 
 def test_a_submission_tells_plain_values_without_the_token_feedback_and_defaults() -> None:

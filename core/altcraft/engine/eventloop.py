@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from altcraft.engine.effects import Effects, SendRequest, SleepFor, WaitFor
-from altcraft.engine.threads import SleptTime, clock_of, wall_time
+from altcraft.engine.threads import SleptTime, clock_of, wall_of
 from altcraft.errors import UsedAfterFork
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import AsyncTransport
@@ -36,13 +36,10 @@ class LoopRunner:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
         self.now = clock_of(transport)
+        self.wall = wall_of(self.now)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sleeps: dict[object, set[asyncio.Future[None]]] = {}
         self._forked = False
-
-    def wall(self, at: float) -> float:
-        """A moment of `now`, in seconds since 1970."""
-        return wall_time(at)
 
     def signal(self) -> LoopSignal:
         """A new signal."""

@@ -15,7 +15,7 @@ from altcraft.errors import OutOfThreads
 from altcraft.wire.messages import HttpResponse
 from altcraft.wire.transport import Clock, Transport, Wakeable
 
-__all__ = ["SleptTime", "ThreadRunner", "Workers", "clock_of", "wall_time"]
+__all__ = ["SleptTime", "ThreadRunner", "Workers", "clock_of", "wall_of"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def clock_of(transport: object) -> Callable[[], float]:
 
 
 class _WallTime:
-    """A moment of such a clock, in seconds since 1970. A clock of a transport's own counts as this machine's.
+    """A moment of this machine's clock, in seconds since 1970.
 
     The distance of the two clocks is kept until one of them was set, so that a moment has one time on the wall clock.
     """
@@ -46,10 +46,22 @@ class _WallTime:
         distance = time.time() - time.monotonic()
         if abs(distance - self._distance) > _CLOCK_WAS_SET:
             self._distance = distance
-        return at + self._distance
+        return round(at + self._distance, 6)  # microseconds, in which datetime and resume tokens keep it
 
 
-wall_time = _WallTime()
+_wall_time = _WallTime()
+_LOADED = time.monotonic()
+
+
+def wall_of(clock: Callable[[], float]) -> Callable[[float], float]:
+    """What tells a moment of the clock in seconds since 1970.
+
+    A clock that is not this machine's, such as a test's, counts from the moment at which this process loaded the
+    library, so that all clients that share it agree.
+    """
+    if abs(clock() - time.monotonic()) <= _CLOCK_WAS_SET:
+        return _wall_time
+    return lambda at: _wall_time(at + _LOADED)
 
 
 class SleptTime:
@@ -77,13 +89,10 @@ class ThreadRunner:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.now = clock_of(transport)
+        self.wall = wall_of(self.now)
         self._wake_sleepers = transport.wake if isinstance(transport, Wakeable) else None
         self.longest_sleep = math.inf if self._wake_sleepers is not None else _NAP
         self._groups: set[Workers] = set()  # those whose threads may not have ended yet
-
-    def wall(self, at: float) -> float:
-        """A moment of `now`, in seconds since 1970."""
-        return wall_time(at)
 
     def signal(self) -> ThreadSignal:
         """A new signal."""
