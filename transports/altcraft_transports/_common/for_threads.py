@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from abc import ABC, abstractmethod
+from queue import Empty, SimpleQueue
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout
@@ -95,7 +95,7 @@ class Pooled(ForThreads, ABC, Generic[C]):
         for connection in tuple(self._busy):
             connection.abort()
         for _ in range(self._limit):
-            self._slots.release()  # a thread that waits for a connection need not wait for its turn to be refused
+            self._slots.put(None)  # a thread that waits for a connection need not wait for its turn to be refused
 
     def after_fork(self) -> None:
         """Begins anew in a forked child: with connections of its own."""
@@ -109,7 +109,10 @@ class Pooled(ForThreads, ABC, Generic[C]):
 
     def _begin(self) -> None:
         self._limit = self.settings.connections or CONNECTIONS
-        self._slots = threading.Semaphore(self._limit)
+        # A queue, since an interrupt while Python enters a semaphore leaves that locked for good.
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self._limit):
+            self._slots.put(None)
         self._kept: Kept[C] = Kept(self.settings.keep_idle, _close)
         self._busy: set[C] = set()
 
@@ -129,8 +132,11 @@ class Pooled(ForThreads, ABC, Generic[C]):
     def _send(self, request: HttpRequest, timeout: float, deadline: float) -> HttpResponse:
         route = self._routes.of(request)
         slots = self._slots
-        if not slots.acquire(timeout=timeout):
-            raise ConnectError("no free connection in time: more exchanges at once than connections")
+        try:
+            slots.get(timeout=max(timeout, 0.0))
+        except Empty:
+            text = "no free connection in time: more exchanges at once than connections"
+            raise ConnectError(text) from None
         try:
             while (kept := self._kept.take(route.place)) is not None:
                 try:
@@ -142,7 +148,7 @@ class Pooled(ForThreads, ABC, Generic[C]):
                     raise
             return self._use(self._make(), request, route, timeout, deadline)
         finally:
-            slots.release()
+            slots.put(None)
 
     def _use(self, connection: C, request: HttpRequest, route: Route, timeout: float, deadline: float) -> HttpResponse:
         """Carries out an exchange over a connection, and keeps or closes it."""

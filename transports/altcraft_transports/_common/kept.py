@@ -33,7 +33,7 @@ class Kept(Generic[C]):
         self._keep_idle = keep_idle
         self._drop = drop
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may close the transport during a call
         self._idle: dict[Hashable, list[tuple[C, float]]] = {}
         self._is_closed = False
 

@@ -33,7 +33,7 @@ class Line:
 
     def __init__(self) -> None:
         self.sock: socket.socket | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._ends: dict[socket.socket, int] = {}  # the second descriptors, and the numbers of the first ones
         self._aborted = False
 
@@ -106,7 +106,7 @@ class Line:
 
     def abandon(self) -> None:
         """Lets go of the parent's connection, in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         for end, descriptor in self._ends.items():
             detach(descriptor, end.fileno())
         self.close()

@@ -44,7 +44,7 @@ class Handle:
 
     def __init__(self, options: dict[int, str], limit: int) -> None:
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sockets: dict[int, socket.socket] = {}  # by the number of libcurl's own descriptor
         self._opened: socket.socket | None = None
         self._lost: list[socket.socket] = []  # those that libcurl has let go of during an exchange
@@ -118,7 +118,7 @@ class Handle:
 
     def abandon(self) -> None:
         """Lets go of the parent's connection, in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         for descriptor, sock in self._sockets.items():
             detach(descriptor, sock.fileno())
         if self._is_busy:
