@@ -7,6 +7,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +164,48 @@ def test_a_worker_of_multiprocessing_goes_on_with_the_modules_transport(name: st
     assert len(connections) == 3
     assert "1" not in connections
     transport.close()
+
+
+FIRST_USE = """
+import os, signal, sys, threading, warnings
+if sys.argv[3] == "logging":
+    import logging
+from altcraft import AltcraftError, Client
+warnings.simplefilter("ignore")
+client = Client(sys.argv[1], token="sesame-sesame", codec=sys.argv[2])
+
+def use():
+    try:
+        client.tasks.status("t-1")
+    except AltcraftError:  # that there is an answer is all that counts
+        pass
+
+first = threading.Thread(target=use)
+first.start()
+is_over = False
+while not is_over:
+    is_over = not first.is_alive()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        use()
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit("a child hung")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("imported", ["logging", "no logging"])
+@pytest.mark.parametrize("codec", ["json", "xml"])
+def test_a_child_that_is_forked_during_another_threads_first_exchange_does_not_hang(
+    codec: str, imported: str, server: Loopback
+) -> None:
+    """That exchange imports what the client needs. A module that is being imported has a lock."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_USE, server.url, codec, imported], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.parametrize("name", ASYNC)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock  # as threading.Lock, without what threading costs to import
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 import msgspec
+
+from altcraft.wire.forks import lock_for_forks
 
 __all__ = ["PerType", "make_ready"]
 
@@ -62,7 +63,7 @@ def _put(table: dict[K, W], key: K, value: W) -> None:
     table[key] = value
 
 
-_lock = allocate_lock()
+_lock = lock_for_forks()
 
 
 def make_ready(*types: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import socket
@@ -11,6 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from altcraft.errors import ConnectError
+from altcraft.wire.forks import importing
 from altcraft_transports._common.errors import CLOSED, said
 from altcraft_transports._common.forks import detach
 from altcraft_transports._common.ready import writable
@@ -43,6 +45,8 @@ class Line:
         The addresses of a host are tried in their order, each with a head start over the next; the first one that
         answers wins.
         """
+        with importing:
+            codecs.lookup("idna")  # imports what getaddrinfo would import
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:

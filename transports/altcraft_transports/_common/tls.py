@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from altcraft.errors import ConnectError
+from altcraft.wire.forks import importing
 from altcraft_transports._common.forks import heed_forks
 
 if TYPE_CHECKING:
@@ -41,13 +42,15 @@ class SharedContext:
 def require_ssl() -> None:
     """Raises ConnectError in a Python that was built without TLS."""
     try:
-        import ssl  # noqa: F401
+        with importing:
+            import ssl  # noqa: F401
     except ImportError as error:
         raise ConnectError(_NO_SSL) from error
 
 
 def _default() -> ssl.SSLContext:
-    import ssl  # on first use: it takes longer to import than everything else here
+    with importing:
+        import ssl  # on first use: it takes longer to import than everything else here
 
     return ssl.create_default_context()
 

@@ -6,13 +6,18 @@ time of an exchange is bounded as a whole. The look-up of a host's name can't be
 
 from __future__ import annotations
 
+import logging  # noqa: F401  # its lock is made before `_importing_urllib3`, under which urllib3 takes it
 import socket
 
+from altcraft.wire.forks import lock_for_forks
 from altcraft.wire.transport import TransportSettings
 from altcraft_transports._common.abilities import Abilities
 from altcraft_transports._common.over_sockets import OverSockets, Way
 
 __all__ = ["Urllib3Transport", "create"]
+
+
+_importing_urllib3 = lock_for_forks()
 
 
 class Urllib3Transport(OverSockets):
@@ -26,7 +31,8 @@ class Urllib3Transport(OverSockets):
     def _connect(self, way: Way) -> socket.socket:
         # Imported with the first connection, in the thread that makes it: urllib3 takes 50 ms and more, for which the
         # constructor of an AsyncClient would hold up its event loop.
-        from altcraft_transports.urllib3.connections import connect
+        with _importing_urllib3:
+            from altcraft_transports.urllib3.connections import connect
 
         return connect(way, self.settings)
 

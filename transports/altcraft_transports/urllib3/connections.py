@@ -10,6 +10,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from altcraft.errors import ConnectError
+from altcraft.wire.forks import importing
 from altcraft.wire.transport import TransportSettings
 from altcraft_transports._common.errors import said
 from altcraft_transports._common.over_sockets import Way
@@ -64,7 +65,8 @@ class _Https(_Connection, HTTPSConnection):
 
 @SharedContext
 def _shared_context() -> ssl.SSLContext:
-    import ssl  # noqa: F401  # without it, urllib3 has no context to make
+    with importing:
+        import ssl  # noqa: F401  # without it, urllib3 has no context to make
 
     context = create_urllib3_context()
     context.load_default_certs()

@@ -14,6 +14,7 @@ from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_lim
 from altcraft.codecs.per_type import PerType
 from altcraft.codecs.refusals import bare, too_large
 from altcraft.errors import DecodeError
+from altcraft.wire.forks import importing
 
 if TYPE_CHECKING:
     from altcraft.codecs.xml.reader import Reader
@@ -90,24 +91,28 @@ class XmlCodec:
 
     @cached_property
     def _write(self) -> Callable[[str, object], bytes]:
-        from altcraft.codecs.xml.writer import write
+        with importing:
+            from altcraft.codecs.xml.writer import write
 
         return write
 
     @cached_property
     def _recode(self) -> Callable[[bytes, str | None], bytes]:
-        from altcraft.codecs.xml.parser import recode
+        with importing:
+            from altcraft.codecs.xml.parser import recode
 
         return recode
 
     def _compile(self, type_: Any) -> Reader[Any]:
-        from altcraft.codecs.xml.reader import compile_reader
+        with importing:
+            from altcraft.codecs.xml.reader import compile_reader
 
         return compile_reader(type_, ROOT, self._max_depth, fast_path=self._fast_path)
 
     def _check_size(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise too_large(len(data), self._max_bytes)
-        from altcraft.codecs.xml.bounds import check_size
+        with importing:
+            from altcraft.codecs.xml.bounds import check_size
 
         check_size(data, self._max_elements)

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, XMLParser
 from altcraft.codecs.charsets import MARKS, is_known, text_of
 from altcraft.codecs.xml.bounds import LONGEST_DECLARATION, check_names
 from altcraft.errors import DecodeError, UnsafeXml
+from altcraft.wire.forks import importing
 
 __all__ = ["Guarded", "parse", "recode"]
 
@@ -126,8 +127,9 @@ def _read_suspect(data: bytes, root: str) -> Element:
         if recoded is data:  # the mark counts, and not a declaration of another encoding (RFC 7303)
             raise DecodeError("the XML is not in the encoding that its byte order mark tells")
         return parse(recoded, root)
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
+    with importing:
+        from defusedxml.common import DefusedXmlException
+        from defusedxml.ElementTree import fromstring
 
     head = data[: 2 * LONGEST_DECLARATION].replace(b"\0", b"")  # the NULs are those of UTF-16
     if head.lstrip(_MARKS).startswith(b"<?xml") and b"?>" not in head and len(data) > LONGEST_DECLARATION:

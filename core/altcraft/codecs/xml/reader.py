@@ -13,6 +13,7 @@ from altcraft.codecs.shapes import shape_of
 from altcraft.codecs.xml.parser import parse
 from altcraft.codecs.xml.walk import compile_walk
 from altcraft.errors import DecodeError
+from altcraft.wire.forks import importing
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -41,7 +42,8 @@ def compile_reader(type_: type[T], root: str, max_depth: int, *, fast_path: bool
     """
     reader = GeneralReader(type_, root, max_depth)
     if fast_path:
-        from altcraft.codecs.xml.fastpath import FastPath  # here, so that nothing else depends on it
+        with importing:
+            from altcraft.codecs.xml.fastpath import FastPath  # here, so that nothing else depends on it
 
         return FastPath(reader)
     return reader
