@@ -71,7 +71,7 @@ class Runner(Protocol):
         """The time of the transport's clock, in seconds. It never runs backwards."""
         ...
 
-    def wall(self, at: float) -> float:
+    def wall(self, at: float, /) -> float:
         """A moment of that clock on the wall clock: seconds since 1970."""
         ...
 
