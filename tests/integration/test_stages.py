@@ -39,7 +39,7 @@ STAGES = {
     "a client over a transport of the user's": (MADE, set()),
     "a call over it": (CALLED, set()),
     "a call in XML": (XML, {"xml.etree.ElementTree"}),
-    "a client over urllib3": (DEFAULT, {"altcraft_transports"}),
+    "a client over urllib3": (DEFAULT, {"altcraft_transports", "logging"}),
     "a connection by urllib3": (CONNECTED, URLLIB3),
     "an AsyncClient": (ASYNC, {"altcraft_transports", "concurrent.futures", "logging"}),
 }
