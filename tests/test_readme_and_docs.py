@@ -20,11 +20,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SLOW = [
-    ROOT / "docs/how-to" / page
-    for page in ("notebooks.md", "prometheus.md", "testing-with-pytest.md", "writing-a-transport.md")
-]
-"""Three start processes of their own, the last runs the whole contract of transports, with its slow peers."""
+FIRST = {ROOT / "README.md", ROOT / "docs/tutorial/getting-started.md", ROOT / "docs/reference/hooks.md"}
+"""The examples of all other pages are among the slow tests: together they take half a minute."""
 ENGINES = {
     ROOT / "docs/how-to/job-engines.md": "postgresql",
     ROOT / "docs/how-to/dagster.md": "engines",
@@ -102,7 +99,7 @@ def page_name(page: Path) -> str:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=page_name(page), marks=pytest.mark.slow if page in SLOW else ())
+        pytest.param(page, id=page_name(page), marks=() if page in FIRST else pytest.mark.slow)
         for page in PAGES
         if page not in {*ENGINES, AIRFLOW} and python_blocks(page)
     ],

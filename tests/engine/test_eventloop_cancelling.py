@@ -20,6 +20,7 @@ def test_a_cancellation_at_any_await_ends_that_and_nothing_else(scenario: str, o
     run_in("asyncio", lambda: cancelled_in_every_turn(scenario, other), debug=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_cancellation_at_any_await_leaves_nothing_that_a_strict_loop_complains_of(
     scenario: str, loop_kind: str

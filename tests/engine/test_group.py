@@ -64,6 +64,7 @@ def test_tasks_come_in_the_order_in_which_they_are_done(world: World) -> None:
     assert world.do(done[0].result()) == []
 
 
+@pytest.mark.slow
 def test_hundreds_of_tasks_are_all_delivered_once(world: World) -> None:
     platform = Platform(world, lambda number: number % 60)
     client = platform.client()
@@ -157,6 +158,7 @@ class Suspended(FakeClock):
         super().sleep(seconds + 3600 * late)
 
 
+@pytest.mark.slow
 def test_after_the_process_was_stopped_polls_are_spread(world: World) -> None:
     world.clock = Suspended()
     platform = Platform(world, lambda number: 5000)

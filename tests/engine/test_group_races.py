@@ -106,6 +106,7 @@ def test_a_client_that_is_closed_at_any_moment_leaves_nothing_behind(pool: Threa
     assert all(task._followed.leader is None for task in tasks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_task_may_be_waited_for_singly_and_in_two_groups_at_the_same_time(
     pool: ThreadPoolExecutor, workers: int

@@ -33,6 +33,7 @@ def test_a_task_whose_polls_keep_failing_delays_no_other(side: Side) -> None:
             side.do(tasks[3].result(timeout=20))
 
 
+@pytest.mark.slow
 def test_a_group_outlives_a_restart_of_the_platform(side: Side) -> None:
     polls: Counter[str] = Counter()
     first = Platform(running=3, known=polls)
@@ -60,6 +61,7 @@ def test_a_group_outlives_a_restart_of_the_platform(side: Side) -> None:
     assert second[0].arrivals, "the restart came too late"
 
 
+@pytest.mark.slow
 def test_a_refusal_holds_back_the_whole_group(side: Side) -> None:
     with Platform() as platform, side.client(platform.url) as client:
         too_many = Refusal("429 Too Many Requests", "1")
@@ -115,6 +117,7 @@ def test_an_iteration_that_is_left_early_leaves_no_connection(side: Side) -> Non
         assert platform.server.still_open() <= 2
 
 
+@pytest.mark.slow
 def test_a_platform_that_is_gone_ends_each_wait_of_a_group_with_its_error(side: Side) -> None:
     with Platform() as platform:
         pass

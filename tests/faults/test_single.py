@@ -74,6 +74,7 @@ def test_a_single_poll_is_a_single_exchange(side: Side) -> None:
         assert side.do(task.poll()).status == "running"
 
 
+@pytest.mark.slow
 def test_the_delay_that_a_refusal_asks_for_is_kept(side: Side) -> None:
     with Platform(Refusal("429 Too Many Requests", "1"), running=0) as platform, side.client(platform.url) as client:
         side.do(client.tasks.resume("task-1").result(timeout=20))

@@ -60,6 +60,7 @@ def test_a_golden_document_with_any_one_byte_replaced_breaks_no_promise(golden: 
             check(codec, body[:at] + byte + body[at + 1 :], golden.type)
 
 
+@pytest.mark.slow
 @each_example
 def test_a_golden_document_is_read_as_any_other_type_or_refused(golden: Example) -> None:
     for type_ in TYPES:

@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from altcraft import AsyncClient, Client, MissingExtra
 from altcraft.wire.transport import TransportRegistry
 
 KINDS: dict[str, Any] = {"Client": Client, "AsyncClient": AsyncClient}
 NOWHERE = "http://127.0.0.1:9"
+DEFAULTS = {("Client", "urllib3"), ("AsyncClient", "threads")}
 
 
 def over_a_socket() -> Iterator[tuple[str, str]]:
@@ -111,3 +114,10 @@ def as_asgi(app: Any) -> Callable[..., Awaitable[None]]:
         await send({"type": "http.response.body", "body": chunks})
 
     return asgi
+
+
+every_wire_at_length = pytest.mark.parametrize(
+    ("kind", "transport"),
+    [pytest.param(*wire, marks=() if wire in DEFAULTS else pytest.mark.slow) for wire in over_a_socket()],
+)
+"""For what takes long: all but the default transports are among the slow tests."""

@@ -12,7 +12,7 @@ from altcraft_plugins.sandbox import Sandbox
 from altcraft_transports.asgi import AsgiTransport
 from altcraft_transports.threads import ThreadsTransport
 from altcraft_transports.wsgi import WsgiTransport
-from integration.carriers import as_asgi, over_a_socket, session
+from integration.carriers import as_asgi, every_wire_at_length, over_a_socket, session
 from integration.scenario import BRISK, TOKEN, scenario
 from integration.servers import serving, serving_in_a_process
 
@@ -36,7 +36,7 @@ def url(sandbox: Sandbox) -> Iterator[str]:
 
 @every_auth
 @every_format
-@pytest.mark.parametrize(("kind", "transport"), list(over_a_socket()))
+@every_wire_at_length
 def test_the_scenario_passes_over_a_real_socket(kind: str, transport: str, codec: str, auth: str, url: str) -> None:
     with session(kind) as run:
 

@@ -19,7 +19,7 @@ import pytest
 import altcraft
 from altcraft import AltcraftError, HttpResponse, Retry
 from altcraft.testing import reply
-from integration.carriers import over_a_socket, session
+from integration.carriers import every_wire_at_length, session
 from integration.servers import RawServer
 
 TOKEN = "t0k3n-to-be-kept-secret"
@@ -85,7 +85,6 @@ MISDEEDS = [
     has_a_bad_header, is_not_gzipped, hangs_up, fails_the_task,
 ]  # fmt: skip
 
-every_wire = pytest.mark.parametrize(("kind", "transport"), list(over_a_socket()))
 every_auth = pytest.mark.parametrize("auth", ["body", "bearer"])
 
 
@@ -144,7 +143,7 @@ def assert_no_frame_shows_it(error: BaseException, where: str) -> None:
 
 
 @every_auth
-@every_wire
+@every_wire_at_length
 def test_no_failure_over_a_socket_shows_the_token(
     kind: str, transport: str, auth: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -163,7 +162,7 @@ def test_no_failure_over_a_socket_shows_the_token(
 
 
 @every_auth
-@every_wire
+@every_wire_at_length
 def test_no_frame_of_ours_shows_the_token_that_was_sent(kind: str, transport: str, auth: str) -> None:
     settings = {"transport": transport, "auth": auth, "retry": ONCE, "request_timeout": 5.0}
     with RawServer(hangs_up) as server, session(kind) as run, run.client(server.url, TOKEN, **settings) as client:
@@ -174,7 +173,7 @@ def test_no_frame_of_ours_shows_the_token_that_was_sent(kind: str, transport: st
 
 
 @every_auth
-@every_wire
+@every_wire_at_length
 def test_a_connection_that_fails_shows_no_token(
     kind: str, transport: str, auth: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,7 @@ from altcraft import AsyncClient, Client, ClientClosed, TransportSettings
 from altcraft.testing import reply
 from altcraft.wire.transport import TransportRegistry
 from engine.stage import DONE, FOREVER, PATIENCE, RUNNING
-from integration.carriers import over_a_socket, session
+from integration.carriers import every_wire_at_length, over_a_socket, session
 from integration.servers import RawServer
 
 TOKEN = "a-token"
@@ -157,7 +157,7 @@ def test_cancelled_exchanges_leak_no_connection(
     assert eventually(lambda: server.open == 0), "a connection outlives its client"
 
 
-@every_wire
+@every_wire_at_length
 def test_a_refusal_with_its_delay_is_heeded_over_a_bundled_transport(kind: str, transport: str) -> None:
     """The transports differ in the case that they give the names of headers; the client reads any case."""
     replies = [reply(error=429, status=429, headers={"Retry-After": "0"}), DONE]

@@ -18,7 +18,7 @@ ASYNC = ("threads", "aiohttp", "httpx")
 ALL = [(name, False) for name in SYNC] + [(name, True) for name in ASYNC]
 
 IDS = [f"{name}-async" if is_async else name for name, is_async in ALL]
-DEFAULTS = [("urllib3", False), ("threads", True)]
+DEFAULTS = [("urllib3", False)]
 
 every_transport = pytest.mark.parametrize(("name", "is_async"), ALL, ids=IDS)
 every_transport_at_length = pytest.mark.parametrize(
@@ -26,7 +26,7 @@ every_transport_at_length = pytest.mark.parametrize(
     [pytest.param(*each, marks=() if each in DEFAULTS else pytest.mark.slow) for each in ALL],
     ids=IDS,
 )
-"""For what takes long: all but the default transports are among the slow tests."""
+"""For what takes long: all but the default transport is among the slow tests."""
 
 
 class Used:

@@ -14,11 +14,14 @@ import pytest
 
 from altcraft import ConnectError, TransportSettings
 from altcraft.testing.transport.loopback import Loopback, answering, full_backlog, reply
-from transports.bundled import ALL, every_transport, using
+from transports.bundled import ALL, DEFAULTS, every_transport, using
 
 # libcurl looks names up by itself, where no test gets in between.
-RESOLVING = [(name, is_async) for name, is_async in ALL if name != "pycurl"]
-every_resolving_transport = pytest.mark.parametrize(("name", "is_async"), RESOLVING)
+RESOLVING = [each for each in ALL if each[0] != "pycurl"]
+every_resolving_transport = pytest.mark.parametrize(
+    ("name", "is_async"),
+    [pytest.param(*each, marks=() if each in DEFAULTS else pytest.mark.slow) for each in RESOLVING],
+)
 
 
 DEAD = "127.0.0.2"

@@ -1,6 +1,6 @@
 """Every bundled transport that has a socket keeps the contract, on a real server on this machine.
 
-All but the default transports are among the slow tests.
+All but the default transport is among the slow tests.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class TestAiohttp(TransportContract):
         return with_settings(AiohttpTransport)
 
 
+@pytest.mark.slow
 class TestThreads(TransportContract):
     options = EVERYTHING
     loop = "asyncio"

@@ -41,6 +41,11 @@ def server() -> Iterator[Loopback]:
         yield server
 
 
+every_sync_transport_at_length = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "urllib3" else pytest.mark.slow) for name in SYNC]
+)
+
+
 def in_a_child(work: Callable[[], object]) -> Any:
     """Returns what work returns in a forked process, as JSON carries it. A child that hangs is killed."""
     reading, writing = os.pipe()
@@ -106,9 +111,7 @@ def test_a_transport_that_was_closed_is_closed_in_the_child(name: str, server: L
     assert said == "ConnectError: the transport is closed"
 
 
-@pytest.mark.parametrize(
-    "name", ["urllib3", *(pytest.param(name, marks=pytest.mark.slow) for name in SYNC if name != "urllib3")]
-)
+@every_sync_transport_at_length
 def test_a_fork_amid_exchanges_of_other_threads_deadlocks_no_child(name: str, server: Loopback) -> None:
     transport = TransportRegistry().create(name, server.url)
     is_over = threading.Event()
@@ -281,7 +284,7 @@ def test_a_child_holds_no_idle_connection_of_its_parent_open(name: str, server: 
         assert_ended(server)
 
 
-@pytest.mark.parametrize("name", SYNC)
+@every_sync_transport_at_length
 def test_a_child_holds_no_connection_open_that_is_being_made(name: str) -> None:
     greeted = threading.Event()
 

@@ -13,7 +13,7 @@ from altcraft import ConnectError, HttpRequest
 from altcraft.testing.transport.loopback import Loopback, answering, reply
 from altcraft_transports.threads import ThreadsTransport
 from altcraft_transports.urllib3 import Urllib3Transport
-from transports.bundled import SYNC, every_transport
+from transports.bundled import SYNC, every_transport_at_length
 
 WITHOUT_SSL = """
 import asyncio, sys
@@ -47,7 +47,7 @@ def without_ssl(name: str, is_async: bool, url: str) -> str:
     return done.stdout.strip()
 
 
-@every_transport
+@every_transport_at_length
 def test_https_without_the_ssl_module_is_an_error_that_says_what_to_do(name: str, is_async: bool) -> None:
     if name == "pycurl":
         pytest.skip("libcurl brings a TLS of its own")
@@ -112,6 +112,7 @@ print((time.process_time() - began) / 20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYNC)
 def test_a_client_for_http_costs_little_cpu(name: str) -> None:
     """Reading the system's certificates takes 20 to 60 ms: clients for http read none."""

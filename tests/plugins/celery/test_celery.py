@@ -31,6 +31,8 @@ from altcraft_plugins.feedback import FeedbackReceiver
 from altcraft_plugins.feedback.server import listening
 from altcraft_plugins.sandbox import SandboxServer, serve
 
+pytestmark = pytest.mark.slow  # a worker takes a second for a job that is retried, and four to stop
+
 FIELDS = {"id": 7, "resource_id": 24, "db_id": 1}
 SUBMITTED = "2026-01-02T03:04:05+00:00"
 

@@ -108,6 +108,7 @@ def test_many_at_once_in_one_loop_do_too():
     assert platform.polls == {task.id: 2 for task in tasks}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_however_the_delivery_goes_wrong_the_task_ends_once(kind):
     watch = Watch()

@@ -56,7 +56,7 @@ def by_asgi(create_app):
             thread.join()
 
 
-@pytest.fixture(params=EXAMPLES)
+@pytest.fixture(params=[pytest.param(name, marks=() if name == "flask_app" else pytest.mark.slow) for name in EXAMPLES])
 def receiver(request):
     example = importlib.import_module(f"plugins.feedback.frameworks.{request.param}")
     serving = by_wsgi if EXAMPLES[request.param] == "wsgi" else by_asgi

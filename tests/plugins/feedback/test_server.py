@@ -103,6 +103,7 @@ def test_a_chunked_body_over_the_limit_is_cut_off():
         assert task.hints == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dripping", [b"X: ", b"Content-Length: 100\r\n\r\n"])
 def test_a_sender_that_drips_is_cut_off_though_it_never_stops(dripping):
     """In the head or in the body: a byte every 0.2 s does not prolong its time."""

@@ -45,6 +45,7 @@ def run(script, *args):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_child_of_a_client_with_an_embedded_sandbox_goes_on():
     run("""
         with Client("sandbox:?pace=0.5", polling=QUICK) as client:
