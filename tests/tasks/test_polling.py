@@ -165,6 +165,12 @@ def test_the_steps_of_an_overdue_task_grow_and_never_shrink() -> None:
     assert delays[-1] == 30.0
 
 
+def test_a_task_is_overdue_from_the_very_end_of_its_forecast() -> None:
+    history = history_of([(0, "running", 0), (20, "running", 0), (5, "running", 25)])  # it ends between 80 and 100 s
+    assert history.observed(99.9, "running", 50).late == 0
+    assert history.observed(100.0, "running", 50).late == 1
+
+
 def test_the_pace_is_measured_from_a_change_of_status_before_any_progress() -> None:
     history = history_of([(0, "queued", 0), (60, "running", 0), (10, "running", 10)])
     forecast = history.forecast()
