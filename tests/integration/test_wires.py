@@ -167,3 +167,13 @@ def test_a_refusal_with_its_delay_is_heeded_over_a_bundled_transport(kind: str, 
             assert run.do(client.tasks.resume("t-1").result(timeout=30)) == []
             assert time.monotonic() - began < SOON
         assert len(server.requests) == 2
+
+
+@every_wire
+def test_a_request_timeout_without_an_end_is_none_at_all(kind: str, transport: str) -> None:
+    with (
+        RawServer(lambda _: DONE) as server,
+        session(kind) as run,
+        run.client(server.url, TOKEN, transport=transport, request_timeout=float("inf")) as client,
+    ):
+        assert run.do(client.tasks.resume("t-1").result()) == []

@@ -24,6 +24,9 @@ from altcraft.wire.url import api_base, sends_in_clear
 
 __all__ = ["Built", "Kind", "build"]
 
+_LONGEST_TIMEOUT = 1e8
+"""Seconds. The system takes no time without an end, such as `float("inf")`."""
+
 TransportT = TypeVar("TransportT")
 RunnerT = TypeVar("RunnerT", bound=Runner)
 
@@ -86,7 +89,7 @@ def build(
     if isinstance(transport, str):
         transport = kind.create(transports, name or transport, url, settings)
     runner = kind.runner(transport)
-    policies = Policies(polling or Polling(), retry or Retry(), float(request_timeout))
+    policies = Policies(polling or Polling(), retry or Retry(), min(float(request_timeout), _LONGEST_TIMEOUT))
     return Built(Engine(exchange, hooks, policies, runner, kind.handle), runner, codecs, operations)
 
 
