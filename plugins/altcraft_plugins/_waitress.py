@@ -189,7 +189,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no annotat
     def close_slow(self, timeout: float) -> None:
         """Close connections whose time is over, and the slowest until there is room for a burst.
 
-        Call it between two rounds of the loop, when no socket is selected upon.
+        It spares those with a complete request. Call it between two rounds of the loop, while `select` does not wait.
         """
         now = time.time()  # waitress measures with it
         connections = self.connections().values()

@@ -170,7 +170,7 @@ def test_a_worker_of_multiprocessing_goes_on_with_the_modules_transport(name: st
 
 
 FIRST_USE = """
-import os, signal, sys, threading, warnings
+import faulthandler, os, sys, threading, time, warnings
 if sys.argv[3] == "logging":
     import logging
 from altcraft import AltcraftError, Client
@@ -185,16 +185,17 @@ def use():
 
 first = threading.Thread(target=use)
 first.start()
-is_over = False
+is_over, children = False, []
 while not is_over:
     is_over = not first.is_alive()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
+    children.append(os.fork())
+    if children[-1] == 0:
+        faulthandler.dump_traceback_later(40, exit=True)
         use()
         os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        sys.exit("a child hung")
+    time.sleep(0.002)
+if any([os.waitpid(child, 0)[1] for child in children]):
+    sys.exit("a child hung")
 """
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from altcraft.wire.forks import importing
+
 __all__ = ["MARKS", "Recoding", "charset_of", "in_charset", "is_known", "text_of"]
 
 # Compiled by re on first use, and kept there.
@@ -65,6 +67,8 @@ def text_of(data: bytes, charset: str | None) -> str | None:
         if name[-2:] not in ("le", "be"):
             name += "-be" if data[:1] == b"\0" else "-le"
     try:
+        with importing:
+            codecs.lookup(name)  # imports the encoding
         return data.decode(name)
     except (UnicodeDecodeError, LookupError):  # the header is wrong: the document's own word counts
         return None

@@ -87,7 +87,7 @@ class Group(Generic[TaskT]):
         self._unfinished = len(self._schedule)
 
     def begin(self) -> None:
-        """Spawns the first worker, if there is anything to do."""
+        """Tells the observers of waits, then spawns the first worker if a task is unfinished."""
         if self._engine.hooks.observes_waits:
             for task in self._schedule:
                 wait = self._engine.begin_wait(task, is_grouped=True)

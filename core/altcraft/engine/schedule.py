@@ -92,7 +92,7 @@ class Schedule(Generic[T]):
         return entry
 
     def started(self, at: float) -> None:
-        """A poll starts at `at`; the next one keeps its distance."""
+        """Notes that a poll starts at `at`. The next one waits for the gap."""
         gap = self._gap
         if self._slow:
             while self._slow and at >= self._slow_until:

@@ -59,9 +59,17 @@ def wall_of(clock: Callable[[], float]) -> Callable[[float], float]:
     A clock that is not this machine's, such as a test's, counts from the moment at which this process loaded the
     library, so that all clients that share it agree.
     """
-    if abs(clock() - time.monotonic()) <= _CLOCK_WAS_SET:
+    if clock is time.monotonic or isinstance(clock, SleptTime):
         return _wall_time
-    return lambda at: _wall_time(at + _LOADED)
+    ahead: float | None = None
+
+    def wall(at: float) -> float:
+        nonlocal ahead
+        if ahead is None:  # not before: the clock may be that of an event loop that does not run yet
+            ahead = 0.0 if abs(clock() - time.monotonic()) <= _CLOCK_WAS_SET else _LOADED
+        return _wall_time(at + ahead)
+
+    return wall
 
 
 class SleptTime:

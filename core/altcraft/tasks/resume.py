@@ -1,8 +1,9 @@
 """The resume token: one word that leads back to a task, in any process. It holds no secret and no address.
 
-A token of version 2 is `at2_` and the digits of a number in base 62: the checksum, then MessagePack, positional. So it
-survives shells, queues and double-clicks, and a mangled one is recognized. Times in it are on the wall clock, in
-microseconds before the moment of saving, since two hosts share no monotonic clock. Page: docs/how-to/job-queue.md.
+A token of version 2 is `at2_` and the digits of a number in base 62. The number is a checksum and a MessagePack array
+without field names. So the token survives shells, queues and double-clicks, and a mangled one is recognized. It holds
+the time of the last poll, in microseconds since 1970. Its other times count back from there. They are on the wall
+clock, since two hosts share no monotonic one. Page: docs/how-to/job-queue.md.
 """
 
 from __future__ import annotations

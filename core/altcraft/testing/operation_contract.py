@@ -184,7 +184,7 @@ class OperationContract(Contract):
                 assert result == value, f"its page is read as {result!r}, not as {value!r}"
 
     def _reply(self, format: str, result: Any) -> HttpResponse:
-        """The reply that carries a result, made of dicts and lists."""
+        """The reply that carries a result. The result is made of dicts and lists."""
         result = _without_nulls(result) if format == "xml" else result
         if self.operation.status is not None:
             return reply({"status": "completed", "progress": 100, "result": result}, codec=format)

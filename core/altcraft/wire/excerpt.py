@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+from altcraft.wire.forks import importing
 from altcraft.wire.secret import Secret
 
 __all__ = ["excerpt", "is_page", "shortened"]
@@ -39,7 +40,8 @@ _KNOWN_CHARSETS = (
 def excerpt(body: bytes, content_type: str, secret: Secret | None) -> str:
     """The title or the text of a page, the first words of any other body: quoted, on one line, without the token."""
     window = body[:_WINDOW]
-    text = _decoded(window, content_type)
+    with importing:  # the encoding, perhaps
+        text = _decoded(window, content_type)
     if is_page(body, content_type):  # masked first, since a token may look like a tag in part
         text = _text_of_page(text if secret is None else secret.scrub(text))
     else:

@@ -9,7 +9,7 @@ from contextlib import suppress
 __all__ = ["importing", "lock_for_forks"]
 
 _PATIENCE = 1.0
-"""Seconds that a fork waits at most. It holds locks itself, for which the other thread may be waiting."""
+"""Seconds that a fork waits for a lock at most. It holds others, for which the other thread may be waiting."""
 
 
 def lock_for_forks() -> RLock:
@@ -25,7 +25,10 @@ def lock_for_forks() -> RLock:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=lambda: lock.acquire(timeout=_PATIENCE), after_in_parent=release, after_in_child=release
+            before=lambda: lock.acquire(timeout=_PATIENCE),
+            after_in_parent=release,
+            # As in the standard library: free, even if the fork did not get it. The name is private there.
+            after_in_child=getattr(lock, "_at_fork_reinit", release),
         )
     return lock
 

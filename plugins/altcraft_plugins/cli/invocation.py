@@ -154,7 +154,7 @@ class Invocation:
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:
-        """The journal alone, for a command that sends nothing. UsageError without one."""
+        """The journal alone, for a command that sends nothing. UsageError if none is configured."""
         if self.settings.journal is None:
             raise click.UsageError("Give --journal FILE, or set ALTCRAFT_JOURNAL.", click.get_current_context())
         with self.opened_journal(self.settings.journal) as journal:

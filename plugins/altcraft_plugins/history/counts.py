@@ -46,7 +46,7 @@ class Counted(Protocol):
 
 
 class Count(Struct, frozen=True):
-    """One entry of a result. `at` is seconds since 1970. `source` tells it from every other count."""
+    """One entry of a result. `at` is seconds since 1970. `source` identifies the count."""
 
     at: float
     ids: dict[str, object]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from queue import Empty, SimpleQueue
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from altcraft.errors import ConnectError, ConnectionLost, RequestTimeout
@@ -16,6 +15,7 @@ from altcraft_transports._common.forks import heed_forks
 from altcraft_transports._common.kept import Kept
 from altcraft_transports._common.routes import Route, Routes
 from altcraft_transports._common.sleeper import Sleeper
+from altcraft_transports._common.slots import Slots
 
 __all__ = ["ForThreads", "Pooled"]
 
@@ -95,7 +95,7 @@ class Pooled(ForThreads, ABC, Generic[C]):
         for connection in tuple(self._busy):
             connection.abort()
         for _ in range(self._limit):
-            self._slots.put(None)  # a thread that waits for a connection need not wait for its turn to be refused
+            self._slots.give()  # a thread that waits for a connection need not wait for its turn to be refused
 
     def after_fork(self) -> None:
         """Begins anew in a forked child: with connections of its own."""
@@ -109,10 +109,7 @@ class Pooled(ForThreads, ABC, Generic[C]):
 
     def _begin(self) -> None:
         self._limit = self.settings.connections or CONNECTIONS
-        # A queue, since an interrupt while Python enters a semaphore leaves that locked for good.
-        self._slots: SimpleQueue[None] = SimpleQueue()
-        for _ in range(self._limit):
-            self._slots.put(None)
+        self._slots = Slots(self._limit)
         self._kept: Kept[C] = Kept(self.settings.keep_idle, _close)
         self._busy: set[C] = set()
 
@@ -132,11 +129,8 @@ class Pooled(ForThreads, ABC, Generic[C]):
     def _send(self, request: HttpRequest, timeout: float, deadline: float) -> HttpResponse:
         route = self._routes.of(request)
         slots = self._slots
-        try:
-            slots.get(timeout=max(timeout, 0.0))
-        except Empty:
-            text = "no free connection in time: more exchanges at once than connections"
-            raise ConnectError(text) from None
+        if not slots.take(timeout):
+            raise ConnectError("no free connection in time: more exchanges at once than connections")
         try:
             while (kept := self._kept.take(route.place)) is not None:
                 try:
@@ -148,7 +142,7 @@ class Pooled(ForThreads, ABC, Generic[C]):
                     raise
             return self._use(self._make(), request, route, timeout, deadline)
         finally:
-            slots.put(None)
+            slots.give()
 
     def _use(self, connection: C, request: HttpRequest, route: Route, timeout: float, deadline: float) -> HttpResponse:
         """Carries out an exchange over a connection, and keeps or closes it."""

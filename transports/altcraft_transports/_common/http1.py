@@ -105,7 +105,7 @@ class _Reader:
             return False  # what the peer has to say may be there to read
 
     def reply(self, method: str, limit: int) -> tuple[HttpResponse, bool]:
-        """The final reply, after any interim ones, and whether the connection is good for another."""
+        """The final reply, after any interim ones, and whether the connection can carry another exchange."""
         for _ in range(_INTERIM_LIMIT):
             is_newer, status, headers = self._head()
             if status >= 200:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 __all__ = ["Sleeper"]
 
@@ -27,15 +28,13 @@ class Sleeper:
         woken = threading.Lock()
         woken.acquire()
         with self._lock:
-            is_awake = self._closed or self._wakings != getattr(self._seen, "wakings", 0)
-            if not is_awake:
-                self._asleep.add(woken)
-        if not is_awake:
-            try:
+            self._asleep.add(woken)  # before the look at what has happened, so that no waking is missed in between
+        try:
+            if not self._closed and self._wakings == getattr(self._seen, "wakings", 0):
                 woken.acquire(timeout=min(max(seconds, 0.0), threading.TIMEOUT_MAX))
-            finally:
-                with self._lock:
-                    self._asleep.discard(woken)
+        finally:
+            with self._lock:
+                self._asleep.discard(woken)
         self._seen.wakings = self._wakings
 
     def wake(self) -> None:
@@ -51,5 +50,6 @@ class Sleeper:
             self._end_all()
 
     def _end_all(self) -> None:
-        while self._asleep:
-            self._asleep.pop().release()
+        for woken in tuple(self._asleep):
+            with suppress(RuntimeError):  # woken before, and not yet awake
+                woken.release()

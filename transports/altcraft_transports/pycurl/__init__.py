@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 
 from altcraft.errors import MissingExtra
+from altcraft.wire.forks import importing
 from altcraft.wire.messages import HttpRequest, HttpResponse
 from altcraft.wire.secret import MaskedList
 from altcraft.wire.transport import TransportSettings
@@ -33,8 +34,8 @@ class PycurlTransport(Pooled[Handle]):
     """HTTP/1.1 over connections that are kept alive. TLS certificates are verified. Thread-safe.
 
     `ca_file` holds the authorities to trust, of servers and of an https proxy, in place of the system's; `certificate`
-    holds the client's certificate and key. Both are PEM files. While libcurl looks a name up, closing waits for that.
-    Page: docs/reference/transports.md.
+    holds the client's certificate and key. Both are PEM files. `close` can't interrupt the look-up of a name:
+    that exchange ends after it. Page: docs/reference/transports.md.
     """
 
     abilities = Abilities(
@@ -88,7 +89,8 @@ def create(url: str, *, settings: TransportSettings | None = None) -> PycurlTran
 def _system_authorities() -> str | None:
     """Returns the system's authorities, which a libcurl that came as a wheel does not find by itself."""
     try:
-        import ssl
+        with importing:
+            import ssl
     except ImportError:
         return None
     return ssl.get_default_verify_paths().cafile

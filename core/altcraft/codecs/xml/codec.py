@@ -6,8 +6,6 @@ the schema can tell them apart, so a reader is compiled for each type. See docs/
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from altcraft.codecs.limits import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, check_limits
@@ -60,7 +58,10 @@ class XmlCodec:
 
     def encode(self, value: object) -> bytes:
         """A document in UTF-8, without a declaration. EncodeError for what XML can't carry: control characters, say."""
-        return self._write(ROOT, value)
+        with importing:
+            from altcraft.codecs.xml.writer import write
+
+        return write(ROOT, value)
 
     def decode(self, data: bytes, type: type[T]) -> T:
         """The document as a `type`. DecodeError for anything else, UnsafeXml for a document type declaration."""
@@ -83,25 +84,14 @@ class XmlCodec:
 
     def recode(self, data: bytes, charset: str | None) -> bytes:
         """The document in UTF-8, by its byte order mark or by the charset of the Content-Type header."""
-        return self._recode(data, charset)
+        with importing:
+            from altcraft.codecs.xml.parser import recode
+
+        return recode(data, charset)
 
     def reader(self, type: type[T]) -> Reader[T]:
         """The reader of a type, which is compiled once and kept. TypeError for a type that can't be read."""
         return self._readers.find(type)[1]
-
-    @cached_property
-    def _write(self) -> Callable[[str, object], bytes]:
-        with importing:
-            from altcraft.codecs.xml.writer import write
-
-        return write
-
-    @cached_property
-    def _recode(self) -> Callable[[bytes, str | None], bytes]:
-        with importing:
-            from altcraft.codecs.xml.parser import recode
-
-        return recode
 
     def _compile(self, type_: Any) -> Reader[Any]:
         with importing:

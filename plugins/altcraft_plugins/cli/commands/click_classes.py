@@ -24,7 +24,7 @@ class Later(NamedTuple):
 
 
 class MissingCommand(click.UsageError):
-    """A group was called without a command. The answer is its help."""
+    """A group was called without a command. The command line prints the group's help, or a problem with --json."""
 
 
 class _Explained(click.Command):

@@ -195,7 +195,7 @@ class TaskLag(TaskFault, frozen=True, tag="task-lag"):
 
 
 class TaskFails(TaskFault, frozen=True, tag="task-fails"):
-    """The task fails when its progress reaches `at` percent. Its result is `reason`, or null where that is None."""
+    """The task fails at `at` percent, or before its last slice. Its result is `reason`, or null where that is None."""
 
     reason: str | None = None
     at: int = 50
