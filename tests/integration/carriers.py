@@ -12,6 +12,7 @@ import pytest
 
 from altcraft import AsyncClient, Client, MissingExtra
 from altcraft.wire.transport import TransportRegistry
+from transports.bundled import at_length
 
 KINDS: dict[str, Any] = {"Client": Client, "AsyncClient": AsyncClient}
 NOWHERE = "http://127.0.0.1:9"
@@ -118,6 +119,5 @@ def as_asgi(app: Any) -> Callable[..., Awaitable[None]]:
 
 every_wire_at_length = pytest.mark.parametrize(
     ("kind", "transport"),
-    [pytest.param(*wire, marks=() if wire in DEFAULTS else pytest.mark.slow) for wire in over_a_socket()],
+    at_length(over_a_socket(), DEFAULTS),
 )
-"""For what takes long: all but the default transports are among the slow tests."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,13 +20,19 @@ ALL = [(name, False) for name in SYNC] + [(name, True) for name in ASYNC]
 IDS = [f"{name}-async" if is_async else name for name, is_async in ALL]
 DEFAULTS = [("urllib3", False)]
 
+
+def at_length(values: Iterable[Any], defaults: Container[Any]) -> list[Any]:
+    """The values as parameters, for what takes long: all but the defaults are among the slow tests."""
+    return [
+        pytest.param(
+            *(each if isinstance(each, tuple) else (each,)), marks=() if each in defaults else pytest.mark.slow
+        )
+        for each in values
+    ]
+
+
 every_transport = pytest.mark.parametrize(("name", "is_async"), ALL, ids=IDS)
-every_transport_at_length = pytest.mark.parametrize(
-    ("name", "is_async"),
-    [pytest.param(*each, marks=() if each in DEFAULTS else pytest.mark.slow) for each in ALL],
-    ids=IDS,
-)
-"""For what takes long: all but the default transport is among the slow tests."""
+every_transport_at_length = pytest.mark.parametrize(("name", "is_async"), at_length(ALL, DEFAULTS), ids=IDS)
 
 
 class Used:

@@ -14,13 +14,13 @@ import pytest
 
 from altcraft import ConnectError, TransportSettings
 from altcraft.testing.transport.loopback import Loopback, answering, full_backlog, reply
-from transports.bundled import ALL, DEFAULTS, every_transport, using
+from transports.bundled import ALL, DEFAULTS, at_length, every_transport, using
 
 # libcurl looks names up by itself, where no test gets in between.
 RESOLVING = [each for each in ALL if each[0] != "pycurl"]
 every_resolving_transport = pytest.mark.parametrize(
     ("name", "is_async"),
-    [pytest.param(*each, marks=() if each in DEFAULTS else pytest.mark.slow) for each in RESOLVING],
+    at_length(RESOLVING, DEFAULTS),
 )
 
 

@@ -22,7 +22,7 @@ from altcraft.testing.transport.loopback import Loopback, Talk, reply
 from altcraft.wire.transport import TransportRegistry
 from altcraft_transports.threads import ThreadsTransport
 from altcraft_transports.urllib3 import Urllib3Transport
-from transports.bundled import ASYNC, SYNC
+from transports.bundled import ASYNC, SYNC, at_length
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
@@ -41,9 +41,7 @@ def server() -> Iterator[Loopback]:
         yield server
 
 
-every_sync_transport_at_length = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "urllib3" else pytest.mark.slow) for name in SYNC]
-)
+every_sync_transport_at_length = pytest.mark.parametrize("name", at_length(SYNC, {"urllib3"}))
 
 
 def in_a_child(work: Callable[[], object]) -> Any:

@@ -25,7 +25,7 @@ from altcraft.wire.url import api_base, sends_in_clear
 __all__ = ["Built", "Kind", "build"]
 
 _LONGEST_TIMEOUT = 1e8
-"""Seconds. The system takes no time without an end, such as `float("inf")`."""
+"""Seconds. Sockets and locks refuse an endless time, such as `float("inf")`."""
 
 TransportT = TypeVar("TransportT")
 RunnerT = TypeVar("RunnerT", bound=Runner)

@@ -54,7 +54,7 @@ _LOADED = time.monotonic()
 
 
 def wall_of(clock: Callable[[], float]) -> Callable[[float], float]:
-    """What tells a moment of the clock in seconds since 1970.
+    """The function that turns a moment of the clock into seconds since 1970.
 
     A clock that is not this machine's, such as a test's, counts from the moment at which this process loaded the
     library, so that all clients that share it agree.

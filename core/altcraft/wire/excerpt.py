@@ -40,7 +40,7 @@ _KNOWN_CHARSETS = (
 def excerpt(body: bytes, content_type: str, secret: Secret | None) -> str:
     """The title or the text of a page, the first words of any other body: quoted, on one line, without the token."""
     window = body[:_WINDOW]
-    with importing:  # the encoding, perhaps
+    with importing:  # decoding may import the encoding
         text = _decoded(window, content_type)
     if is_page(body, content_type):  # masked first, since a token may look like a tag in part
         text = _text_of_page(text if secret is None else secret.scrub(text))

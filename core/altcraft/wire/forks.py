@@ -15,7 +15,8 @@ _PATIENCE = 1.0
 def lock_for_forks() -> RLock:
     """A lock for which each fork of this process waits. Hold it for a moment only.
 
-    A fork takes the locks that were made last first. Make it after any lock that is taken under it.
+    A fork takes such locks in reverse: the one that was made last comes first. So make a lock after those that are
+    taken under it.
     """
     lock = RLock()
 
@@ -27,7 +28,7 @@ def lock_for_forks() -> RLock:
         os.register_at_fork(
             before=lambda: lock.acquire(timeout=_PATIENCE),
             after_in_parent=release,
-            # As in the standard library: free, even if the fork did not get it. The name is private there.
+            # Free even if the fork did not get it. The standard library does the same; the name is private there.
             after_in_child=getattr(lock, "_at_fork_reinit", release),
         )
     return lock

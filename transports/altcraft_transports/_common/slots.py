@@ -9,7 +9,7 @@ __all__ = ["Slots"]
 
 
 class Slots:
-    """So many slots, which threads take in turn. Thread-safe, also where a signal's handler raises or calls it.
+    """A number of slots, which threads take in turn. Thread-safe, also where a signal's handler raises or calls it.
 
     Not a threading.Semaphore: an interrupt while Python enters one leaves it locked for good. Not a queue.SimpleQueue:
     until Python 3.12, an interrupt at the end of a time-out can make it wait without one.
